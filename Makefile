@@ -1,0 +1,54 @@
+# Everything below .venv is made from constraints.txt and pyproject.toml; nothing else on the machine is changed.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# The versions and hashes of constraints.txt and nothing else: no package is built with what an index offers today.
+PINNED := --require-hashes --no-deps --no-build-isolation
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test lint docs build constraints clean
+.DELETE_ON_ERROR:
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+venv: $(READY) ## prepare .venv (then: .venv/bin/pmpm)
+
+$(READY): constraints.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is not on the PATH: install Python 3.11, or make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@echo "preparing $(VENV): some 600 MB of packages the first time, a few minutes"
+	@$(PYTHON) -m venv $(VENV) || { echo "error: $(PYTHON) cannot make a virtual environment (Debian, Ubuntu: apt-get install python3.11-venv)" >&2; exit 2; }
+	@awk '/^(setuptools|wheel)==/{on=1} on; !/\\$$/{on=0}' constraints.txt > $(VENV)/build-tools.txt
+	@$(PIP) install $(PINNED) -r $(VENV)/build-tools.txt
+	@$(PIP) install $(PINNED) -r constraints.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(READY) ## the whole job on sample data in the real format, then where its result is
+	$(BIN)/pmpm demo
+
+test: $(READY) lint ## lint, types, import direction, then all tests
+	$(BIN)/python -m pytest
+
+lint: $(READY) ## ruff, mypy and the import contracts
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+docs: $(READY) ## write the data dictionary and the lineage diagram anew, from contracts and stages
+	$(BIN)/pmpm tables --write docs
+
+build: $(READY) ## the wheel and the source archive, in dist
+	$(BIN)/python -m build --no-isolation
+
+constraints: ## write constraints.txt anew (needs uv)
+	@head -2 constraints.txt > constraints.new
+	@uv pip compile pyproject.toml --extra local --extra report --extra dev --generate-hashes --upgrade --quiet \
+	    --python-version 3.11 --python-platform x86_64-manylinux_2_28 --no-config --no-header --no-annotate \
+	    --no-emit-index-url --no-emit-find-links >> constraints.new
+	@mv constraints.new constraints.txt
+
+clean: ## remove what the other targets make
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

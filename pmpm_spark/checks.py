@@ -1,0 +1,162 @@
+"""What a run checks beside its tables, and what it says in plain words. No line names a member."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from pmpm_spark.config import RunConfig
+from pmpm_spark.errors import InputError
+from pmpm_spark.model import COVERAGE_RECORDS, LOAD_AUDIT, MEMBER_ATTRIBUTION, NETWORK_ROSTER, RISK_SCORES
+from pmpm_spark.reference import PRIMARY_CARE_HCPCS, reference_rows
+from pmpm_spark.silver.claim_costs import CLAIM_COSTS
+from pmpm_spark.silver.member_month_costs import PHARMACY
+from pmpm_spark.silver.member_years import MEMBER_YEARS
+from pmpm_spark.silver.roster_match import shared_providers
+from pmpm_spark.silver.told_months import TOLD_MONTHS
+
+if TYPE_CHECKING:
+    from pmpm_spark.store import Store
+
+
+def check_factors(store: Store, config: RunConfig, factor_years: set[int]) -> None:
+    """Every year that has scores must have its normalization factor.
+
+    Raises:
+        InputError: names the year.
+    """
+    if all(policy.risk.normalization != "table" for policy in config.policies):
+        return
+    unknown = [year for year in config.performance_years if year not in factor_years]
+    if not unknown:
+        return
+    scores = store.read(RISK_SCORES).where(F.col("performance_year").isin(*unknown))
+    years = sorted(row[0] for row in scores.select("performance_year").distinct().collect())
+    if years:
+        raise InputError(
+            f"normalization_factors: there is no factor for {years[0]}, which has risk scores; add it in a folder named in "
+            f"[reference] path, or set policy.risk.normalization to population"
+        )
+
+
+def check_allowed_amounts(store: Store, config: RunConfig) -> None:
+    """A policy that counts allowed amounts needs them on every category in its total.
+
+    Raises:
+        InputError: names the category whose claims carry none.
+    """
+    for policy in config.policies:
+        if policy.cost.amount != "allowed":
+            continue
+        lacking = store.read(CLAIM_COSTS).where("NOT is_denied AND allowed_amount IS NULL")
+        if not policy.cost.include_pharmacy:
+            lacking = lacking.where(F.col("service_category") != PHARMACY)
+        found = sorted(row[0] for row in lacking.select("service_category").distinct().collect())
+        if found:
+            raise InputError(
+                f'policy {policy.label}: cost.amount is "allowed", but the source carries no allowed amount for {", ".join(found)}'
+            )
+
+
+def run_notices(store: Store, config: RunConfig) -> list[str]:
+    """What a careful analyst wants to know before believing the figures."""
+    notices = [*_told(store, config), *_intake(store), *_rosters(store), *_enrollment(store, config)]
+    return [*notices, *_scores(store, config), *_code_sets(config)]
+
+
+def _told(store: Store, config: RunConfig) -> list[str]:
+    told = store.read(TOLD_MONTHS).collect()
+    if not told:
+        return ["enrollment tells no month at all"]
+    first, last = told[0]["first_month"], told[0]["last_month"]
+    first_number, last_number = first.year * 12 + first.month - 1, last.year * 12 + last.month - 1
+    notices = []
+    for year in config.performance_years:
+        spans = {"year": (year * 12, year * 12 + 11)}
+        for policy in config.policies:
+            if policy.eligibility.part_a_b == "full_window":
+                window_last = year * 12 + 11 - policy.eligibility.lag_months
+                name = f"alignment window of {policy.label}"
+                spans[name] = (window_last - policy.eligibility.window_months + 1, window_last)
+        for name, (start, end) in spans.items():
+            untold = [(start, min(end, first_number - 1)), (max(start, last_number + 1), end)]
+            parts = [f"{_month(a)} to {_month(b)}" for a, b in untold if a <= b]
+            if parts:
+                notices.append(f"{year}: months of the {name} that the source does not tell: {', '.join(parts)}")
+    return notices
+
+
+def _month(number: int) -> str:
+    return f"{number // 12}-{number % 12 + 1:02d}"
+
+
+def _intake(store: Store) -> list[str]:
+    sums = store.read(LOAD_AUDIT).agg(F.sum("rejected").alias("rejected"), F.sum("rows_read").alias("rows")).collect()
+    rejected, rows = sums[0]["rejected"] or 0, sums[0]["rows"] or 0
+    if not rejected:
+        return []
+    return [f"{rejected:,} of {rows:,} delivered rows are rejected; silver.rejects has each with its reasons"]
+
+
+def _rosters(store: Store) -> list[str]:
+    notices = []
+    shared = shared_providers(store.read(NETWORK_ROSTER)).agg(F.count(F.lit(1)).alias("n")).collect()[0]["n"]
+    if shared:
+        notices.append(f"{shared:,} providers stand on two networks' rosters at once; the lowest network_id takes them")
+    lists = store.read(MEMBER_ATTRIBUTION).groupBy("performance_year", "member_id")
+    twice = lists.agg(F.count_distinct("network_id").alias("networks")).where("networks > 1")
+    members = twice.agg(F.count(F.lit(1)).alias("n")).collect()[0]["n"]
+    if members:
+        notices.append(f"{members:,} member-years stand on two networks' lists; the lowest network_id takes them")
+    return notices
+
+
+def _enrollment(store: Store, config: RunConfig) -> list[str]:
+    managed = F.count_if(F.col("in_medicare_advantage")).alias("managed")
+    found = store.read(COVERAGE_RECORDS).agg(managed).collect()[0]["managed"]
+    if found or config.source.part_c != "hmo_indicator":
+        return []
+    return [
+        "no month is in Medicare Advantage: the HMO indicators may all be blank; "
+        "source.part_c = part_c_contract reads the contract columns instead"
+    ]
+
+
+def _scores(store: Store, config: RunConfig) -> list[str]:
+    labels = [policy.label for policy in config.policies]
+    rows = (
+        store.read(MEMBER_YEARS)
+        .where(F.col("policy").isin(*labels) & F.col("performance_year").isin(*config.performance_years))
+        .groupBy("policy", "performance_year")
+        .agg(
+            F.count_distinct("member_id").alias("members"),
+            F.count_distinct(F.when(F.col("risk_score").isNotNull(), F.col("member_id"))).alias("scored"),
+            F.count_distinct("network_id").alias("networks"),
+        )
+        .orderBy("policy", "performance_year")
+        .collect()
+    )
+    notices = []
+    by_population = {policy.label for policy in config.policies if policy.risk.normalization == "population"}
+    for row in rows:
+        where = f"{row['policy']} {row['performance_year']}"
+        if row["scored"] == 0:
+            notices.append(f"{where}: no member has a risk score; the risk and adjusted columns are empty")
+        elif row["scored"] < row["members"]:
+            share = 100 * row["scored"] / row["members"]
+            notices.append(f"{where}: {share:.1f}% of the members have a risk score; the mean leaves the others out")
+        if row["policy"] in by_population and row["networks"] == 1:
+            notices.append(f"{where}: the population that scores are normalized by is one network alone")
+    return notices
+
+
+def _code_sets(config: RunConfig) -> list[str]:
+    rows = [row for row in reference_rows(PRIMARY_CARE_HCPCS, config.reference.path) if row[0] == "plurality"]
+    told = {year for row in rows for year in range(int(row[2]), int(row[3]) + 1)}
+    if all(policy.attribution.method != "plurality" for policy in config.policies):
+        return []
+    missing = [year for year in config.performance_years if year not in told]
+    return [f"{year}: there is no primary care code set; plurality leaves its members UNATTRIBUTED" for year in missing]
+
+

@@ -1,0 +1,173 @@
+"""The configuration of a deployment: one TOML file, `--set` on top, read strictly."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from pmpm_spark.errors import ConfigError
+from pmpm_spark.policy import Policy, one_of, policy_from
+from pmpm_spark.settings import read_settings
+
+IDENTIFIER = re.compile(r"^[A-Za-z0-9_\-]+$")
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is read: the claims and enrollment of one delivered format, and the lists beside it."""
+
+    kind: str = field(metadata=one_of("rif"))
+    path: str = field()
+    network_roster: str | None = None
+    providers: str | None = None
+    risk_scores: str | None = None
+    member_attribution: str | None = None
+    data_through: str | None = None
+    part_c: str = field(default="hmo_indicator", metadata=one_of("hmo_indicator", "part_c_contract"))
+
+    def __post_init__(self) -> None:
+        if self.data_through is not None:
+            _day_of(self.data_through, "source.data_through")
+
+    @property
+    def last_told_day(self) -> date | None:
+        return None if self.data_through is None else _day_of(self.data_through, "source.data_through")
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """Where the tables stand: a folder, or a schema of a catalog."""
+
+    path: str | None = None
+    catalog: str | None = None
+    schema: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.path is None) == (self.schema is None):
+            raise ConfigError("warehouse: give path, or schema (with or without catalog), and not both")
+        for key, name in (("catalog", self.catalog), ("schema", self.schema)):
+            if name is not None and not IDENTIFIER.match(name):
+                raise ConfigError(f"warehouse.{key}: only letters, digits, _ and - are allowed")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A folder of tables that add to or replace the shipped reference rows by key and year."""
+
+    path: str | None = None
+
+
+@dataclass(frozen=True)
+class FileConfig:
+    source: Source
+    warehouse: Warehouse
+    performance_years: tuple[int, ...]
+    policy: tuple[str, ...] = ("conf/policies/default.toml",)
+    reference: Reference = Reference()
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that one run depends on. The same config on the same input gives the same tables."""
+
+    source: Source
+    warehouse: Warehouse
+    performance_years: tuple[int, ...]
+    policies: tuple[Policy, ...]
+    reference: Reference = Reference()
+
+    def __post_init__(self) -> None:
+        if not self.performance_years:
+            raise ConfigError("performance_years is empty: give at least one year")
+        if len(set(self.performance_years)) != len(self.performance_years):
+            raise ConfigError("performance_years names a year twice")
+        bad = [year for year in self.performance_years if not 1990 <= year <= 2100]
+        if bad:
+            raise ConfigError(f"performance_years: {bad[0]} is no year from 1990 to 2100")
+        labels = [policy.label for policy in self.policies]
+        if not labels or len(set(labels)) != len(labels):
+            raise ConfigError(f"policy: give at least one, and none twice (given: {', '.join(labels) or 'none'})")
+
+
+def load_config(path: str | None, sets: Sequence[str] = ()) -> RunConfig:
+    """The configuration from its file (or from `--set` alone) and the changes of one run.
+
+    Raises:
+        ConfigError: names the file and the key.
+    """
+    said = _toml(Path(path)) if path is not None else {}
+    where = path if path is not None else "--set"
+    changes: dict[str, Any] = {}
+    for assignment in sets:
+        _assign(said, changes, assignment)
+    if "policy" in said and isinstance(said["policy"], str):
+        said["policy"] = [said["policy"]]
+    config = read_settings(FileConfig, said, where)
+    policies = tuple(_policy(name, changes) for name in config.policy)
+    return RunConfig(config.source, config.warehouse, config.performance_years, policies, config.reference)
+
+
+def load_policy(path: str, changes: dict[str, Any] | None = None) -> Policy:
+    """One policy file, found where it is named or among those that are shipped."""
+    return _policy(path, changes or {})
+
+
+def _policy(name: str, changes: dict[str, Any]) -> Policy:
+    from pmpm_spark.session import find_conf
+
+    path = Path(name)
+    if not path.is_file():
+        shipped = name.removeprefix("conf/")
+        try:
+            path = Path(find_conf(shipped if shipped.endswith(".toml") else f"policies/{shipped}.toml"))
+        except Exception:
+            raise ConfigError(f"policy: there is no file {name}") from None
+    return policy_from(_toml(path), name, changes)
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise ConfigError(f"{path}: there is no such file")
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not readable as TOML: {error}") from None
+
+
+def _assign(said: dict[str, Any], changes: dict[str, Any], assignment: str) -> None:
+    """Put one `--set dotted.key=value` in its place; keys below `policy.` change the policies of this run."""
+    key, equals, value_text = assignment.partition("=")
+    parts = key.strip().split(".")
+    if not equals or not all(parts):
+        raise ConfigError(f"--set {assignment}: write dotted.key=value")
+    if any(re.search(r"secret|password|token|access_key", part, re.IGNORECASE) for part in parts):
+        raise ConfigError(f"--set {key}: secrets do not belong in a configuration")
+    target = said
+    if parts[0] == "policy" and len(parts) > 1:
+        target, parts = changes, parts[1:]
+    for part in parts[:-1]:
+        inner = target.setdefault(part, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(f"--set {assignment}: {part} is no table")
+        target = inner
+    target[parts[-1]] = _value(value_text.strip())
+
+
+def _value(value_text: str) -> Any:
+    """A TOML value, or plain text where it is none."""
+    try:
+        return tomllib.loads(f"value = {value_text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return value_text
+
+
+def _day_of(value: str, key: str) -> date:
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise ConfigError(f"{key}: {value} is no date: write YYYY-MM-DD") from None

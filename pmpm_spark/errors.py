@@ -1,0 +1,51 @@
+"""Every error that is raised on purpose, and the exit code of the command that meets it.
+
+A message is one line, says what and where and what to do, and never shows a member's row or an engine's error
+text.
+"""
+
+from typing import ClassVar
+
+
+class PmpmError(Exception):
+    """The base of all: the command line shows its message without a traceback and leaves with its exit
+    code.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+
+class ConfigError(PmpmError):
+    """Raised when a configuration or policy file, or a --set, has an unknown, missing or impossible value."""
+
+    exit_code = 2
+
+
+class InputError(PmpmError):
+    """Raised when an input folder or file is missing, or its layout or content cannot be what it should
+    be.
+    """
+
+    exit_code = 2
+
+
+class SetupError(PmpmError):
+    """Raised when the machine or the session lacks what the job needs: Java, Delta, a Spark property,
+    memory.
+    """
+
+    exit_code = 2
+
+
+class BusyError(PmpmError):
+    """Raised when another run holds the warehouse's lock."""
+
+    exit_code = 2
+
+
+class AuditError(PmpmError):
+    """Raised when a table just written breaks its contract, its key or one of its rules."""
+
+
+class StageError(PmpmError):
+    """Raised when the engine fails while a stage's table is computed or written."""

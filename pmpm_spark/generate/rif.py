@@ -1,0 +1,87 @@
+"""Writes frames as delivered files: RIF (pipe-separated, gzip, the columns CMS delivers) and plain comma-separated lists."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pyspark.errors import AnalysisException
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from pmpm_spark.errors import InputError
+from pmpm_spark.sources.rif.layout import columns_of
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+# a blank stays a blank, and nothing told is nothing: neither quotes nor trimming
+_CSV: dict[str, Any] = {
+    "header": True,
+    "nullValue": "",
+    "emptyValue": "",
+    "ignoreLeadingWhiteSpace": False,
+    "ignoreTrailingWhiteSpace": False,
+}
+
+
+def rif_rows(frame: DataFrame, kind: str, cells: Mapping[str, Column | str]) -> DataFrame:
+    """The frame as rows of one kind of RIF file: the cells given, nothing in the other columns.
+
+    Raises:
+        KeyError: a cell is none of the kind's columns.
+    """
+    columns = columns_of(kind)
+    strangers = set(cells) - set(columns)
+    if strangers:
+        raise KeyError(f"{kind} has no column {', '.join(sorted(strangers))}")
+    return frame.select(*[_cell(cells.get(name)).alias(name) for name in columns])
+
+
+def write_rif(rows: DataFrame, folder: str, *, files: int) -> None:
+    _write(rows, folder, files=files, sep="|", compression="gzip")
+
+
+def write_list(rows: DataFrame, folder: str, *, files: int = 1) -> None:
+    _write(rows, folder, files=files, sep=",")
+
+
+def must_be_empty(out: str) -> None:
+    """Look before the first job runs; a folder that this machine cannot see is judged by the engine when it writes.
+
+    Raises:
+        InputError: `out` is a file, or a folder with something in it.
+    """
+    local = Path(out.removeprefix("file://").removeprefix("file:"))
+    if "://" in out and not out.startswith("file:"):
+        return
+    if local.is_file():
+        raise InputError(f"{out} is a file: name a folder for the generated files")
+    if local.is_dir() and any(local.iterdir()):
+        raise InputError(f"{out} is not empty: name a new folder for the generated files, or empty it")
+
+
+def money(cents: Column, *, zero: str = "0") -> Column:
+    """Whole cents as delivered; zero is often written without its cents."""
+    dollars = cents.cast("decimal(16,0)") * F.lit("0.01").cast("decimal(3,2)")
+    return F.when(cents == 0, zero).otherwise(dollars.cast("decimal(18,2)").cast("string"))
+
+
+def rif_day(day: Column) -> Column:
+    return F.date_format(day, "dd-MMM-yyyy")
+
+
+def _cell(value: Column | str | None) -> Column:
+    if value is None:
+        return F.lit(None).cast("string")
+    return value.cast("string") if isinstance(value, Column) else F.lit(value)
+
+
+def _write(rows: DataFrame, folder: str, *, files: int, **options: Any) -> None:
+    try:
+        rows.coalesce(files).write.options(**_CSV, **options).mode("error").csv(folder)
+    except AnalysisException as error:
+        if "PATH_ALREADY_EXISTS" in str(error):
+            raise InputError(f"{folder} is there already: name a new folder for the generated files") from None
+        raise

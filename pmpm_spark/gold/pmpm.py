@@ -1,0 +1,130 @@
+"""What the tables by network, practice and physician share: sums of member years, then the quotients.
+
+normalized risk = mean score / factor; adjusted cost = cost / normalized risk, at the aggregate, never per person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from pmpm_spark.measures import in_cents, per_member_month
+from pmpm_spark.policy import Policy
+from pmpm_spark.silver.union import of_policies
+from pmpm_spark.table import FACTOR, MONTHS, Column, column, count, flag, money, quotient
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column as SparkColumn
+    from pyspark.sql import DataFrame
+
+SMALL_CELL = 11
+"""Rows on fewer members are flagged: CMS shows no count from 1 to 10."""
+
+PMPM_COLUMNS: tuple[Column, ...] = (
+    count("members", "members with at least one eligible month"),
+    column("member_months", MONTHS, "eligible member months"),
+    money("paid_amount", "what was paid, of what the policy counts"),
+    money("in_network_paid_amount", "part of it on lines of the network's own roster"),
+    money("counted_amount", "the policy's dollars after its steps"),
+    quotient("pmpm", "counted_amount per member month, US dollars, unrounded"),
+    count("scored_members", "members with a risk score"),
+    quotient("risk_score", "mean raw score of the scored members; null where none is"),
+    column("normalization_factor", FACTOR, "divisor of raw scores; null where no score is told"),
+    quotient("normalized_risk_score", "risk_score / normalization_factor; 1.0 is average"),
+    money("adjusted_amount", "counted_amount / normalized_risk_score, half up to cents"),
+    quotient("adjusted_pmpm", "counted_amount / normalized_risk_score per member month, US dollars, unrounded"),
+    flag("is_small_cell", f"fewer than {SMALL_CELL} members"),
+)
+SUMS = ("member_months", "paid_amount", "in_network_paid_amount", "counted_amount")
+
+
+def of_run(frame: DataFrame, policies: Sequence[Policy], performance_years: Sequence[int]) -> DataFrame:
+    """The rows of this run's policies and years."""
+    labels = [policy.label for policy in policies]
+    return frame.where(F.col("policy").isin(*labels) & F.col("performance_year").isin(*performance_years))
+
+
+def pmpm_by(
+    keys: tuple[str, ...],
+    member_years: DataFrame,
+    normalization_factors: DataFrame,
+    policies: Sequence[Policy],
+    performance_years: Sequence[int],
+) -> DataFrame:
+    """PMPM raw and risk-adjusted by `keys`, every eligible month and counted dollar in exactly one row."""
+    grain = ("policy", "performance_year", *keys)
+    years = of_run(member_years, policies, performance_years)
+    people = years.groupBy(*grain, "member_id").agg(
+        *[F.sum(name).alias(name) for name in SUMS], F.max("risk_score").alias("risk_score")
+    )
+    sums = people.groupBy(*grain).agg(
+        F.count(F.lit(1)).alias("members"),
+        *[F.sum(name).alias(name) for name in SUMS],
+        F.count("risk_score").alias("scored_members"),
+        *_score_sums(),
+    )
+    factors = _factors(years, normalization_factors, policies)
+    scored = sums.join(F.broadcast(factors), ["policy", "performance_year"], how="left")
+    by_months = F.col("policy").isin(*[p.label for p in policies if p.risk.weighting == "member_months"])
+    risk_score = F.when(by_months, _mean("score_months", "scored_months")).otherwise(_mean("score_sum", "scored_members"))
+    with_risk = scored.withColumn("risk_score", risk_score)
+    factor = F.when(F.col("risk_score").isNotNull(), F.col("normalization_factor"))
+    normalized = F.try_divide("risk_score", factor.cast("double"))
+    with_normalized = with_risk.withColumns({"normalization_factor": factor, "normalized_risk_score": normalized})
+    adjusted = F.try_divide(F.col("counted_amount").cast("double"), F.col("normalized_risk_score"))
+    return with_normalized.withColumns(
+        {
+            "pmpm": per_member_month(F.col("counted_amount"), F.col("member_months")),
+            "adjusted_amount": in_cents(adjusted),
+            "adjusted_pmpm": per_member_month(adjusted, F.col("member_months")),
+            "is_small_cell": F.col("members") < SMALL_CELL,
+        }
+    )
+
+
+def _score_sums() -> list[SparkColumn]:
+    months = F.col("member_months")
+    return [
+        F.sum("risk_score").alias("score_sum"),
+        F.sum(F.col("risk_score") * months).alias("score_months"),
+        F.sum(F.when(F.col("risk_score").isNotNull(), months)).alias("scored_months"),
+    ]
+
+
+def _mean(total: str, weight: str) -> SparkColumn:
+    return F.try_divide(F.col(total).cast("double"), F.col(weight).cast("double"))
+
+
+def _factors(years: DataFrame, table: DataFrame, policies: Sequence[Policy]) -> DataFrame:
+    """The divisor of each policy and year: from the table, or the mean of the reference population.
+
+    The reference population is every member with an eligible month, attributed or not, weighted as the policy weighs.
+    """
+
+    def of_policy(policy: Policy) -> DataFrame:
+        if policy.risk.normalization == "table":
+            rows = table.select("performance_year", "normalization_factor")
+        else:
+            people = (
+                years.where(F.col("policy") == policy.label)
+                .groupBy("performance_year", "member_id")
+                .agg(F.sum("member_months").alias("member_months"), F.max("risk_score").alias("risk_score"))
+            )
+            sums = people.groupBy("performance_year").agg(F.count("risk_score").alias("scored_members"), *_score_sums())
+            weights = ("score_months", "scored_months")
+            mean = _mean(*weights) if policy.risk.weighting == "member_months" else _mean("score_sum", "scored_members")
+            rows = sums.select("performance_year", mean.alias("normalization_factor"))
+        return rows.select(
+            F.lit(policy.label).alias("policy"), "performance_year", F.col("normalization_factor").cast("double")
+        )
+
+    return of_policies(policies, of_policy)
+
+
+def network_names(network_roster: DataFrame) -> DataFrame:
+    """One name and type a network: those of its roster row that starts last."""
+    described = F.struct("network_name", "network_type")
+    order = F.struct("start_date", "end_date", "tin", "npi", "ccn")
+    return network_roster.groupBy("network_id").agg(F.max_by(described, order).alias("d")).select("network_id", "d.*")

@@ -1,0 +1,84 @@
+"""Nothing leaks: what counts and what is excluded add up to all there is, in months and in cents, asserted in every run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from pmpm_spark.gold.pmpm import of_run
+from pmpm_spark.policy import Policy
+from pmpm_spark.silver.union import of_policies
+from pmpm_spark.table import Table, column, text, year
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+QUANTITY = T.DecimalType(24, 6)
+
+IDENTITIES = Table(
+    name="ops.identities",
+    grain="one row per policy, performance year and identity",
+    key=("policy", "performance_year", "identity"),
+    columns=(
+        text("policy", "policy"),
+        year("performance_year", "performance year"),
+        text("identity", "months: counted + excluded = all; dollars: the same; steps: counted = paid + steps"),
+        column("counted", QUANTITY, "what counts, or the counted amount"),
+        column("excluded", QUANTITY, "what is excluded, or the effect of the steps taken away"),
+        column("everything", QUANTITY, "all member months; net claim dollars; or what was paid"),
+    ),
+    rules={"nothing_leaks": "counted + excluded = everything"},
+    partition_by=("policy", "performance_year"),
+    slice_by=("policy", "performance_year"),
+    key_is_built_in=True,
+)
+
+_GRAIN = ("policy", "performance_year", "identity")
+
+
+def identities(
+    member_months: DataFrame,
+    claim_costs: DataFrame,
+    network_pmpm: DataFrame,
+    excluded: DataFrame,
+    *,
+    policies: Sequence[Policy],
+    performance_years: Sequence[int],
+) -> DataFrame:
+    """The three identities of every policy and year; each side is summed from its own table."""
+
+    def side(frame: DataFrame, identity: str, **of: Column) -> DataFrame:
+        zero = F.lit(0).cast(QUANTITY)
+        told = {name: of.get(name, zero) for name in ("counted", "excluded", "everything")}
+        return frame.select(
+            "policy",
+            "performance_year",
+            F.lit(identity).alias("identity"),
+            *[value.cast(QUANTITY).alias(name) for name, value in told.items()],
+        )
+
+    networks = of_run(network_pmpm, policies, performance_years)
+    left_out = of_run(excluded, policies, performance_years)
+    months = of_run(member_months, policies, performance_years)
+
+    def claims_of(policy: Policy) -> DataFrame:
+        claim_year = F.year(f"{policy.cost.claim_month}_month")
+        rows = claim_costs.withColumns({"policy": F.lit(policy.label), "performance_year": claim_year})
+        return rows.where(F.col("performance_year").isin(*performance_years))
+
+    sides = [
+        side(networks, "months", counted=F.col("member_months")),
+        side(left_out.where("kind = 'month'"), "months", excluded=F.col("member_months")),
+        side(months, "months", everything=F.col("exposure")),
+        side(networks, "dollars", counted=F.col("paid_amount")),
+        side(left_out.where("kind = 'dollar'"), "dollars", excluded=F.col("paid_amount")),
+        side(of_policies(policies, claims_of), "dollars", everything=F.col("paid_amount")),
+        side(networks, "steps", counted=F.col("counted_amount"), everything=F.col("paid_amount")),
+        side(left_out.where("kind = 'step'"), "steps", excluded=-F.col("paid_amount")),
+    ]
+    rows = reduce(lambda left, right: left.unionByName(right), sides)
+    return rows.groupBy(*_GRAIN).agg(*[F.sum(name).alias(name) for name in ("counted", "excluded", "everything")])

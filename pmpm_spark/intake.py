@@ -1,0 +1,174 @@
+"""What becomes of a delivered row, and the tables that the accepted ones fill.
+
+Fates are settled by windows over the key of what the row tells, in a total order: the answer never depends on the order of
+rows or files in a scan. A rejected row stands alone under a key of its own, so that rejects never gather in one task.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import TYPE_CHECKING
+
+from pyspark.sql import Window
+from pyspark.sql import functions as F
+
+from pmpm_spark.model.claim_lines import LINE_COLUMNS
+from pmpm_spark.model.coverage_records import COVERAGE_RECORDS
+from pmpm_spark.model.intake import CODED
+from pmpm_spark.model.members import MEMBERS
+from pmpm_spark.table import MONEY
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+FIRST_LINE_AMOUNTS = (
+    "paid_amount",
+    "patient_paid_amount",
+    "pass_through_amount",
+    "ime_amount",
+    "dsh_amount",
+    "uncompensated_care_amount",
+)
+"""Amounts that an institutional claim repeats on each of its rows."""
+RECORDED_UNKNOWN = "1900-01-01"
+
+
+def _own_key() -> Column:
+    return F.concat_ws("|", F.lit("rejected"), "_source_file", F.col("_source_row").cast("string"), "_batch_id")
+
+
+def _loaded_later_first() -> list[Column]:
+    return [F.desc("_batch_id"), F.desc("_source_file"), F.desc("_source_row")]
+
+
+def latest_row_fates(typed: DataFrame, key: tuple[str, ...]) -> DataFrame:
+    """The row loaded last counts for its key; an equal line before it is a duplicate, another one superseded."""
+    is_rejected = F.size("reject_reasons") > 0
+    keyed = typed.withColumn("own_key", F.when(is_rejected, _own_key()))
+    last_first = Window.partitionBy("own_key", *key).orderBy(*_loaded_later_first())
+    of_key = Window.partitionBy("own_key", *key).orderBy(*_loaded_later_first()).rowsBetween(
+        Window.unboundedPreceding, Window.unboundedFollowing
+    )
+    place = F.row_number().over(last_first)
+    counted_hash = F.first("_line_hash").over(of_key)
+    ranked = keyed.withColumns({"place": place, "counted_hash": counted_hash})
+    fate = (
+        F.when(is_rejected, "rejected")
+        .when(F.col("place") == 1, "accepted")
+        .when(F.col("_line_hash") == F.col("counted_hash"), "duplicate")
+        .otherwise("superseded")
+    )
+    return ranked.withColumn("outcome", fate).drop("own_key", "place", "counted_hash", "_line_hash")
+
+
+def claim_fates(typed: DataFrame) -> DataFrame:
+    """Settle versions: the delivery of a claim that was processed last counts, and of its rows the last for a line.
+
+    A delivery is what shares claim, processing day and INSERT or UPDATE, in whatever files it stands. Where the delivery that
+    counts is not final action, nothing of the claim counts. An institutional claim's own amounts stay on its first
+    readable line and are 0 on the others.
+    """
+    is_rejected = F.size("reject_reasons") > 0
+    claim_key = F.when(is_rejected, _own_key()).otherwise(F.col("claim_id"))
+    # null sorts below every day, so an undated delivery is the earliest
+    delivery = F.struct(F.col("paid_on"), F.coalesce("is_update", F.lit(False)).alias("is_update"))
+    keyed = typed.withColumns({"claim_key": claim_key, "delivery": delivery})
+
+    of_claim = Window.partitionBy("claim_key").rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
+    line_order = [F.desc("delivery"), *_loaded_later_first()]
+    of_line = Window.partitionBy("claim_key", "line_number").orderBy(*line_order)
+    whole_line = of_line.rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
+    ranked = keyed.withColumns(
+        {
+            "last_delivery": F.max("delivery").over(of_claim),
+            "place": F.row_number().over(of_line),
+            "counted_hash": F.first("_line_hash").over(whole_line),
+        }
+    )
+    is_last = F.col("delivery") == F.col("last_delivery")
+    fate = (
+        F.when(is_rejected, "rejected")
+        .when(is_last & (F.col("place") == 1) & F.col("is_final_action"), "accepted")
+        .when(is_last & (F.col("place") > 1) & (F.col("_line_hash") == F.col("counted_hash")), "duplicate")
+        .otherwise("superseded")
+    )
+    settled = ranked.withColumn("outcome", fate)
+    accepted_line = F.when(F.col("outcome") == "accepted", F.col("line_number"))
+    with_first = settled.withColumn("first_line", F.min(accepted_line).over(of_claim))
+    is_first = (F.col("outcome") == "accepted") & (F.col("line_number") == F.col("first_line"))
+    repeats_claim = (F.col("outcome") == "accepted") & F.col("amounts_are_claims") & ~is_first
+    zero = F.lit(0).cast(MONEY)
+    placed = with_first.withColumns(
+        {
+            **{name: F.when(repeats_claim, zero).otherwise(F.col(name)) for name in FIRST_LINE_AMOUNTS},
+            "diagnoses": F.when(is_first, F.col("diagnoses")).cast(CODED),
+            "procedures": F.when(is_first, F.col("procedures")).cast(CODED),
+        }
+    )
+    working = ("claim_key", "delivery", "last_delivery", "place", "counted_hash", "first_line", "_line_hash")
+    return placed.drop(*working, "is_update", "is_final_action", "amounts_are_claims")
+
+
+def accepted(rows: DataFrame) -> DataFrame:
+    return rows.where(F.col("outcome") == "accepted")
+
+
+def members(enrollment_rows: DataFrame) -> DataFrame:
+    """One row a member: the row of the latest year told, and the latest day of death told in any year."""
+    described = F.struct(*[F.col(c.name) for c in MEMBERS.columns if c.name not in ("member_id", "death_date")])
+    latest = accepted(enrollment_rows).groupBy("member_id").agg(
+        F.max_by(described, "reference_year").alias("latest"), F.max("death_date").alias("death_date")
+    )
+    return latest.select("member_id", "latest.*", "death_date")
+
+
+def coverage_records(enrollment_rows: DataFrame) -> DataFrame:
+    """The runs of covered days of the accepted enrollment rows."""
+    runs = accepted(enrollment_rows).select("member_id", "plan_id", F.inline("coverage"))
+    return runs.withColumn("recorded_on", F.to_date(F.lit(RECORDED_UNKNOWN))).select(*COVERAGE_RECORDS.column_names)
+
+
+def claim_lines(claim_rows: DataFrame) -> DataFrame:
+    return accepted(claim_rows).select(*[c.name for c in LINE_COLUMNS])
+
+
+def claim_diagnoses(claim_rows: DataFrame) -> DataFrame:
+    return accepted(claim_rows).select(
+        "claim_id", "member_id", "service_thru", "claim_type", F.inline("diagnoses")
+    )
+
+
+def claim_procedures(claim_rows: DataFrame) -> DataFrame:
+    return (
+        accepted(claim_rows)
+        .select("claim_id", "member_id", F.inline("procedures"))
+        .withColumnRenamed("on", "procedure_date")
+    )
+
+
+def rejects(*typed: DataFrame) -> DataFrame:
+    """The rejected rows of everything that was taken in."""
+    names = ("_bronze_table", "_source_file", "_source_row", "_batch_id", "reject_reasons", "rejected_row", "outcome")
+    rows = reduce(lambda left, right: left.unionByName(right), [frame.select(*names) for frame in typed])
+    return rows.where(F.col("outcome") == "rejected").drop("outcome")
+
+
+def load_audit(source_files: DataFrame, *typed: DataFrame) -> DataFrame:
+    """Each loaded file with what became of its rows. Files without rows are there, with zeros."""
+    file_key = ["_bronze_table", "_source_file", "_batch_id"]
+
+    def narrow(frame: DataFrame) -> DataFrame:
+        paid = F.col("paid_amount") if "paid_amount" in frame.columns else F.lit(0).cast(MONEY)
+        return frame.select(*file_key, "outcome", paid.alias("paid_amount"))
+
+    def counted(outcome: str) -> Column:
+        return F.count_if(F.col("outcome") == outcome).alias(outcome)
+
+    rows = reduce(lambda left, right: left.unionByName(right), [narrow(frame) for frame in typed])
+    fates = rows.groupBy(*file_key).agg(
+        *[counted(outcome) for outcome in ("accepted", "rejected", "duplicate", "superseded")],
+        F.sum(F.when(F.col("outcome") == "accepted", F.col("paid_amount"))).alias("paid_amount_accepted"),
+    )
+    zeros = {name: F.coalesce(name, F.lit(0)) for name in ("accepted", "rejected", "duplicate", "superseded")}
+    paid = F.coalesce("paid_amount_accepted", F.lit(0)).cast(MONEY)
+    return source_files.join(fates, file_key, how="left").withColumns({**zeros, "paid_amount_accepted": paid})

@@ -1,0 +1,97 @@
+"""Loading: new files to bronze, each once, with a count that proves that every row arrived."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from pmpm_spark.config import Source
+from pmpm_spark.errors import AuditError
+from pmpm_spark.model import SOURCE_FILES
+from pmpm_spark.sources import rif
+from pmpm_spark.sources.bronze import BronzeLoad
+from pmpm_spark.sources.lists import LISTS, list_files, list_load
+from pmpm_spark.store import Receipt, Store, empty
+
+if TYPE_CHECKING:
+    from pyspark.sql import Row
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Loaded:
+    """What loading left: receipts, notices in plain words, and how many files were new."""
+
+    receipts: list[Receipt] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+    files: int = 0
+
+
+def load_sources(store: Store, source: Source, batch_id: str, ingested_at: datetime) -> Loaded:
+    """Add the files that are not known yet to bronze, replace the lists that changed, and keep the register of files.
+
+    Raises:
+        InputError: something named is missing or has a layout that cannot be read.
+        AuditError: fewer or more rows arrived than the files hold.
+    """
+    loaded = Loaded()
+    spark = store.spark
+    register = store.read(SOURCE_FILES).collect() if SOURCE_FILES.name in store.versions else []
+    known = {(row["_bronze_table"], row["fingerprint"]) for row in register}
+
+    loads, notices = rif.bronze_loads(spark, source.path, known, batch_id, ingested_at)
+    loaded.notices += notices
+    changed_lists = []
+    for the_list in LISTS:
+        path = getattr(source, the_list.setting)
+        files, notices = list_files(spark, the_list, path) if path is not None else ((), [])
+        loaded.notices += notices
+        table = the_list.bronze
+        now = {file.fingerprint for file in files}
+        if table.name not in store.versions or now != {f for name, f in known if name == table.name}:
+            changed_lists.append(list_load(spark, the_list, files, batch_id, ingested_at))
+
+    for table in rif.BRONZE_TABLES:
+        if table.name not in store.versions and not any(load.table is table for load in loads):
+            store.publish(table, empty(spark, table))
+    for load in loads:
+        _publish(store, load, loaded, append=True)
+    for load in changed_lists:
+        _publish(store, load, loaded, append=False)
+    if loads or changed_lists or SOURCE_FILES.name not in store.versions:
+        _keep_register(store, register, loads, changed_lists, batch_id, ingested_at, loaded)
+    return loaded
+
+
+def _publish(store: Store, load: BronzeLoad, loaded: Loaded, append: bool) -> None:
+    receipt = store.publish(load.table, load.frame, append=append)
+    expected = sum(file.rows for file in load.files)
+    if receipt.rows != expected:
+        raise AuditError(f"{load.table.name}: {receipt.rows:,} rows arrived, the files hold {expected:,}")
+    loaded.receipts.append(receipt)
+    loaded.files += len(load.files)
+    log.info("%s", receipt)
+
+
+def _keep_register(
+    store: Store,
+    register: Sequence[Row],
+    loads: Sequence[BronzeLoad],
+    changed_lists: Sequence[BronzeLoad],
+    batch_id: str,
+    ingested_at: datetime,
+    loaded: Loaded,
+) -> None:
+    """Write the register of files anew: what stays, and what came. One row a file."""
+    replaced = {load.table.name for load in changed_lists}
+    rows: list[tuple[Any, ...]] = [tuple(row) for row in register if row["_bronze_table"] not in replaced]
+    for load in (*loads, *changed_lists):
+        for file in load.files:
+            told = (load.table.name, file.name, batch_id, file.fingerprint, file.rows, file.text_bytes, ingested_at)
+            rows.append(told)
+    frame = store.spark.createDataFrame(rows, SOURCE_FILES.schema)
+    loaded.receipts.append(store.publish(SOURCE_FILES, frame))

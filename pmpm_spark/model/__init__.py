@@ -1,0 +1,30 @@
+"""The common model: contracts of the silver tables that sources fill, the same whatever was delivered."""
+
+from pmpm_spark.model.claim_diagnoses import CLAIM_DIAGNOSES
+from pmpm_spark.model.claim_lines import CLAIM_LINES, FINAL_CLAIM_LINES
+from pmpm_spark.model.claim_procedures import CLAIM_PROCEDURES
+from pmpm_spark.model.coverage_records import COVERAGE_RECORDS
+from pmpm_spark.model.intake import CLAIM_ROWS, ENROLLMENT_ROWS, LOAD_AUDIT, REJECTS, SOURCE_FILES
+from pmpm_spark.model.member_attribution import MEMBER_ATTRIBUTION
+from pmpm_spark.model.members import MEMBERS
+from pmpm_spark.model.network_roster import NETWORK_ROSTER
+from pmpm_spark.model.providers import PROVIDERS
+from pmpm_spark.model.risk_scores import RISK_SCORES
+
+__all__ = [
+    "CLAIM_DIAGNOSES",
+    "CLAIM_LINES",
+    "CLAIM_PROCEDURES",
+    "CLAIM_ROWS",
+    "COVERAGE_RECORDS",
+    "ENROLLMENT_ROWS",
+    "FINAL_CLAIM_LINES",
+    "LOAD_AUDIT",
+    "MEMBERS",
+    "MEMBER_ATTRIBUTION",
+    "NETWORK_ROSTER",
+    "PROVIDERS",
+    "REJECTS",
+    "RISK_SCORES",
+    "SOURCE_FILES",
+]

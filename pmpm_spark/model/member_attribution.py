@@ -1,0 +1,20 @@
+"""Member attribution as the payer supplies it: member to network and physician, by year."""
+
+from pyspark.sql import types as T
+
+from pmpm_spark.table import Table, column, text
+
+MEMBER_ATTRIBUTION = Table(
+    name="silver.member_attribution",
+    grain="one row per performance year, member, network and physician",
+    key=("performance_year", "member_id", "network_id", "physician_npi"),
+    columns=(
+        column("performance_year", T.IntegerType(), "year that the member is attributed for"),
+        text("member_id", "pseudonymous member key"),
+        text("network_id", "network"),
+        text("physician_npi", "physician's NPI; empty where the payer names none"),
+        text("practice_tin", "practice's tax number; empty where the payer names none"),
+    ),
+    cluster_by=("member_id",),
+    key_is_built_in=True,
+)

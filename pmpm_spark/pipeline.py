@@ -1,0 +1,191 @@
+"""The main job: load what is new, run the stages, check that nothing leaks, publish.
+
+Everything that a run writes counts from the moment its row in the book says finished; until then readers see the run before.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from pmpm_spark.checks import check_allowed_amounts, check_factors, run_notices
+from pmpm_spark.config import RunConfig
+from pmpm_spark.errors import ConfigError, PmpmError, StageError
+from pmpm_spark.loading import load_sources
+from pmpm_spark.reference import NORMALIZATION_FACTORS, reference_fingerprint, reference_rows
+from pmpm_spark.runs import RunBook, check_contracts, locked, new_run_id, restore_unfinished
+from pmpm_spark.silver.claim_costs import CLAIM_COSTS
+from pmpm_spark.model import RISK_SCORES
+from pmpm_spark.stage import Stage, chosen
+from pmpm_spark.stages import STAGES, STORED
+from pmpm_spark.store import Receipt, Store, contract_hash
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[int, int, str], None]
+"""Told before each stage: how many are done, how many there are, the table to come."""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a finished run left: its id, the receipt of every table written, and what it said in plain words."""
+
+    run_id: str
+    receipts: tuple[Receipt, ...]
+    notices: tuple[str, ...]
+
+
+def run(
+    spark: SparkSession,
+    config: RunConfig,
+    *,
+    only: str | None = None,
+    start: str | None = None,
+    rebuild: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> RunResult:
+    """Run the main job, or the stages that `only` and `start` choose, and publish.
+
+    Raises:
+        ConfigError, InputError: exit 2, nothing is published.
+        StageError, AuditError: exit 1, nothing is published.
+        BusyError: another run is at work in the warehouse.
+    """
+    stages = chosen(STAGES, only, start)
+    names = {table.name for table in STORED}
+    unknown = [name for name in rebuild if name not in names]
+    if unknown:
+        raise ConfigError(f"--rebuild {unknown[0]}: there is no such table; `pmpm tables` lists them")
+    with locked(config.warehouse):
+        return _run_locked(spark, config, stages, only is None and start is None, rebuild, progress)
+
+
+def _run_locked(
+    spark: SparkSession,
+    config: RunConfig,
+    stages: tuple[Stage, ...],
+    loads: bool,
+    rebuild: Sequence[str],
+    progress: Progress | None,
+) -> RunResult:
+    book = RunBook(spark, config.warehouse)
+    last = book.last_finished()
+    versions = dict(last.versions) if last else {}
+    contracts = dict(last.contracts) if last else {}
+    check_contracts(STORED, contracts, rebuild)
+    store = Store(spark, config.warehouse, config.reference.path, versions)
+    if not book.is_clean():
+        for name in restore_unfinished(store, STORED):
+            log.info("%s: brought back to the last finished run", name)
+    before = dict(store.versions)
+    for name in rebuild:
+        store.versions.pop(name, None)
+    run_id = new_run_id()
+    told: dict[str, Any] = {
+        "policies": [policy.label for policy in config.policies],
+        "policy_hashes": [policy.content_hash for policy in config.policies],
+        "settings": settings_text(config),
+    }
+    book.write(run_id, "started", **told)
+    try:
+        receipts, notices, inputs = _work(store, config, stages, loads, run_id, progress)
+    except BaseException as error:
+        store.versions.update(before)
+        restored = restore_unfinished(store, STORED)
+        if isinstance(error, Exception):
+            book.write(run_id, "failed", **told)
+        log.info("%s tables brought back to the last finished run", len(restored))
+        raise
+    book.write(
+        run_id,
+        "finished",
+        **told,
+        inputs=json.dumps(inputs, sort_keys=True),
+        versions=store.versions,
+        contracts={**contracts, **{t.name: contract_hash(t) for t in STORED if t.name in store.versions}},
+        receipts=receipts,
+        notices=notices,
+    )
+    return RunResult(run_id, tuple(receipts), tuple(notices))
+
+
+def _work(
+    store: Store,
+    config: RunConfig,
+    stages: tuple[Stage, ...],
+    loads: bool,
+    run_id: str,
+    progress: Progress | None,
+) -> tuple[list[Receipt], list[str], dict[str, Any]]:
+    receipts: list[Receipt] = []
+    notices: list[str] = []
+    inputs: dict[str, Any] = {"reference": reference_fingerprint(config.reference.path)}
+    factors = {int(row[0]) for row in reference_rows(NORMALIZATION_FACTORS, config.reference.path)}
+    if loads:
+        if progress:
+            progress(0, len(stages) + 1, "loading")
+        loaded = load_sources(store, config.source, run_id, datetime.now(UTC))
+        receipts += loaded.receipts
+        notices += loaded.notices
+        inputs["files_loaded"] = loaded.files
+    for done, stage in enumerate(stages):
+        if progress:
+            progress(done + int(loads), len(stages) + int(loads), stage.output.name)
+        receipt = _publish(store, config, stage)
+        receipts.append(receipt)
+        if stage.output is RISK_SCORES:
+            check_factors(store, config, factors)
+        if stage.output is CLAIM_COSTS:
+            check_allowed_amounts(store, config)
+    if progress:
+        progress(len(stages) + int(loads), len(stages) + int(loads), "")
+    notices += run_notices(store, config)
+    for notice in notices:
+        log.warning("%s", notice)
+    return receipts, notices, inputs
+
+
+def _publish(store: Store, config: RunConfig, stage: Stage) -> Receipt:
+    settings = {name: setting_of(config, name) for name in stage.settings}
+    frames = [store.read(table) for table in stage.inputs]
+    slices = slices_of(config) if stage.output.slice_by else None
+    try:
+        frame = stage.build(*frames, **settings)
+        receipt = store.publish(stage.output, frame, slices=slices, inputs=stage.inputs)
+    except PmpmError:
+        raise
+    log.info("%s", receipt)
+    return receipt
+
+
+def slices_of(config: RunConfig) -> dict[str, list[Any]]:
+    """The part of a policy's tables that a run replaces: its own policies and years."""
+    return {
+        "policy": [policy.label for policy in config.policies],
+        "performance_year": list(config.performance_years),
+    }
+
+
+def setting_of(config: RunConfig, name: str) -> Any:
+    """The value of a stage's setting."""
+    values = {
+        "policies": config.policies,
+        "performance_years": config.performance_years,
+        "part_c": config.source.part_c,
+        "last_told_day": config.source.last_told_day,
+    }
+    if name not in values:
+        raise StageError(f"no setting {name}")
+    return values[name]
+
+
+def settings_text(config: RunConfig) -> str:
+    """The configuration as JSON, for the book of runs."""
+    return json.dumps(asdict(config), sort_keys=True, default=str)

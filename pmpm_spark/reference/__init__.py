@@ -1,0 +1,121 @@
+"""Reference tables: code sets and factors with a year and a source, as files in the package.
+
+A folder named in `[reference] path` adds rows, or replaces shipped ones with the same key; its files are named as here.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterable
+from decimal import Decimal, InvalidOperation
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import types as T
+
+from pmpm_spark.errors import InputError
+from pmpm_spark.table import FACTOR, Table, column, text, year
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+NORMALIZATION_FACTORS = Table(
+    name="reference.normalization_factors",
+    grain="one row per performance year",
+    key=("performance_year",),
+    columns=(
+        year("performance_year", "year that the factor is for"),
+        column("normalization_factor", FACTOR, "divisor of raw risk scores"),
+        text("source", "document it comes from"),
+    ),
+    rules={"factor_is_positive": "normalization_factor > 0"},
+)
+PRIMARY_CARE_HCPCS = Table(
+    name="reference.primary_care_hcpcs",
+    grain="one row per program, code and first year",
+    key=("program", "hcpcs", "first_year"),
+    columns=(
+        text("program", "method of attribution that uses the code"),
+        text("hcpcs", "HCPCS code of a primary care service"),
+        year("first_year", "first performance year that it counts for"),
+        year("last_year", "last performance year that it counts for"),
+        text("source", "document it comes from"),
+    ),
+)
+SERVICE_CATEGORIES = Table(
+    name="reference.service_categories",
+    grain="one row per claim type",
+    key=("claim_type",),
+    columns=(
+        text("claim_type", "type of the claim"),
+        text("service_category", "category of its lines"),
+        text("source", "document it comes from"),
+    ),
+)
+EMERGENCY_CODES = Table(
+    name="reference.emergency_codes",
+    grain="one row per code",
+    key=("code_kind", "code"),
+    columns=(
+        text("code_kind", "revenue_code or hcpcs"),
+        text("code", "code that makes an outpatient claim an emergency visit"),
+        text("source", "document it comes from"),
+    ),
+)
+REFERENCE_TABLES = (NORMALIZATION_FACTORS, PRIMARY_CARE_HCPCS, SERVICE_CATEGORIES, EMERGENCY_CODES)
+
+
+def reference_rows(table: Table, folder: str | None = None) -> list[tuple[Any, ...]]:
+    """The table's rows: those shipped, with the folder's rows of equal key in their place.
+
+    Raises:
+        InputError: a file that cannot be read as the contract says; names file, line and column.
+    """
+    file_name = f"{table.short_name}.csv"
+    shipped = files("pmpm_spark.reference").joinpath(file_name).read_text(encoding="utf-8")
+    rows = dict(_rows(table, shipped, file_name))
+    if folder is not None:
+        root = Path(folder)
+        if not root.is_dir():
+            raise InputError(f"{folder}: reference.path is no folder")
+        own = root / file_name
+        if own.is_file():
+            rows.update(_rows(table, own.read_text(encoding="utf-8-sig"), str(own)))
+    return [rows[key] for key in sorted(rows, key=str)]
+
+
+def reference_table(spark: SparkSession, table: Table, folder: str | None = None) -> DataFrame:
+    return spark.createDataFrame(reference_rows(table, folder), table.schema)
+
+
+def reference_fingerprint(folder: str | None) -> str:
+    """Hash of all reference rows, for receipts: another table, another hash."""
+    said = repr([(t.name, reference_rows(t, folder)) for t in REFERENCE_TABLES])
+    return hashlib.sha256(said.encode()).hexdigest()[:16]
+
+
+def _rows(table: Table, content: str, where: str) -> Iterable[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+    reader = csv.DictReader(io.StringIO(content))
+    missing = [name for name in table.column_names if name not in (reader.fieldnames or ())]
+    if missing:
+        raise InputError(f"{where}: column {missing[0]} is missing")
+    for number, row in enumerate(reader, start=2):
+        values = {c.name: _typed(row[c.name], c.type, f"{where} line {number}: {c.name}") for c in table.columns}
+        yield tuple(values[name] for name in table.key), tuple(values.values())
+
+
+def _typed(cell: str | None, data_type: T.DataType, where: str) -> Any:
+    value = (cell or "").strip()
+    if value == "":
+        raise InputError(f"{where} is empty")
+    try:
+        if isinstance(data_type, T.IntegerType):
+            return int(value)
+        if isinstance(data_type, T.DecimalType):
+            return Decimal(value)
+    except (ValueError, InvalidOperation):
+        raise InputError(f"{where} is no number") from None
+    return value

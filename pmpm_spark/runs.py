@@ -1,0 +1,204 @@
+"""The book of runs. A run is published when its row here says finished, last of all; readers go by the last such row.
+
+Delta has no transaction over several tables, so the row holds the version of each. A run starts by restoring what an unfinished one
+left ahead, under a lock that the operating system frees when the process ends, however it ends.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from pmpm_spark.config import Warehouse
+from pmpm_spark.errors import BusyError, StageError
+from pmpm_spark.store import REBUILD, Receipt, Store, contract_hash
+from pmpm_spark.table import TEXTS, Table, column, text
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+VERSIONS = T.MapType(T.StringType(), T.LongType())
+RECEIPTS = T.ArrayType(
+    T.StructType(
+        [
+            T.StructField("table", T.StringType()),
+            T.StructField("version", T.LongType()),
+            T.StructField("rows", T.LongType()),
+            T.StructField("seconds", T.DoubleType()),
+            T.StructField("inputs", VERSIONS),
+        ]
+    )
+)
+
+RUNS = Table(
+    name="ops.runs",
+    grain="one row per run and status that it reached",
+    key=("run_id", "status"),
+    columns=(
+        text("run_id", "run, in the order of their starts"),
+        text("status", "started, finished or failed"),
+        column("at", T.TimestampType(), "when it reached the status, UTC"),
+        column("policies", TEXTS, "labels of the policies"),
+        column("policy_hashes", TEXTS, "content hash of each policy"),
+        text("settings", "configuration of the run, JSON"),
+        text("inputs", "fingerprint of the reference tables, and files loaded before and now, JSON"),
+        column("versions", VERSIONS, "Delta version of each table"),
+        column("contracts", T.MapType(T.StringType(), T.StringType()), "hash of each table's contract"),
+        column("receipts", RECEIPTS, "one per table written: version, rows, seconds and versions read"),
+        column("notices", TEXTS, "what the run said in plain words"),
+    ),
+    rules={"status_is_known": "status IN ('started', 'finished', 'failed')"},
+    key_is_built_in=True,
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """The last finished run: which version of each table counts."""
+
+    run_id: str
+    versions: Mapping[str, int]
+    contracts: Mapping[str, str]
+    policies: Sequence[str]
+    settings: str
+    notices: Sequence[str] = field(default_factory=tuple)
+
+
+def new_run_id(now: datetime | None = None) -> str:
+    moment = now or datetime.now(UTC)
+    return f"{moment:%Y%m%dT%H%M%S%f}Z-{uuid4().hex[:6]}"
+
+
+class RunBook:
+    """Reads and writes the book of one warehouse."""
+
+    def __init__(self, spark: SparkSession, warehouse: Warehouse) -> None:
+        self._spark = spark
+        self._store = Store(spark, warehouse)
+        newest = self._store.current_version(RUNS)
+        if newest is not None:
+            self._store.versions[RUNS.name] = newest
+
+    def last_finished(self) -> Run | None:
+        if not self._is_there():
+            return None
+        finished = self._store.read(RUNS).where(F.col("status") == "finished")
+        rows = finished.orderBy(F.desc("run_id")).limit(1).collect()
+        if not rows:
+            return None
+        row = rows[0]
+        return Run(
+            row["run_id"],
+            dict(row["versions"]),
+            dict(row["contracts"]),
+            tuple(row["policies"]),
+            row["settings"],
+            tuple(row["notices"]),
+        )
+
+    def is_clean(self) -> bool:
+        """Whether the last run that started also ended: finished, or failed with everything restored."""
+        if not self._is_there():
+            return True
+        ends = F.count_if(F.col("status") != "started").alias("ends")
+        last = self._store.read(RUNS).groupBy("run_id").agg(ends).orderBy(F.desc("run_id")).limit(1).collect()
+        return not last or last[0]["ends"] > 0
+
+    def write(self, run_id: str, status: str, **told: Any) -> None:
+        """Add one row. `finished` is the moment at which everything that the run wrote begins to count."""
+        receipts: Sequence[Receipt] = told.get("receipts", ())
+        row = {
+            "run_id": run_id,
+            "status": status,
+            "at": datetime.now(UTC),
+            "policies": list(told.get("policies", ())),
+            "policy_hashes": list(told.get("policy_hashes", ())),
+            "settings": told.get("settings", "{}"),
+            "inputs": told.get("inputs", "{}"),
+            "versions": dict(told.get("versions", {})),
+            "contracts": dict(told.get("contracts", {})),
+            "receipts": [(r.table, r.version, r.rows, r.seconds, dict(r.inputs)) for r in receipts],
+            "notices": list(told.get("notices", ())),
+        }
+        frame = self._spark.createDataFrame([tuple(row[c.name] for c in RUNS.columns)], RUNS.schema)
+        self._store.publish(RUNS, frame, append=True)
+
+    def _is_there(self) -> bool:
+        return RUNS.name in self._store.versions
+
+
+def restore_unfinished(store: Store, tables: Sequence[Table]) -> list[str]:
+    """Bring every table that stands ahead of the last finished run back to its version; the names of those restored."""
+    restored = []
+    for table in tables:
+        counted = store.versions.get(table.name)
+        if counted is None:
+            continue  # never finished: it is made anew at its first publication
+        newest = store.current_version(table)
+        if newest is not None and newest != counted:
+            store.restore(table, counted)
+            restored.append(table.name)
+    return restored
+
+
+def check_contracts(tables: Sequence[Table], contracts: Mapping[str, str], rebuild: Sequence[str]) -> None:
+    """Refuse a stored table whose columns, rules or layout are not its contract's.
+
+    Raises:
+        StageError: names the table and the command that rebuilds it.
+    """
+    for table in tables:
+        stored = contracts.get(table.name)
+        if stored is not None and stored != contract_hash(table) and table.name not in rebuild:
+            raise StageError(
+                f"{table.name}: the stored table differs from its contract; rebuild it with `{REBUILD} {table.name}`"
+            )
+
+
+@contextmanager
+def locked(warehouse: Warehouse) -> Iterator[None]:
+    """Hold the warehouse for one run. The operating system frees the lock when the process ends, however it ends.
+
+    A warehouse in an object store has no such lock: there the platform must allow one run at a time.
+
+    Raises:
+        BusyError: another run holds it.
+    """
+    path = _lock_path(warehouse)
+    if path is None:
+        yield
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = path.open("a+")
+    except OSError as error:
+        raise StageError(f"{path.parent}: not writable ({error.strerror}); choose another warehouse.path") from None
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise BusyError(f"{path.parent}: another run is at work in this warehouse; wait for its end") from None
+        yield
+
+
+def _lock_path(warehouse: Warehouse) -> Path | None:
+    if warehouse.path is None:
+        from pmpm_spark.java import cache_dir
+
+        name = hashlib.sha256(f"{warehouse.catalog}.{warehouse.schema}".encode()).hexdigest()[:16]
+        return cache_dir() / "locks" / name
+    plain = warehouse.path.removeprefix("file://").removeprefix("file:")
+    return None if "://" in plain else Path(os.path.abspath(plain)) / ".lock"
+
+

@@ -1,0 +1,67 @@
+"""Settings read strictly: an unknown key, a missing one or a value of the wrong kind is an error that names it."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pmpm_spark.errors import ConfigError
+
+Settings = TypeVar("Settings")
+
+
+def read_settings(
+    cls: type[Settings], said: Mapping[str, Any], where: str, prefix: str = "", hidden: tuple[str, ...] = ()
+) -> Settings:
+    """A dataclass from a TOML table; nested dataclasses are nested tables.
+
+    A field's metadata may hold `values` (the words it takes). `hidden` fields cannot be said.
+
+    Raises:
+        ConfigError: names the file, the key and what it takes.
+    """
+    fields = {f.name: f for f in dataclasses.fields(cls) if f.name not in hidden}  # type: ignore[arg-type]
+    hints = typing.get_type_hints(cls)
+    for key in said:
+        if key not in fields:
+            raise ConfigError(f"{where}: unknown key {prefix}{key} (known here: {', '.join(sorted(fields))})")
+    values: dict[str, Any] = {}
+    for name, spec in fields.items():
+        key = f"{prefix}{name}"
+        if name not in said:
+            if spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING:
+                raise ConfigError(f"{where}: {key} is missing")
+            continue
+        value, hint = said[name], hints[name]
+        if dataclasses.is_dataclass(hint):
+            if not isinstance(value, Mapping):
+                raise ConfigError(f"{where}: {key} is a table: write [{key}]")
+            values[name] = read_settings(typing.cast("type[Any]", hint), value, where, f"{key}.")
+        else:
+            values[name] = _plain(value, hint, spec.metadata.get("values"), where, key)
+    return cls(**values)
+
+
+def _plain(value: Any, hint: Any, allowed: tuple[str, ...] | None, where: str, key: str) -> Any:
+    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    kinds = [kind for kind in options if kind is not type(None)]
+    wanted = kinds[0]
+    if typing.get_origin(wanted) is tuple:
+        listed = value if isinstance(value, list) else [value]
+        inner = typing.get_args(wanted)[0]
+        if not all(type(item) is inner for item in listed):
+            raise ConfigError(f"{where}: {key} must be a list of {_word(inner)}")
+        return tuple(listed)
+    if type(value) is not wanted:
+        raise ConfigError(f"{where}: {key} must be {_word(wanted)}")
+    if allowed and value not in allowed:
+        raise ConfigError(f'{where}: {key} = "{value}" is unknown (one of: {", ".join(allowed)})')
+    return value
+
+
+def _word(kind: Any) -> str:
+    words = {str: "text in quotes", int: "a whole number", bool: "true or false", float: "a number"}
+    return words.get(kind, getattr(kind, "__name__", str(kind)))

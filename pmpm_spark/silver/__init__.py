@@ -1,0 +1,1 @@
+"""Silver: one file per table, contract beside its function. No source is known here."""

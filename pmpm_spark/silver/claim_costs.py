@@ -1,0 +1,136 @@
+"""Claim costs: what the final lines of a member cost, by month, category, roster network and denial.
+
+It stands between claims and policies: a policy reads this, never the claims, so that ten policies cost one scan.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyspark.sql import Window
+from pyspark.sql import functions as F
+
+from pmpm_spark.model.claim_lines import INSTITUTIONAL
+from pmpm_spark.months import month_of
+from pmpm_spark.silver.final_claim_lines import EMERGENCY
+from pmpm_spark.silver.roster_match import line_ids, with_roster_network
+from pmpm_spark.table import Table, count, day, flag, money, text
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+_KEY = ("member_id", "thru_month", "from_month", "service_category", "roster_network_id", "is_denied")
+AMOUNTS = (
+    "paid_amount",
+    "allowed_amount",
+    "pass_through_amount",
+    "ime_amount",
+    "dsh_amount",
+    "uncompensated_care_amount",
+)
+
+CLAIM_COSTS = Table(
+    name="silver.claim_costs",
+    grain="one row per member, months of service, category, roster network and denial",
+    key=_KEY,
+    columns=(
+        text("member_id", "pseudonymous member key"),
+        day("thru_month", "month of the last day of service"),
+        day("from_month", "month of the first day of service; of the last where no first is told"),
+        text("service_category", "first-level service category"),
+        text("roster_network_id", "network whose roster the lines match; empty where none"),
+        flag("is_denied", "lines that were not paid by decision"),
+        count("claim_lines", "final claim lines"),
+        count("services", "stays, visits, claims, fills or lines, by category"),
+        money("paid_amount", "what the plan paid"),
+        money("allowed_amount", "contract price; null where a line carries none"),
+        money("pass_through_amount", "pass-through, inside paid_amount"),
+        money("ime_amount", "indirect medical education, inside paid_amount"),
+        money("dsh_amount", "disproportionate share, inside paid_amount"),
+        money("uncompensated_care_amount", "uncompensated care, inside paid_amount"),
+    ),
+    cluster_by=("member_id",),
+    key_is_built_in=True,
+)
+
+STILL_PATIENT = "30"
+
+
+def claim_costs(final_claim_lines: DataFrame, network_roster: DataFrame) -> DataFrame:
+    """Sum the final lines; count a stay, visit, claim, fill or line once as a service."""
+    lines = final_claim_lines.select(
+        "member_id",
+        "claim_id",
+        "claim_type",
+        "service_category",
+        "is_denied",
+        "service_thru",
+        month_of("service_thru").alias("thru_month"),
+        month_of(F.coalesce("service_from", "service_thru")).alias("from_month"),
+        F.coalesce("facility_ccn", F.lit("")).alias("facility_ccn"),
+        F.unix_date(F.coalesce("admission_date", "service_from", "service_thru")).alias("first_day"),
+        F.unix_date(F.coalesce("discharge_date", "service_thru")).alias("last_day"),
+        F.coalesce(F.col("discharge_status") == STILL_PATIENT, F.lit(False)).alias("is_still_patient"),
+        *[F.col(name) for name in AMOUNTS],
+        *[ids.alias(name) for name, ids in line_ids().items()],
+    )
+    matched = with_roster_network(lines, network_roster, "service_thru")
+    is_institutional = F.col("claim_type").isin(*INSTITUTIONAL)
+    by_line = matched.where(~is_institutional).withColumn("services", F.lit(1))
+    by_claim = _institutional_claims(matched.where(is_institutional))
+    parts = [
+        by_line.groupBy(*_KEY).agg(F.count(F.lit(1)).alias("claim_lines"), F.sum("services").alias("services"), *_sums()),
+        by_claim.groupBy(*_KEY).agg(F.sum("claim_lines").alias("claim_lines"), F.sum("services").alias("services"), *_sums()),
+    ]
+    # an institutional and another line can share a category only under a reference table of the user's own
+    both = parts[0].unionByName(parts[1])
+    return both.groupBy(*_KEY).agg(
+        F.sum("claim_lines").alias("claim_lines"), F.sum("services").alias("services"), *_sums()
+    )
+
+
+def _sums() -> list[Column]:
+    """Sums of the amounts; an allowed amount that one row lacks is lacking in the sum."""
+    sums = [F.sum(name).alias(name) for name in AMOUNTS if name != "allowed_amount"]
+    lacks = F.count_if(F.col("allowed_amount").isNull()) > 0
+    return [*sums, F.when(~lacks, F.sum("allowed_amount")).alias("allowed_amount")]
+
+
+def _institutional_claims(lines: DataFrame) -> DataFrame:
+    """One row a claim, with `services` 1 where the claim stands for a stay, a visit or itself.
+
+    Inpatient and snf: claims of one member and facility that share a day, or follow by the next day a bill that says still a
+    patient, are one stay, counted with the claim that ends last. Emergency: one visit a person and day.
+    """
+    claim_key = ("member_id", "claim_id", "claim_type", *_KEY[1:], "service_thru", "facility_ccn")
+    claims = (
+        lines.repartition("member_id")
+        .groupBy(*claim_key)
+        .agg(
+            F.count(F.lit(1)).alias("claim_lines"),
+            F.min("first_day").alias("first_day"),
+            F.max("last_day").alias("last_day"),
+            F.max("is_still_patient").alias("is_still_patient"),
+            *_sums(),
+        )
+    )
+    stay_of = ("member_id", "claim_type", "is_denied", "facility_ccn")
+    in_order = Window.partitionBy(*stay_of).orderBy("first_day", "last_day", "claim_id")
+    earlier = in_order.rowsBetween(Window.unboundedPreceding, -1)
+    up_to_here = in_order.rowsBetween(Window.unboundedPreceding, Window.currentRow)
+    reaches = F.max(F.col("last_day") + F.col("is_still_patient").cast("int")).over(earlier)
+    opens_stay = reaches.isNull() | (F.col("first_day") > reaches)
+    numbered = claims.withColumn("opens_stay", opens_stay.cast("int")).withColumn(
+        "stay", F.sum("opens_stay").over(up_to_here)
+    )
+    last_of_stay = Window.partitionBy(*stay_of, "stay").orderBy(F.desc("last_day"), F.desc("claim_id"))
+    first_of_day = Window.partitionBy("member_id", "service_category", "is_denied", "service_thru").orderBy("claim_id")
+    is_stay = F.col("claim_type").isin("inpatient", "snf")
+    is_visit = F.col("service_category") == EMERGENCY
+    placed = numbered.withColumns(
+        {"place_in_stay": F.row_number().over(last_of_stay), "place_in_day": F.row_number().over(first_of_day)}
+    )
+    counts = (
+        F.when(is_stay, F.col("place_in_stay") == 1).when(is_visit, F.col("place_in_day") == 1).otherwise(F.lit(True))
+    )
+    return placed.withColumn("services", counts.cast("int"))

@@ -1,0 +1,270 @@
+"""Member months: every told month of every person and performance year with any coverage, counted or not, and why not.
+
+Rules: design section 3.1. Months are kept as bits while windows are tested and made last, so that no month is ever shuffled:
+one exchange by member carries the spans, which are few.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pyspark.sql import Window
+from pyspark.sql import functions as F
+
+from pmpm_spark.model.coverage_records import STATUS_NAMES, STATUSES
+from pmpm_spark.months import age_on, last_day_of, month_at, month_bits, month_number, months_from_to
+from pmpm_spark.policy import Policy
+from pmpm_spark.silver.union import of_policies
+from pmpm_spark.table import MONTHS, TEXTS, Table, column, day, flag, text, year
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+REASONS = (
+    "DECEASED",
+    "NOT_ENROLLED",
+    "NOT_IN_PART_A_AND_B",
+    "MEDICARE_ADVANTAGE",
+    "MEDICARE_SECONDARY",
+    "NON_US_RESIDENT",
+)
+"""Why a month does not count, in the order in which the first one decides."""
+ENROLLMENT_TYPES = ("ESRD", "DISABLED", "AGED_DUAL", "AGED_NON_DUAL", "OTHER")
+
+MEMBER_MONTHS = Table(
+    name="silver.member_months",
+    grain="one row per policy, member and told month of a performance year with any coverage",
+    key=("policy", "member_id", "member_month"),
+    columns=(
+        text("policy", "policy that made the row"),
+        text("member_id", "pseudonymous member key"),
+        day("member_month", "first day of the month"),
+        year("performance_year", "calendar year of the month"),
+        *STATUSES,
+        text("enrollment_type", f"one of: {', '.join(ENROLLMENT_TYPES)}"),
+        column("age", year("age", "").type, "whole years on the first of the month; null where the birth date is not told"),
+        column("exposure", MONTHS, "member months that the month weighs: 1"),
+        flag("is_eligible", "the month counts"),
+        column("ineligible_reasons", TEXTS, "every reason why it does not, the deciding one first"),
+    ),
+    rules={
+        "reasons_where_not_eligible": "is_eligible = (size(ineligible_reasons) = 0)",
+        "exposure_is_a_share": "exposure > 0 AND exposure <= 1",
+        "month_is_of_its_year": "year(member_month) = performance_year AND day(member_month) = 1",
+    },
+    partition_by=("policy", "performance_year"),
+    slice_by=("policy", "performance_year"),
+)
+
+ESRD_CODES = ("11", "21", "31")
+NO_STATUS = "00"
+DUAL_CODES = {"any": ("01", "02", "03", "04", "05", "06", "08"), "full": ("02", "04", "08")}
+
+
+def member_months(
+    eligibility_spans: DataFrame,
+    members: DataFrame,
+    secondary_payer_months: DataFrame,
+    told_months: DataFrame,
+    *,
+    policies: Sequence[Policy],
+    performance_years: Sequence[int],
+) -> DataFrame:
+    """The months of every policy and performance year."""
+    secondary = secondary_payer_months.groupBy("member_id").agg(
+        F.collect_list(month_number("member_month")).alias("secondary_numbers")
+    )
+    people = members.select("member_id", "birth_date", month_number("death_date").alias("death_number"))
+    told = told_months.select(
+        month_number("first_month").alias("told_first"), month_number("last_month").alias("told_last")
+    )
+    spans = (
+        _neighbours(eligibility_spans)
+        .join(people, "member_id", how="left")
+        .join(secondary, "member_id", how="left")
+        .join(F.broadcast(told), how="cross")
+    )
+    return of_policies(policies, lambda policy: _of_policy(spans, policy, performance_years))
+
+
+def _neighbours(spans: DataFrame) -> DataFrame:
+    """Spans with the end of the one before, and the ends of the run of touching spans that they stand in."""
+    in_order = Window.partitionBy("member_id").orderBy("span_start")
+    up_to_here = in_order.rowsBetween(Window.unboundedPreceding, Window.currentRow)
+    previous_end = F.lag("span_end").over(in_order)
+    opens_run = F.coalesce(F.datediff("span_start", previous_end) > 1, F.lit(True))
+    marked = spans.withColumns({"previous_end": previous_end, "opens_run": opens_run.cast("int")})
+    numbered = marked.withColumn("run", F.sum("opens_run").over(up_to_here))
+    whole_run = Window.partitionBy("member_id", "run").rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
+    return numbered.withColumn("run_end", F.max("span_end").over(whole_run)).drop("opens_run", "run")
+
+
+def _looked_at(coverage_rule: str) -> tuple[Column, Column]:
+    """First and last month number whose looked-at day lies in the span."""
+    start, end = F.col("span_start"), F.col("span_end")
+    first, last = month_number(start), month_number(end)
+    starts_on_first = (F.dayofmonth(start) == 1).cast("int")
+    ends_on_last = (end == last_day_of(end)).cast("int")
+    run_ends_on_last = (F.col("run_end") == last_day_of("run_end")).cast("int")
+    shares_month = F.coalesce((month_number("previous_end") == first).cast("int"), F.lit(0))
+    return {
+        "first_of_month": (first + 1 - starts_on_first, last),
+        "mid_month": (first + (F.dayofmonth(start) > 15).cast("int"), last - (F.dayofmonth(end) < 15).cast("int")),
+        "last_day": (first, last - 1 + ends_on_last),
+        "any_day": (first + shares_month, last),
+        # the first of the month lies in the span, and the run of touching spans lasts to the month's end
+        "full_month": (first + 1 - starts_on_first, F.least(last, month_number("run_end") - 1 + run_ends_on_last)),
+    }[coverage_rule]
+
+
+def _of_policy(spans: DataFrame, policy: Policy, performance_years: Sequence[int]) -> DataFrame:
+    rule = policy.eligibility
+    look_first, look_last = _looked_at(rule.coverage_rule)
+    dated = spans.withColumns(
+        {
+            "touch_first": F.greatest(month_number("span_start"), "told_first"),
+            "touch_last": F.least(month_number("span_end"), "told_last"),
+            "look_first": F.greatest(look_first, "told_first"),
+            "look_last": F.least(look_last, "told_last"),
+            "is_both": F.coalesce(F.col("has_part_a") & F.col("has_part_b"), F.lit(False)),
+            "is_managed": F.coalesce("in_medicare_advantage", F.lit(False)),
+            "is_secondary": F.coalesce("medicare_is_secondary", F.lit(False)),
+        }
+    )
+    windows = F.array(*[_year_window(policy, y) for y in performance_years])
+    near = F.filter(
+        windows,
+        lambda w: (F.col("touch_last") >= w["window_first"]) & (F.col("touch_first") <= w["year_last"]),
+    )
+    by_year = dated.withColumn("w", F.explode(near)).select("*", "w.*").drop("w")
+
+    of_member_year = Window.partitionBy("member_id", "performance_year")
+    whole = of_member_year.rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
+
+    def bits(first: str, last: str, origin: str, where: Column | None = None) -> Column:
+        marked = month_bits(F.col(first) - F.col(origin), F.col(last) - F.col(origin))
+        return F.bit_or(marked if where is None else F.when(where, marked).otherwise(F.lit(0).cast("bigint"))).over(whole)
+
+    told = by_year.withColumns(
+        {
+            "touched_bits": bits("touch_first", "touch_last", "year_first"),
+            "covered_bits": bits("look_first", "look_last", "year_first"),
+            "both_bits": bits("look_first", "look_last", "window_first", F.col("is_both")),
+            "not_both_bits": bits("touch_first", "touch_last", "window_first", ~F.col("is_both")),
+            "not_both_year_bits": bits("touch_first", "touch_last", "year_first", ~F.col("is_both")),
+            "managed_bits": bits("touch_first", "touch_last", "year_first", F.col("is_managed")),
+            "secondary_bits": bits("touch_first", "touch_last", "year_first", F.col("is_secondary")),
+            "place": F.row_number().over(of_member_year.orderBy("span_start")),
+        }
+    )
+    last_told_of_year = F.least("year_last", "told_last")
+    told_bits = month_bits(F.greatest("year_first", "told_first") - F.col("year_first"), last_told_of_year - F.col("year_first"))
+    counted_year = told.where(F.col("touched_bits").bitwiseAND(told_bits) != 0)
+
+    is_bit = _is_bit
+    all_numbers = months_from_to(F.greatest("year_first", "told_first"), last_told_of_year)
+    uncovered = F.filter(all_numbers, lambda n: ~is_bit("covered_bits", n - F.col("year_first")))
+    covered = months_from_to(F.greatest("look_first", "year_first"), F.least(F.col("look_last"), last_told_of_year))
+    numbers = F.concat(
+        F.transform(covered, lambda n: F.struct(n.alias("number"), F.lit(True).alias("is_covered"))),
+        F.when(
+            F.col("place") == 1,
+            F.transform(uncovered, lambda n: F.struct(n.alias("number"), F.lit(False).alias("is_covered"))),
+        ).otherwise(F.array().cast("array<struct<number:int,is_covered:boolean>>")),
+    )
+    months = counted_year.select("*", F.inline(numbers)).withColumn("member_month", month_at(F.col("number")))
+    return _judged(months, policy)
+
+
+def _year_window(policy: Policy, performance_year: int) -> Column:
+    """Month numbers of one performance year and of its alignment window."""
+    rule = policy.eligibility
+    first = performance_year * 12
+    window_last = first + 11 - rule.lag_months
+    numbers = {
+        "performance_year": performance_year,
+        "year_first": first,
+        "year_last": first + 11,
+        "window_first": min(window_last - rule.window_months + 1, first),
+        "needed_first": window_last - rule.window_months + 1,
+        "needed_last": window_last,
+    }
+    return F.struct(*[F.lit(number).alias(name) for name, number in numbers.items()])
+
+
+def _is_bit(bits: str, place: Column) -> Column:
+    return F.call_function("shiftright", F.col(bits), place.cast("int")).bitwiseAND(F.lit(1).cast("bigint")) == 1
+
+
+def _judged(months: DataFrame, policy: Policy) -> DataFrame:
+    """Each month with every reason that fails it."""
+    rule = policy.eligibility
+    place = F.col("number") - F.col("year_first")
+    looks_at_whole_month = rule.coverage_rule == "full_month"
+    is_covered = F.col("is_covered")
+    is_both = is_covered & F.col("is_both")
+    is_managed = is_covered & F.col("is_managed")
+    is_secondary = is_covered & F.col("is_secondary")
+    if looks_at_whole_month:
+        is_both = is_covered & F.col("is_both") & ~_is_bit("not_both_year_bits", place)
+        is_managed = is_covered & _is_bit("managed_bits", place)
+        is_secondary = is_covered & _is_bit("secondary_bits", place)
+    claims_name_payer = F.coalesce(F.array_contains("secondary_numbers", F.col("number")), F.lit(False))
+    has_died = F.coalesce(F.col("number") > F.col("death_number"), F.lit(False))
+    fails = {
+        "NOT_ENROLLED": ~is_covered,
+        "NOT_IN_PART_A_AND_B": _not_both(policy, is_both, looks_at_whole_month),
+        "MEDICARE_ADVANTAGE": is_managed if rule.exclude_medicare_advantage else None,
+        "MEDICARE_SECONDARY": (is_secondary | claims_name_payer) if rule.exclude_medicare_secondary else None,
+        "NON_US_RESIDENT": (is_covered & ~F.coalesce("resides_in_us", F.lit(True))) if rule.exclude_non_us else None,
+    }
+    living = F.array_compact(
+        F.array(*[F.when(fails[name], name) for name in REASONS if fails.get(name) is not None])
+    )
+    reasons = F.when(has_died, F.array(F.lit("DECEASED"))).otherwise(living)
+    judged = months.withColumn("ineligible_reasons", reasons)
+    told = {name: F.when(is_covered, F.col(name)) for name in STATUS_NAMES}
+    return judged.select(
+        F.lit(policy.label).alias("policy"),
+        "member_id",
+        "member_month",
+        "performance_year",
+        *[told[name].alias(name) for name in STATUS_NAMES],
+        _enrollment_type(rule.dual, is_covered).alias("enrollment_type"),
+        age_on(F.col("birth_date"), F.col("member_month")).alias("age"),
+        F.lit(1).cast(MONTHS).alias("exposure"),
+        (F.size("ineligible_reasons") == 0).alias("is_eligible"),
+        "ineligible_reasons",
+    )
+
+
+def _not_both(policy: Policy, is_both: Column, looks_at_whole_month: bool) -> Column | None:
+    """Not in Part A and B in every told month of the window, up to the month of death; or in this month."""
+    rule = policy.eligibility
+    if rule.part_a_b == "none":
+        return None
+    if rule.part_a_b == "current_month":
+        return ~is_both
+    death = F.coalesce("death_number", F.col("needed_last"))
+    needed = month_bits(
+        F.greatest("needed_first", "told_first") - F.col("window_first"),
+        F.least("needed_last", "told_last", death) - F.col("window_first"),
+    )
+    held = F.col("both_bits")
+    if looks_at_whole_month:
+        held = held.bitwiseAND(F.bitwise_not("not_both_bits"))
+    fails_window = held.bitwiseAND(needed) != needed
+    return fails_window | ~is_both if rule.lag_months > 0 else fails_window
+
+
+def _enrollment_type(dual: str, is_covered: Column) -> Column:
+    status = F.col("medicare_status_code")
+    is_dual = F.coalesce(F.col("dual_status_code").isin(*DUAL_CODES[dual]), F.lit(False))
+    return (
+        F.when(~is_covered | status.isNull() | (status == NO_STATUS), "OTHER")
+        .when(status.isin(*ESRD_CODES), "ESRD")
+        .when(status == "20", "DISABLED")
+        .when((status == "10") & is_dual, "AGED_DUAL")
+        .otherwise("AGED_NON_DUAL")
+    )

@@ -1,0 +1,86 @@
+"""Which network's roster a line matches: on every id that a roster row fills in, on the line's day, both ends inclusive."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+IDS = ("tin", "npi", "ccn")
+NO_NETWORK = ""
+
+
+def with_roster_network(lines: DataFrame, network_roster: DataFrame, day: str) -> DataFrame:
+    """The lines with `roster_network_id`: the lowest matching network_id, empty where none matches.
+
+    `lines` has tin, npi and ccn (empty where not told). The distinct combinations of ids, far fewer than the lines, meet
+    the roster; a combination then stands for its lines, so that no line is copied and no big roster is broadcast.
+    """
+    filled_in = {name: F.col(name) != "" for name in IDS}
+    patterns = [ids for size in range(1, len(IDS) + 1) for ids in combinations(IDS, size)]
+
+    def pattern_key(ids: tuple[str, ...]) -> Column:
+        return F.concat_ws("|", F.lit("+".join(ids)), *[F.col(name) for name in ids])
+
+    keys = [
+        F.when(_all([filled_in[name] for name in ids]), pattern_key(ids)) for ids in patterns
+    ]
+    combinations_of_ids = lines.select(*IDS).distinct().select(*IDS, F.explode(F.array_compact(F.array(*keys))).alias("k"))
+    row_key = F.concat_ws(
+        "|",
+        F.array_join(F.array_compact(F.array(*[F.when(filled_in[name], name) for name in IDS])), "+"),
+        *[F.when(filled_in[name], F.col(name)) for name in IDS],
+    )
+    roster = network_roster.select(
+        row_key.alias("k"), F.struct("network_id", "start_date", "end_date").alias("on_roster")
+    )
+    matches = (
+        combinations_of_ids.join(roster, "k", how="inner")
+        .groupBy(*IDS)
+        .agg(F.collect_list("on_roster").alias("rosters"))
+    )
+    in_effect = F.filter("rosters", lambda r: (r["start_date"] <= F.col(day)) & (r["end_date"] >= F.col(day)))
+    network_id = F.coalesce(F.array_min(F.transform(in_effect, lambda r: r["network_id"])), F.lit(NO_NETWORK))
+    matched = lines.join(matches, list(IDS), how="left")
+    return matched.withColumn("roster_network_id", network_id).drop("rosters")
+
+
+def line_ids() -> dict[str, Column]:
+    """The ids by which a claim line meets a roster.
+
+    The billing TIN always; the rendering NPI of a professional line, who bills otherwise (facility, supplier, pharmacy); the
+    facility's CCN.
+    """
+    is_professional = F.col("claim_type") == "professional"
+    npi = F.when(is_professional, F.col("rendering_npi")).otherwise(F.col("billing_npi"))
+    ids = {"tin": F.col("billing_tin"), "npi": npi, "ccn": F.when(~is_professional, F.col("facility_ccn"))}
+    return {name: F.coalesce(value, F.lit("")) for name, value in ids.items()}
+
+
+def shared_providers(network_roster: DataFrame) -> DataFrame:
+    """Combinations of ids that stand on two networks' rosters at once: tin, npi, ccn, networks."""
+    left = network_roster.select(*IDS, "network_id", "start_date", "end_date")
+    right = left.select(
+        *IDS,
+        F.col("network_id").alias("other_id"),
+        F.col("start_date").alias("other_start"),
+        F.col("end_date").alias("other_end"),
+    )
+    at_once = (
+        (F.col("network_id") < F.col("other_id"))
+        & (F.col("start_date") <= F.col("other_end"))
+        & (F.col("other_start") <= F.col("end_date"))
+    )
+    pairs = left.join(right, list(IDS), how="inner").where(at_once)
+    return pairs.groupBy(*IDS).agg(F.array_sort(F.collect_set(F.concat_ws(", ", "network_id", "other_id"))).alias("networks"))
+
+
+def _all(conditions: list[Column]) -> Column:
+    holds = F.lit(True)
+    for condition in conditions:
+        holds = holds & condition
+    return holds

@@ -1,0 +1,1 @@
+"""One module or package per delivered format; each maps its bronze tables to the common model."""

@@ -1,0 +1,41 @@
+"""What a source hands over for loading: bronze rows and the files they come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from pmpm_spark.sources.files import SourceFile
+from pmpm_spark.table import Table
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+@dataclass(frozen=True)
+class BronzeLoad:
+    """New rows of one bronze table and the files that hold them."""
+
+    table: Table
+    frame: DataFrame
+    files: tuple[SourceFile, ...]
+
+
+def add_provenance(
+    lines: DataFrame, delivered: list[Column], is_unparsed: Column, batch_id: str, ingested_at: datetime
+) -> DataFrame:
+    """The delivered columns with where each row comes from; the whole line where it could not be parted."""
+    return lines.select(
+        *delivered,
+        "_source_file",
+        F.col("_source_row").cast(T.LongType()).alias("_source_row"),
+        F.lit(batch_id).alias("_batch_id"),
+        F.lit(ingested_at).cast(T.TimestampType()).alias("_ingested_at"),
+        F.xxhash64("value").alias("_line_hash"),
+        F.when(is_unparsed, F.col("value")).alias("_unparsed"),
+    )

@@ -1,0 +1,142 @@
+"""Delivered files as lines: what there is, what each is known by, and each line with its number.
+
+A file is known by its content: rows, bytes and the sum of the hashes of its lines, from one distributed scan. Only that
+summary, one row a file and block, comes to the driver.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote
+
+from pyspark.errors import PySparkException
+from pyspark.sql import Window
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from pmpm_spark.errors import InputError
+from pmpm_spark.table import Column, column, text
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+BOM = "\ufeff"
+
+LINE_COLUMNS: tuple[Column, ...] = (
+    text("_source_file", "file that the row was delivered in"),
+    column("_source_row", T.LongType(), "line of that file, heading included"),
+    text("_batch_id", "load that brought it"),
+    column("_ingested_at", T.TimestampType(), "when it was loaded, UTC"),
+    column("_line_hash", T.LongType(), "hash of the whole line"),
+    text("_unparsed", "the whole line, where its number of fields is not that of the heading"),
+)
+"""What stands beside the delivered columns in every bronze table."""
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One delivered file. `rows` leaves out the heading and blank lines."""
+
+    path: str
+    name: str
+    heading: tuple[str, ...]
+    first_line: str
+    rows: int
+    text_bytes: int
+    fingerprint: str
+
+
+def scan(spark: SparkSession, path: str) -> tuple[SourceFile, ...]:
+    """The files at or below a path, in the order of their names.
+
+    Raises:
+        InputError: there is nothing at the path.
+    """
+    blocks = (
+        _lines(spark, [path])
+        .groupBy("path", "block")
+        .agg(
+            F.count(F.lit(1)).alias("lines"),
+            F.count_if(F.trim("value") != "").alias("rows"),
+            F.sum(F.octet_length("value")).alias("text_bytes"),
+            F.sum(F.xxhash64("value").cast(T.DecimalType(20, 0))).alias("hash"),
+            F.min_by("value", "line_id").alias("first_line"),
+        )
+    )
+    try:
+        found = blocks.collect()
+    except PySparkException as error:
+        if "PATH_NOT_FOUND" in str(error):
+            raise InputError(f"{path}: there is no such file or folder") from None
+        raise InputError(f"{path}: not readable ({type(error).__name__})") from None
+    by_path: dict[str, list[T.Row]] = {}
+    for block in found:
+        by_path.setdefault(block["path"], []).append(block)
+    root = _root(path, list(by_path))
+    files = [_file(name, root, sorted(parts, key=lambda b: b["block"])) for name, parts in by_path.items()]
+    return tuple(sorted(files, key=lambda f: f.name))
+
+
+def numbered_lines(spark: SparkSession, files: Sequence[SourceFile]) -> DataFrame:
+    """Every line of the files but the heading and blank ones: `_source_file`, `_source_row` (1 is the heading), `value`.
+
+    Line ids rise inside a block of a file, so a line's number is its id less the block's first id, plus the lines of
+    the blocks before it. The lookup has one row a block.
+    """
+    lines = _lines(spark, [f.path for f in files])
+    earlier = Window.partitionBy("path").orderBy("block").rowsBetween(Window.unboundedPreceding, -1)
+    blocks = (
+        lines.groupBy("path", "block")
+        .agg(F.min("line_id").alias("first_id"), F.count(F.lit(1)).alias("lines"))
+        .withColumn("lines_before", F.coalesce(F.sum("lines").over(earlier), F.lit(0)))
+    )
+    names = spark.createDataFrame([(f.path, f.name) for f in files], "path string, _source_file string")
+    lookup = blocks.join(F.broadcast(names), "path", how="inner").select(
+        "path", "block", "_source_file", (F.col("lines_before") - F.col("first_id") + 1).alias("shift")
+    )
+    numbered = lines.join(F.broadcast(lookup), ["path", "block"], how="inner")
+    return numbered.select(
+        "_source_file", (F.col("line_id") + F.col("shift")).alias("_source_row"), "value"
+    ).where((F.col("_source_row") > 1) & (F.trim("value") != ""))
+
+
+def _lines(spark: SparkSession, paths: list[str]) -> DataFrame:
+    decoded = [unquote(p) for p in paths]
+    return (
+        spark.read.option("recursiveFileLookup", "true")
+        .text(decoded)
+        .select(
+            F.col("_metadata.file_path").alias("path"),
+            F.col("_metadata.file_block_start").alias("block"),
+            F.monotonically_increasing_id().alias("line_id"),
+            "value",
+        )
+    )
+
+
+def _file(path: str, root: str, blocks: list[T.Row]) -> SourceFile:
+    lines = sum(int(b["lines"]) for b in blocks)
+    rows = sum(int(b["rows"]) for b in blocks)
+    text_bytes = sum(int(b["text_bytes"]) for b in blocks)
+    digest = sum(int(b["hash"]) for b in blocks) % 2**64
+    first_line = str(blocks[0]["first_line"]).removeprefix(BOM)
+    separator = "|" if "|" in first_line else ","
+    heading = tuple(cell.strip().strip('"') for cell in first_line.rstrip("\r").split(separator))
+    while heading and heading[-1] == "":
+        heading = heading[:-1]
+    name = unquote(path[len(root) :] if path.startswith(root) else path)
+    return SourceFile(path, name, heading, first_line, rows - 1, text_bytes, f"{lines}-{text_bytes}-{digest:016x}")
+
+
+def _root(asked: str, paths: list[str]) -> str:
+    """The part of the paths that is not in a file's name: up to the folder asked for, or the file's own folder."""
+    wanted = quote(asked.rstrip("/"), safe="/:@=,+$!*'()&;~-._") + "/"
+    for path in paths:
+        at = path.find(wanted.removeprefix("file:").lstrip("."))
+        if at >= 0:
+            return path[: at + len(wanted.removeprefix("file:").lstrip("."))]
+    common = posixpath.commonprefix(paths)
+    return common[: common.rfind("/") + 1]

@@ -1,0 +1,204 @@
+"""The lists beside the claims: network roster, providers, risk scores, member attribution.
+
+Comma-separated with a heading, in one file or a folder of them; columns in any order. A list is what the configuration names
+now: each run replaces it, where its content has changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from pmpm_spark.errors import InputError
+from pmpm_spark.intake import accepted, latest_row_fates
+from pmpm_spark.model import MEMBER_ATTRIBUTION, NETWORK_ROSTER, PROVIDERS, RISK_SCORES
+from pmpm_spark.sources.bronze import BronzeLoad, add_provenance
+from pmpm_spark.sources.cells import TypedRow, row_of, told
+from pmpm_spark.sources.files import LINE_COLUMNS, SourceFile, numbered_lines, scan
+from pmpm_spark.stage import Stage
+from pmpm_spark.table import SCORE, Table, text
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+ALWAYS = "1900-01-01"
+OPEN_ENDED = "9999-12-31"
+NETWORK_TYPES = ("MSSP", "REACH", "OTHER")
+
+
+@dataclass(frozen=True)
+class List:
+    """One list: the setting that names its file, its columns, and how its rows are typed."""
+
+    setting: str
+    silver: Table
+    required: tuple[str, ...]
+    optional: tuple[str, ...]
+    typed: Callable[[TypedRow], dict[str, Column]]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (*self.required, *self.optional)
+
+    @property
+    def bronze(self) -> Table:
+        return Table(
+            name=f"bronze.{self.setting}",
+            grain=f"one row per row of the {self.setting} list",
+            key=("_source_file", "_source_row", "_batch_id"),
+            columns=(*[text(name, "as delivered") for name in self.columns], *LINE_COLUMNS),
+            key_is_built_in=True,
+        )
+
+    def rows(self, bronze: DataFrame) -> DataFrame:
+        """One typed row per bronze row, with its fate: the last row of a key counts."""
+        row = TypedRow()
+        row.must(F.col("_unparsed").isNull(), "the number of fields is not that of the heading")
+        values = self.typed(row)
+        typed = bronze.select(
+            *[values[c.name].alias(c.name) for c in self.silver.columns],
+            F.lit(self.bronze.name).alias("_bronze_table"),
+            "_source_file",
+            "_source_row",
+            "_batch_id",
+            "_line_hash",
+            row.reasons().alias("reject_reasons"),
+            F.coalesce("_unparsed", row_of(self.columns)).alias("delivered_row"),
+        )
+        rejected_row = F.when(F.size("reject_reasons") > 0, F.col("delivered_row"))
+        return latest_row_fates(typed.withColumn("rejected_row", rejected_row).drop("delivered_row"), self.silver.key)
+
+    def accepted_rows(self, bronze: DataFrame) -> DataFrame:
+        return accepted(self.rows(bronze)).select(*self.silver.column_names)
+
+    @property
+    def stage(self) -> Stage:
+        return Stage(self.silver, (self.bronze,), self.accepted_rows)
+
+
+def _network_roster(row: TypedRow) -> dict[str, Column]:
+    ids = {name: F.coalesce(told(name), F.lit("")) for name in ("tin", "npi", "ccn")}
+    row.must(F.concat(*ids.values()) != "", "no tin, npi or ccn is filled in")
+    start_date = F.coalesce(row.iso_day("start_date"), F.to_date(F.lit(ALWAYS)))
+    end_date = F.coalesce(row.iso_day("end_date"), F.to_date(F.lit(OPEN_ENDED)))
+    row.must(end_date >= start_date, "end_date is before start_date")
+    network_type = F.coalesce(F.upper(told("network_type")), F.lit("OTHER"))
+    return {
+        "network_id": row.required("network_id"),
+        **ids,
+        "start_date": start_date,
+        "end_date": end_date,
+        "network_name": told("network_name"),
+        "network_type": F.when(network_type.isin(*NETWORK_TYPES), network_type).otherwise("OTHER"),
+    }
+
+
+def _providers(row: TypedRow) -> dict[str, Column]:
+    return {
+        "npi": row.required("npi"),
+        "name": told("name"),
+        "specialty": told("specialty"),
+        "taxonomy": told("taxonomy"),
+    }
+
+
+def _risk_scores(row: TypedRow) -> dict[str, Column]:
+    row.required("performance_year")
+    row.required("risk_score")
+    score = row.decimal("risk_score", SCORE)
+    row.must(score >= 0, "risk_score is negative")
+    return {
+        "member_id": row.required("member_id"),
+        "performance_year": row.whole("performance_year"),
+        "risk_score": score,
+        "model": told("model"),
+        "source": told("source"),
+    }
+
+
+def _member_attribution(row: TypedRow) -> dict[str, Column]:
+    row.required("performance_year")
+    return {
+        "performance_year": row.whole("performance_year"),
+        "member_id": row.required("member_id"),
+        "network_id": row.required("network_id"),
+        "physician_npi": F.coalesce(told("physician_npi"), F.lit("")),
+        "practice_tin": F.coalesce(told("practice_tin"), F.lit("")),
+    }
+
+
+LISTS = (
+    List(
+        "network_roster",
+        NETWORK_ROSTER,
+        ("network_id",),
+        ("network_name", "network_type", "tin", "npi", "ccn", "start_date", "end_date"),
+        _network_roster,
+    ),
+    List("providers", PROVIDERS, ("npi",), ("name", "specialty", "taxonomy"), _providers),
+    List(
+        "risk_scores", RISK_SCORES, ("member_id", "performance_year", "risk_score"), ("model", "source"), _risk_scores
+    ),
+    List(
+        "member_attribution",
+        MEMBER_ATTRIBUTION,
+        ("performance_year", "member_id", "network_id"),
+        ("physician_npi", "practice_tin"),
+        _member_attribution,
+    ),
+)
+
+
+def list_files(spark: SparkSession, the_list: List, path: str) -> tuple[tuple[SourceFile, ...], list[str]]:
+    """The files of one list, and notices on columns that it does not use.
+
+    Raises:
+        InputError: nothing there, or a required column is missing.
+    """
+    files = scan(spark, path)
+    notices = []
+    for file in files:
+        missing = [name for name in the_list.required if name not in file.heading]
+        if missing:
+            raise InputError(f"{file.name} ({the_list.setting}): column {missing[0]} is missing from the heading")
+        unknown = [name for name in file.heading if name not in the_list.columns]
+        if unknown:
+            notices.append(f"{file.name} ({the_list.setting}): columns passed over: {', '.join(unknown[:5])}")
+    if not files:
+        raise InputError(f"{path}: there is no file for source.{the_list.setting}")
+    return files, notices
+
+
+def list_load(
+    spark: SparkSession, the_list: List, files: tuple[SourceFile, ...], batch_id: str, ingested_at: datetime
+) -> BronzeLoad:
+    """The bronze rows of one list; no row where the configuration names no file."""
+    table = the_list.bronze
+    frames = [_bronze_rows(spark, the_list, file, batch_id, ingested_at) for file in files]
+    frame = spark.createDataFrame([], table.schema)
+    for part in frames:
+        frame = frame.unionByName(part)
+    return BronzeLoad(table, frame, files)
+
+
+def _bronze_rows(
+    spark: SparkSession, the_list: List, file: SourceFile, batch_id: str, ingested_at: datetime
+) -> DataFrame:
+    width = len(file.heading)
+    names = [f"c{i}" for i in range(width)]
+    schema = ", ".join(f"{name} STRING" for name in (*names, "parse_failure"))
+    options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": "parse_failure", "escape": '"'}
+    parsed = numbered_lines(spark, (file,)).withColumn("cells", F.from_csv("value", schema, options))
+    is_unparsed = F.col("cells.parse_failure").isNotNull()
+    places = {name: at for at, name in enumerate(file.heading)}
+    delivered = [
+        (F.when(~is_unparsed, F.col(f"cells.c{places[name]}")) if name in places else F.lit(None).cast("string"))
+        .alias(name)
+        for name in the_list.columns
+    ]
+    return add_provenance(parsed, delivered, is_unparsed, batch_id, ingested_at)

@@ -1,0 +1,38 @@
+"""CMS Research Identifiable Files (RIF): recognised by their headings, loaded as read, mapped to the common model."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import TYPE_CHECKING
+
+from pmpm_spark.intake import claim_fates, latest_row_fates
+from pmpm_spark.model import CLAIM_ROWS, ENROLLMENT_ROWS
+from pmpm_spark.sources.rif.bronze import bronze_loads
+from pmpm_spark.sources.rif.claims import claim_rows
+from pmpm_spark.sources.rif.enrollment import enrollment_rows
+from pmpm_spark.sources.rif.layout import BRONZE, CLAIM_KINDS
+from pmpm_spark.stage import Stage
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+__all__ = ["BRONZE_TABLES", "STAGES", "bronze_loads"]
+
+BRONZE_TABLES = tuple(BRONZE.values())
+
+
+def all_claim_rows(*bronze: DataFrame) -> DataFrame:
+    """The claim rows of every kind, each with its fate."""
+    typed = [claim_rows(kind, frame) for kind, frame in zip(CLAIM_KINDS, bronze, strict=True)]
+    return claim_fates(reduce(lambda left, right: left.unionByName(right), typed))
+
+
+def all_enrollment_rows(beneficiary: DataFrame, *, part_c: str) -> DataFrame:
+    """The enrollment rows of every year, each with its fate: the latest row of a person and year counts."""
+    return latest_row_fates(enrollment_rows(beneficiary, part_c=part_c), ("member_id", "reference_year"))
+
+
+STAGES = (
+    Stage(ENROLLMENT_ROWS, (BRONZE["beneficiary"],), all_enrollment_rows, settings=("part_c",)),
+    Stage(CLAIM_ROWS, tuple(BRONZE[kind] for kind in CLAIM_KINDS), all_claim_rows),
+)

@@ -1,0 +1,86 @@
+"""RIF files to bronze rows: as read, all text, one row for every line but the heading."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from pmpm_spark.errors import InputError
+from pmpm_spark.sources.bronze import BronzeLoad, add_provenance
+from pmpm_spark.sources.files import SourceFile, numbered_lines, scan
+from pmpm_spark.sources.rif.layout import BRONZE, check_heading, columns_of, kind_of
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+
+def bronze_loads(
+    spark: SparkSession, path: str, known: Collection[tuple[str, str]], batch_id: str, ingested_at: datetime
+) -> tuple[list[BronzeLoad], list[str]]:
+    """What is new at the path, a load for each kind and heading, and notices in plain words.
+
+    `known` holds the bronze table and fingerprint of what was loaded before.
+
+    Raises:
+        InputError: nothing there, no enrollment file, or a file whose layout is unknown.
+    """
+    notices: list[str] = []
+    groups: dict[tuple[str, tuple[str, ...]], list[SourceFile]] = {}
+    seen = set(known)
+    kinds = set()
+    for file in scan(spark, path):
+        if "|" not in file.first_line:
+            notices.append(f"{file.name}: no RIF file, passed over")
+            continue
+        kind = kind_of(file.heading)
+        if kind is None:
+            raise InputError(f"{file.name}: unknown column layout: the heading fits no kind of RIF file")
+        if kind == "history":
+            notices.append(f"{file.name}: former beneficiary records, not used")
+            continue
+        unknown = check_heading(kind, file.heading, file.name)
+        if unknown:
+            notices.append(f"{file.name}: {len(unknown)} unknown columns passed over: {', '.join(unknown[:5])}")
+        kinds.add(kind)
+        if (BRONZE[kind].name, file.fingerprint) in seen:
+            notices.append(f"{file.name}: loaded before, nothing new")
+            continue
+        seen.add((BRONZE[kind].name, file.fingerprint))
+        groups.setdefault((kind, file.heading), []).append(file)
+    if "beneficiary" not in kinds:
+        raise InputError(f"{path}: there is no enrollment (beneficiary) file among the RIF files")
+    loads = [
+        BronzeLoad(BRONZE[kind], _bronze_rows(spark, kind, heading, group, batch_id, ingested_at), tuple(group))
+        for (kind, heading), group in sorted(groups.items())
+    ]
+    return loads, notices
+
+
+def _bronze_rows(
+    spark: SparkSession,
+    kind: str,
+    heading: tuple[str, ...],
+    group: list[SourceFile],
+    batch_id: str,
+    ingested_at: datetime,
+) -> DataFrame:
+    width = len(heading)
+    cells = F.split("value", r"\|", -1)
+    split = numbered_lines(spark, group).withColumn("cells", cells)
+    # one field too many that is empty is a separator that closes the line; any other number of fields is a fault
+    is_whole = (F.size("cells") == width) | ((F.size("cells") == width + 1) & (F.get("cells", F.lit(width)) == ""))
+    whole = split.select(
+        "_source_file",
+        "_source_row",
+        "value",
+        F.when(is_whole, F.col("cells")).alias("cells"),
+    )
+    places = {name: at for at, name in enumerate(heading)}
+    delivered = [
+        (F.get("cells", F.lit(places[name])) if name in places else F.lit(None).cast("string")).alias(name)
+        for name in columns_of(kind)
+    ]
+    return add_provenance(whole, delivered, F.col("cells").isNull(), batch_id, ingested_at)

@@ -1,0 +1,128 @@
+"""Every stage, in order: what is made from what. The lineage in the docs is drawn from here."""
+
+from __future__ import annotations
+
+from pmpm_spark import intake
+from pmpm_spark.gold.excluded import EXCLUDED, excluded
+from pmpm_spark.gold.network_pmpm import NETWORK_PMPM, network_pmpm
+from pmpm_spark.gold.network_pmpm_by_category import NETWORK_PMPM_BY_CATEGORY, network_pmpm_by_category
+from pmpm_spark.gold.network_pmpm_by_month import NETWORK_PMPM_BY_MONTH, network_pmpm_by_month
+from pmpm_spark.gold.physician_pmpm import PHYSICIAN_PMPM, physician_pmpm
+from pmpm_spark.gold.practice_pmpm import PRACTICE_PMPM, practice_pmpm
+from pmpm_spark.identities import IDENTITIES, identities
+from pmpm_spark.model import (
+    CLAIM_DIAGNOSES,
+    CLAIM_LINES,
+    CLAIM_PROCEDURES,
+    CLAIM_ROWS,
+    COVERAGE_RECORDS,
+    ENROLLMENT_ROWS,
+    FINAL_CLAIM_LINES,
+    LOAD_AUDIT,
+    MEMBER_ATTRIBUTION,
+    MEMBERS,
+    NETWORK_ROSTER,
+    PROVIDERS,
+    REJECTS,
+    RISK_SCORES,
+    SOURCE_FILES,
+)
+from pmpm_spark.reference import (
+    EMERGENCY_CODES,
+    NORMALIZATION_FACTORS,
+    PRIMARY_CARE_HCPCS,
+    REFERENCE_TABLES,
+    SERVICE_CATEGORIES,
+)
+from pmpm_spark.runs import RUNS
+from pmpm_spark.silver.attribution import ATTRIBUTION, attribution
+from pmpm_spark.silver.claim_costs import CLAIM_COSTS, claim_costs
+from pmpm_spark.silver.eligibility_spans import ELIGIBILITY_SPANS, eligibility_spans
+from pmpm_spark.silver.final_claim_lines import final_claim_lines
+from pmpm_spark.silver.member_month_costs import MEMBER_MONTH_COSTS, member_month_costs
+from pmpm_spark.silver.member_months import MEMBER_MONTHS, member_months
+from pmpm_spark.silver.member_years import MEMBER_YEARS, member_years
+from pmpm_spark.silver.primary_care_services import PRIMARY_CARE_SERVICES, primary_care_services
+from pmpm_spark.silver.secondary_payer_months import SECONDARY_PAYER_MONTHS, secondary_payer_months
+from pmpm_spark.silver.told_months import TOLD_MONTHS, told_months
+from pmpm_spark.sources import rif
+from pmpm_spark.sources.lists import LISTS
+from pmpm_spark.stage import Stage, in_order
+from pmpm_spark.table import Table
+
+RUN_SETTINGS = ("policies", "performance_years")
+
+LIST_BRONZE = tuple(the_list.bronze for the_list in LISTS)
+GIVEN = (*rif.BRONZE_TABLES, *LIST_BRONZE, SOURCE_FILES, *REFERENCE_TABLES)
+
+INTAKE_STAGES = (
+    *rif.STAGES,
+    *[the_list.stage for the_list in LISTS],
+)
+
+
+def _with_list_rows(combine):  # type: ignore[no-untyped-def]
+    """Give a combining function the fates of the lists' rows, typed from their bronze tables."""
+
+    def build(*frames):  # type: ignore[no-untyped-def]
+        at = len(frames) - len(LISTS)
+        typed = [the_list.rows(bronze) for the_list, bronze in zip(LISTS, frames[at:], strict=True)]
+        return combine(*frames[:at], *typed)
+
+    return build
+
+
+STAGES = in_order(
+    (
+        *INTAKE_STAGES,
+        Stage(REJECTS, (ENROLLMENT_ROWS, CLAIM_ROWS, *LIST_BRONZE), _with_list_rows(intake.rejects)),
+        Stage(LOAD_AUDIT, (SOURCE_FILES, ENROLLMENT_ROWS, CLAIM_ROWS, *LIST_BRONZE), _with_list_rows(intake.load_audit)),
+        Stage(MEMBERS, (ENROLLMENT_ROWS,), intake.members),
+        Stage(COVERAGE_RECORDS, (ENROLLMENT_ROWS,), intake.coverage_records),
+        Stage(CLAIM_LINES, (CLAIM_ROWS,), intake.claim_lines),
+        Stage(CLAIM_DIAGNOSES, (CLAIM_ROWS,), intake.claim_diagnoses),
+        Stage(CLAIM_PROCEDURES, (CLAIM_ROWS,), intake.claim_procedures),
+        Stage(ELIGIBILITY_SPANS, (COVERAGE_RECORDS,), eligibility_spans),
+        Stage(TOLD_MONTHS, (COVERAGE_RECORDS,), told_months, settings=("last_told_day",)),
+        Stage(FINAL_CLAIM_LINES, (CLAIM_LINES, SERVICE_CATEGORIES, EMERGENCY_CODES), final_claim_lines),
+        Stage(CLAIM_COSTS, (FINAL_CLAIM_LINES, NETWORK_ROSTER), claim_costs),
+        Stage(PRIMARY_CARE_SERVICES, (FINAL_CLAIM_LINES, PRIMARY_CARE_HCPCS), primary_care_services),
+        Stage(
+            SECONDARY_PAYER_MONTHS, (FINAL_CLAIM_LINES, ELIGIBILITY_SPANS, TOLD_MONTHS), secondary_payer_months
+        ),
+        Stage(
+            MEMBER_MONTHS,
+            (ELIGIBILITY_SPANS, MEMBERS, SECONDARY_PAYER_MONTHS, TOLD_MONTHS),
+            member_months,
+            RUN_SETTINGS,
+        ),
+        Stage(
+            ATTRIBUTION,
+            (PRIMARY_CARE_SERVICES, NETWORK_ROSTER, MEMBER_ATTRIBUTION, PRIMARY_CARE_HCPCS),
+            attribution,
+            RUN_SETTINGS,
+        ),
+        Stage(MEMBER_MONTH_COSTS, (CLAIM_COSTS, MEMBER_MONTHS, ATTRIBUTION), member_month_costs, RUN_SETTINGS),
+        Stage(MEMBER_YEARS, (MEMBER_MONTHS, MEMBER_MONTH_COSTS, ATTRIBUTION, RISK_SCORES), member_years, RUN_SETTINGS),
+        Stage(NETWORK_PMPM, (MEMBER_YEARS, NETWORK_ROSTER, NORMALIZATION_FACTORS), network_pmpm, RUN_SETTINGS),
+        Stage(PRACTICE_PMPM, (MEMBER_YEARS, NORMALIZATION_FACTORS), practice_pmpm, RUN_SETTINGS),
+        Stage(PHYSICIAN_PMPM, (MEMBER_YEARS, PROVIDERS, NORMALIZATION_FACTORS), physician_pmpm, RUN_SETTINGS),
+        Stage(
+            NETWORK_PMPM_BY_MONTH, (MEMBER_MONTHS, MEMBER_MONTH_COSTS, ATTRIBUTION), network_pmpm_by_month, RUN_SETTINGS
+        ),
+        Stage(NETWORK_PMPM_BY_CATEGORY, (NETWORK_PMPM, MEMBER_MONTH_COSTS), network_pmpm_by_category, RUN_SETTINGS),
+        Stage(EXCLUDED, (MEMBER_MONTHS, MEMBER_MONTH_COSTS), excluded, RUN_SETTINGS),
+        Stage(IDENTITIES, (MEMBER_MONTHS, CLAIM_COSTS, NETWORK_PMPM, EXCLUDED), identities, RUN_SETTINGS),
+    ),
+    given=GIVEN,
+)
+
+GOLD = tuple(stage.output for stage in STAGES if stage.output.layer == "gold")
+STORED: tuple[Table, ...] = (
+    *rif.BRONZE_TABLES,
+    *LIST_BRONZE,
+    SOURCE_FILES,
+    *[stage.output for stage in STAGES],
+)
+"""Every Delta table but the book of runs."""
+ALL_TABLES = (*REFERENCE_TABLES, *STORED, RUNS)

@@ -1,0 +1,1 @@
+"""An independent recomputation of the reported tables, to check the product against."""
