@@ -35,8 +35,8 @@ def check_factors(store: Store, config: RunConfig, factor_years: set[int]) -> No
     years = sorted(row[0] for row in scores.select("performance_year").distinct().collect())
     if years:
         raise InputError(
-            f"normalization_factors: there is no factor for {years[0]}, which has risk scores; add it in a folder named in "
-            f"[reference] path, or set policy.risk.normalization to population"
+            f"normalization_factors: there is no factor for {years[0]}, which has risk scores; add it in a folder "
+            f"named in [reference] path, or set policy.risk.normalization to population"
         )
 
 
@@ -55,7 +55,8 @@ def check_allowed_amounts(store: Store, config: RunConfig) -> None:
         found = sorted(row[0] for row in lacking.select("service_category").distinct().collect())
         if found:
             raise InputError(
-                f'policy {policy.label}: cost.amount is "allowed", but the source carries no allowed amount for {", ".join(found)}'
+                f'policy {policy.label}: cost.amount is "allowed", but the source carries no allowed amount for '
+                f"{', '.join(found)}"
             )
 
 
@@ -158,5 +159,3 @@ def _code_sets(config: RunConfig) -> list[str]:
         return []
     missing = [year for year in config.performance_years if year not in told]
     return [f"{year}: there is no primary care code set; plurality leaves its members UNATTRIBUTED" for year in missing]
-
-

@@ -118,7 +118,7 @@ def load_policy(path: str, changes: dict[str, Any] | None = None) -> Policy:
 
 
 def _policy(name: str, changes: dict[str, Any]) -> Policy:
-    from pmpm_spark.session import find_conf
+    from pmpm_spark.properties import find_conf
 
     path = Path(name)
     if not path.is_file():

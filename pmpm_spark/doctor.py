@@ -89,9 +89,7 @@ def _java() -> Check:
 
 def _bash() -> Check:
     bash = shutil.which("bash")
-    return Check(
-        "bash", bash is not None, bash or "none", "" if bash else "install bash: Spark starts with it"
-    )
+    return Check("bash", bash is not None, bash or "none", "" if bash else "install bash: Spark starts with it")
 
 
 def _account() -> Check:
@@ -132,10 +130,7 @@ def _half_filled_maven(properties: dict[str, str]) -> Iterator[Check]:
     repository = account_home() / ".m2" / "repository" / "io" / "delta"
     version = (delta_package(properties) or "").rpartition(":")[2]
     for pom in sorted(repository.glob(f"*/{version}/*.pom")):
-        if (
-            "<packaging>pom</packaging>" in pom.read_text(errors="replace")
-            or pom.with_suffix(".jar").exists()
-        ):
+        if "<packaging>pom</packaging>" in pom.read_text(errors="replace") or pom.with_suffix(".jar").exists():
             continue
         found = f"{pom} stands there without its JAR, so Spark cannot fetch it"
         yield Check("Maven's folder", bool(delta_jars(properties)), found, f"remove the folder {pom.parent}")
@@ -151,9 +146,7 @@ def _folders(warehouse: Path) -> Iterator[Check]:
     for use, wanted in folders.items():
         folder = next(parent for parent in (wanted.absolute(), *wanted.absolute().parents) if parent.exists())
         if not os.access(folder, os.W_OK | os.X_OK):
-            yield Check(
-                f"folder ({use})", False, f"{folder} cannot be written", "choose another or change its owner"
-            )
+            yield Check(f"folder ({use})", False, f"{folder} cannot be written", "choose another or change its owner")
             continue
         free = shutil.disk_usage(folder).free
         fix = "" if free >= DISK_NEEDED else f"free at least {_gigabytes(DISK_NEEDED)} there"
@@ -170,9 +163,8 @@ def _memory(properties: dict[str, str]) -> Check:
     found = f"{_gigabytes(available)} available, the engine may take {_gigabytes(wanted)}"
     if available >= wanted:
         return Check("memory", True, found)
-    return Check(
-        "memory", False, found, "close other programs, or lower spark.driver.memory in its properties"
-    )
+    fix = "close other programs, or lower spark.driver.memory in conf/spark/local.conf"
+    return Check("memory", False, found, fix)
 
 
 def _available_memory() -> int | None:

@@ -1,4 +1,5 @@
-"""Nothing leaks: what counts and what is excluded add up to all there is, in months and in cents, asserted in every run."""
+"""Nothing leaks: what counts and what is excluded add up to all there is, in months and in cents, asserted in every
+run."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """What becomes of a delivered row, and the tables that the accepted ones fill.
 
-Fates are settled by windows over the key of what the row tells, in a total order: the answer never depends on the order of
-rows or files in a scan. A rejected row stands alone under a key of its own, so that rejects never gather in one task.
+Fates are settled by windows over the key of what the row tells, in a total order: the answer never depends on the
+order of rows or files in a scan. A rejected row stands alone under a key of its own, so that rejects never gather in
+one task.
 """
 
 from __future__ import annotations
@@ -46,8 +47,10 @@ def latest_row_fates(typed: DataFrame, key: tuple[str, ...]) -> DataFrame:
     is_rejected = F.size("reject_reasons") > 0
     keyed = typed.withColumn("own_key", F.when(is_rejected, _own_key()))
     last_first = Window.partitionBy("own_key", *key).orderBy(*_loaded_later_first())
-    of_key = Window.partitionBy("own_key", *key).orderBy(*_loaded_later_first()).rowsBetween(
-        Window.unboundedPreceding, Window.unboundedFollowing
+    of_key = (
+        Window.partitionBy("own_key", *key)
+        .orderBy(*_loaded_later_first())
+        .rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
     )
     place = F.row_number().over(last_first)
     counted_hash = F.first("_line_hash").over(of_key)
@@ -64,9 +67,9 @@ def latest_row_fates(typed: DataFrame, key: tuple[str, ...]) -> DataFrame:
 def claim_fates(typed: DataFrame) -> DataFrame:
     """Settle versions: the delivery of a claim that was processed last counts, and of its rows the last for a line.
 
-    A delivery is what shares claim, processing day and INSERT or UPDATE, in whatever files it stands. Where the delivery that
-    counts is not final action, nothing of the claim counts. An institutional claim's own amounts stay on its first
-    readable line and are 0 on the others.
+    A delivery is what shares claim, processing day and INSERT or UPDATE, in whatever files it stands. Where the
+    delivery that counts is not final action, nothing of the claim counts. An institutional claim's own amounts stay
+    on its first readable line and are 0 on the others.
     """
     is_rejected = F.size("reject_reasons") > 0
     claim_key = F.when(is_rejected, _own_key()).otherwise(F.col("claim_id"))
@@ -116,8 +119,10 @@ def accepted(rows: DataFrame) -> DataFrame:
 def members(enrollment_rows: DataFrame) -> DataFrame:
     """One row a member: the row of the latest year told, and the latest day of death told in any year."""
     described = F.struct(*[F.col(c.name) for c in MEMBERS.columns if c.name not in ("member_id", "death_date")])
-    latest = accepted(enrollment_rows).groupBy("member_id").agg(
-        F.max_by(described, "reference_year").alias("latest"), F.max("death_date").alias("death_date")
+    latest = (
+        accepted(enrollment_rows)
+        .groupBy("member_id")
+        .agg(F.max_by(described, "reference_year").alias("latest"), F.max("death_date").alias("death_date"))
     )
     return latest.select("member_id", "latest.*", "death_date")
 
@@ -133,9 +138,7 @@ def claim_lines(claim_rows: DataFrame) -> DataFrame:
 
 
 def claim_diagnoses(claim_rows: DataFrame) -> DataFrame:
-    return accepted(claim_rows).select(
-        "claim_id", "member_id", "service_thru", "claim_type", F.inline("diagnoses")
-    )
+    return accepted(claim_rows).select("claim_id", "member_id", "service_thru", "claim_type", F.inline("diagnoses"))
 
 
 def claim_procedures(claim_rows: DataFrame) -> DataFrame:

@@ -131,9 +131,7 @@ def _look_at(executable: Path, source: str) -> Candidate:
     for options in ((VECTOR_MODULE,), ()):
         command = [str(executable), *options, "-XshowSettings:properties", "-version"]
         try:
-            answer = subprocess.run(
-                command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False
-            )
+            answer = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
         except (OSError, subprocess.SubprocessError):
             break
         text = (answer.stderr + answer.stdout).decode(errors="replace")

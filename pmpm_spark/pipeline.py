@@ -1,6 +1,7 @@
 """The main job: load what is new, run the stages, check that nothing leaks, publish.
 
-Everything that a run writes counts from the moment its row in the book says finished; until then readers see the run before.
+Everything that a run writes counts from the moment its row in the book says finished; until then readers see the run
+before.
 """
 
 from __future__ import annotations
@@ -14,14 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 from pmpm_spark.checks import check_allowed_amounts, check_factors, run_notices
 from pmpm_spark.config import RunConfig
-from pmpm_spark.errors import ConfigError, PmpmError, StageError
+from pmpm_spark.errors import ConfigError, StageError
 from pmpm_spark.loading import load_sources
+from pmpm_spark.logs import RUN_ID
+from pmpm_spark.model import RISK_SCORES
 from pmpm_spark.reference import NORMALIZATION_FACTORS, reference_fingerprint, reference_rows
 from pmpm_spark.runs import RunBook, check_contracts, locked, new_run_id, restore_unfinished
 from pmpm_spark.silver.claim_costs import CLAIM_COSTS
-from pmpm_spark.model import RISK_SCORES
+from pmpm_spark.silver.member_years import MEMBER_YEARS
 from pmpm_spark.stage import Stage, chosen
-from pmpm_spark.stages import STAGES, STORED
+from pmpm_spark.stages import GROUPS, STAGES, STORED
 from pmpm_spark.store import Receipt, Store, contract_hash
 
 if TYPE_CHECKING:
@@ -48,23 +51,27 @@ def run(
     *,
     only: str | None = None,
     start: str | None = None,
+    group: str | None = None,
     rebuild: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> RunResult:
-    """Run the main job, or the stages that `only` and `start` choose, and publish.
+    """Run the main job and publish; or the stages that `only`, `start` or `group` choose, from what was published.
+
+    `group` is load, silver or gold. New files are loaded by the whole job and by the group load.
 
     Raises:
         ConfigError, InputError: exit 2, nothing is published.
         StageError, AuditError: exit 1, nothing is published.
         BusyError: another run is at work in the warehouse.
     """
-    stages = chosen(STAGES, only, start)
+    stages = chosen(GROUPS[group] if group else STAGES, only, start)
+    loads = only is None and start is None and group in (None, "load")
     names = {table.name for table in STORED}
     unknown = [name for name in rebuild if name not in names]
     if unknown:
         raise ConfigError(f"--rebuild {unknown[0]}: there is no such table; `pmpm tables` lists them")
     with locked(config.warehouse):
-        return _run_locked(spark, config, stages, only is None and start is None, rebuild, progress)
+        return _run_locked(spark, config, stages, loads, rebuild, progress)
 
 
 def _run_locked(
@@ -88,6 +95,7 @@ def _run_locked(
     for name in rebuild:
         store.versions.pop(name, None)
     run_id = new_run_id()
+    RUN_ID.set(run_id)
     told: dict[str, Any] = {
         "policies": [policy.label for policy in config.policies],
         "policy_hashes": [policy.content_hash for policy in config.policies],
@@ -146,7 +154,8 @@ def _work(
             check_allowed_amounts(store, config)
     if progress:
         progress(len(stages) + int(loads), len(stages) + int(loads), "")
-    notices += run_notices(store, config)
+    if any(stage.output is MEMBER_YEARS for stage in stages):
+        notices += run_notices(store, config)
     for notice in notices:
         log.warning("%s", notice)
     return receipts, notices, inputs
@@ -156,11 +165,8 @@ def _publish(store: Store, config: RunConfig, stage: Stage) -> Receipt:
     settings = {name: setting_of(config, name) for name in stage.settings}
     frames = [store.read(table) for table in stage.inputs]
     slices = slices_of(config) if stage.output.slice_by else None
-    try:
-        frame = stage.build(*frames, **settings)
-        receipt = store.publish(stage.output, frame, slices=slices, inputs=stage.inputs)
-    except PmpmError:
-        raise
+    frame = stage.build(*frames, **settings)
+    receipt = store.publish(stage.output, frame, slices=slices, inputs=stage.inputs)
     log.info("%s", receipt)
     return receipt
 

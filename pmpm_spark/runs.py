@@ -1,14 +1,13 @@
 """The book of runs. A run is published when its row here says finished, last of all; readers go by the last such row.
 
-Delta has no transaction over several tables, so the row holds the version of each. A run starts by restoring what an unfinished one
-left ahead, under a lock that the operating system frees when the process ends, however it ends.
+Delta has no transaction over several tables, so the row holds the version of each. A run starts by restoring what an
+unfinished one left ahead, under a lock that the operating system frees when the process ends, however it ends.
 """
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -199,6 +198,4 @@ def _lock_path(warehouse: Warehouse) -> Path | None:
         name = hashlib.sha256(f"{warehouse.catalog}.{warehouse.schema}".encode()).hexdigest()[:16]
         return cache_dir() / "locks" / name
     plain = warehouse.path.removeprefix("file://").removeprefix("file:")
-    return None if "://" in plain else Path(os.path.abspath(plain)) / ".lock"
-
-
+    return None if "://" in plain else Path(plain).absolute() / ".lock"

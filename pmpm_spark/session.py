@@ -55,10 +55,7 @@ def open_session(properties_file: str | None = None, app_name: str = "pmpm") -> 
     from pyspark.sql import SparkSession
 
     _silence_query_loggers()
-    if session_is_given():
-        spark = SparkSession.builder.getOrCreate()
-    else:
-        spark = _local_session(properties_file, app_name)
+    spark = SparkSession.builder.getOrCreate() if session_is_given() else _local_session(properties_file, app_name)
     check_session(spark)
     return spark
 
@@ -152,9 +149,7 @@ class _HeldBack:
             for line in output:
                 self.lines.append(line.rstrip())
                 if self.is_over.is_set() and _OUT_OF_MEMORY in line:
-                    log.error(
-                        "the engine ran out of memory: raise spark.driver.memory in its properties file"
-                    )
+                    log.error("the engine ran out of memory: raise spark.driver.memory in its properties file")
 
 
 @contextlib.contextmanager

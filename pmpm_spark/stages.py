@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from pmpm_spark import intake
 from pmpm_spark.gold.excluded import EXCLUDED, excluded
 from pmpm_spark.gold.network_pmpm import NETWORK_PMPM, network_pmpm
@@ -50,6 +53,9 @@ from pmpm_spark.sources.lists import LISTS
 from pmpm_spark.stage import Stage, in_order
 from pmpm_spark.table import Table
 
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
 RUN_SETTINGS = ("policies", "performance_years")
 
 LIST_BRONZE = tuple(the_list.bronze for the_list in LISTS)
@@ -61,10 +67,10 @@ INTAKE_STAGES = (
 )
 
 
-def _with_list_rows(combine):  # type: ignore[no-untyped-def]
+def _with_list_rows(combine: Callable[..., DataFrame]) -> Callable[..., DataFrame]:
     """Give a combining function the fates of the lists' rows, typed from their bronze tables."""
 
-    def build(*frames):  # type: ignore[no-untyped-def]
+    def build(*frames: DataFrame) -> DataFrame:
         at = len(frames) - len(LISTS)
         typed = [the_list.rows(bronze) for the_list, bronze in zip(LISTS, frames[at:], strict=True)]
         return combine(*frames[:at], *typed)
@@ -76,7 +82,9 @@ STAGES = in_order(
     (
         *INTAKE_STAGES,
         Stage(REJECTS, (ENROLLMENT_ROWS, CLAIM_ROWS, *LIST_BRONZE), _with_list_rows(intake.rejects)),
-        Stage(LOAD_AUDIT, (SOURCE_FILES, ENROLLMENT_ROWS, CLAIM_ROWS, *LIST_BRONZE), _with_list_rows(intake.load_audit)),
+        Stage(
+            LOAD_AUDIT, (SOURCE_FILES, ENROLLMENT_ROWS, CLAIM_ROWS, *LIST_BRONZE), _with_list_rows(intake.load_audit)
+        ),
         Stage(MEMBERS, (ENROLLMENT_ROWS,), intake.members),
         Stage(COVERAGE_RECORDS, (ENROLLMENT_ROWS,), intake.coverage_records),
         Stage(CLAIM_LINES, (CLAIM_ROWS,), intake.claim_lines),
@@ -87,9 +95,7 @@ STAGES = in_order(
         Stage(FINAL_CLAIM_LINES, (CLAIM_LINES, SERVICE_CATEGORIES, EMERGENCY_CODES), final_claim_lines),
         Stage(CLAIM_COSTS, (FINAL_CLAIM_LINES, NETWORK_ROSTER), claim_costs),
         Stage(PRIMARY_CARE_SERVICES, (FINAL_CLAIM_LINES, PRIMARY_CARE_HCPCS), primary_care_services),
-        Stage(
-            SECONDARY_PAYER_MONTHS, (FINAL_CLAIM_LINES, ELIGIBILITY_SPANS, TOLD_MONTHS), secondary_payer_months
-        ),
+        Stage(SECONDARY_PAYER_MONTHS, (FINAL_CLAIM_LINES, ELIGIBILITY_SPANS, TOLD_MONTHS), secondary_payer_months),
         Stage(
             MEMBER_MONTHS,
             (ELIGIBILITY_SPANS, MEMBERS, SECONDARY_PAYER_MONTHS, TOLD_MONTHS),
@@ -117,6 +123,10 @@ STAGES = in_order(
     given=GIVEN,
 )
 
+_FIRST_SILVER = next(i for i, stage in enumerate(STAGES) if stage.output is ELIGIBILITY_SPANS)
+_FIRST_GOLD = next(i for i, stage in enumerate(STAGES) if stage.output is NETWORK_PMPM)
+GROUPS = {"load": STAGES[:_FIRST_SILVER], "silver": STAGES[_FIRST_SILVER:_FIRST_GOLD], "gold": STAGES[_FIRST_GOLD:]}
+"""What can be submitted by itself: the source's rows and the common model; rules; reported tables."""
 GOLD = tuple(stage.output for stage in STAGES if stage.output.layer == "gold")
 STORED: tuple[Table, ...] = (
     *rif.BRONZE_TABLES,

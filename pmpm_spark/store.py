@@ -1,7 +1,7 @@
 """The store: the only place that touches Delta and writes SQL.
 
-A table is written by `publish`, which conforms, counts what breaks a rule in the same pass, keeps such rows from the write, and
-audits before the table counts. Readers see the versions of the last finished run (`runs.py`).
+A table is written by `publish`, which conforms, counts what breaks a rule in the same pass, keeps such rows from the
+write, and audits before the table counts. Readers see the versions of the last finished run (`runs.py`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,14 @@ if TYPE_CHECKING:
 
 LAST_VERSION = "spark.databricks.delta.lastCommitVersionInSession"
 REBUILD = "pmpm run --rebuild"
-ABSENT = ("DELTA_TABLE_ONLY_OPERATION", "NOT_FOUND", "MISSING_TABLE", "PATH_DOES_NOT_EXIST", "MISSING_DELTA_TABLE", "NOT_A_DELTA_TABLE")
+ABSENT = (
+    "DELTA_TABLE_ONLY_OPERATION",
+    "NOT_FOUND",
+    "MISSING_TABLE",
+    "PATH_DOES_NOT_EXIST",
+    "MISSING_DELTA_TABLE",
+    "NOT_A_DELTA_TABLE",
+)
 """What the engine's conditions say where there is no such table."""
 DEBUG_VARIABLE = "PMPM_DEBUG"
 """Set it to see the engine's own error. It may quote members' values: never in a shared log."""
@@ -116,7 +123,9 @@ class Store:
             if newest is not None and newest != former:
                 self.restore(table, former)
             if isinstance(error, PySparkException) and not os.environ.get(DEBUG_VARIABLE):
-                raise StageError(f"{table.name}: the engine failed ({engine_condition(error)}); nothing is published") from None
+                raise StageError(
+                    f"{table.name}: the engine failed ({engine_condition(error)}); nothing is published"
+                ) from None
             raise
         read = {t.name: self.versions[t.name] for t in inputs if t.name in self.versions}
         return Receipt(table.name, self.versions[table.name], rows, time.monotonic() - start, read)
@@ -124,7 +133,7 @@ class Store:
     def create(self, table: Table) -> None:
         """Make the table empty, with its constraints, comments and layout."""
         columns = ", ".join(
-            f"{_quoted(c.name)} {c.type.simpleString()}{' NOT NULL' if c.name in table.key else ''} COMMENT {_text(c.meaning)}"
+            f"{_quoted(c.name)} {c.type.simpleString()}{' NOT NULL' * (c.name in table.key)} COMMENT {_text(c.meaning)}"
             for c in table.columns
         )
         layout = ""
@@ -135,8 +144,8 @@ class Store:
         properties = {f"delta.constraints.{name}": rule for name, rule in table.rules.items()}
         told = ", ".join(f"{_text(key)} = {_text(value)}" for key, value in properties.items())
         self.spark.sql(
-            f"CREATE OR REPLACE TABLE {self.name_of(table)} ({columns}) USING delta{layout} COMMENT {_text(table.grain)}"
-            + (f" TBLPROPERTIES ({told})" if told else "")
+            f"CREATE OR REPLACE TABLE {self.name_of(table)} ({columns}) USING delta{layout} "
+            f"COMMENT {_text(table.grain)}" + (f" TBLPROPERTIES ({told})" if told else "")
         )
         self.versions[table.name] = self._last_version(table)
 
@@ -159,9 +168,7 @@ class Store:
         self.spark.sql(f"RESTORE TABLE {self.name_of(table)} TO VERSION AS OF {int(version)}").collect()
         self.versions[table.name] = self._last_version(table)
 
-    def _write(
-        self, table: Table, frame: DataFrame, append: bool, slices: Mapping[str, Sequence[Any]] | None
-    ) -> int:
+    def _write(self, table: Table, frame: DataFrame, append: bool, slices: Mapping[str, Sequence[Any]] | None) -> int:
         """Write the rows that keep every rule and count those that do not, in one pass.
 
         Raises:

@@ -1,7 +1,7 @@
 """Contracts: what a table promises (grain, key, columns with meanings, rules), as types and text only.
 
-A contract holds no expression, so it can be read and checked before a session exists. Rules are SQL text: one text serves
-the Delta CHECK constraint and the audit.
+A contract holds no expression, so it can be read and checked before a session exists. Rules are SQL text: one text
+serves the Delta CHECK constraint and the audit.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ PART_A, PART_B, DRUGS = "FDA", "FDB", "FDAB"
 UNCOVERED_SHARE = 0.03
 """Of what happens outside coverage or after death, the share that is billed all the same."""
 MOST_EVENTS = 300
-"""In a person's year, so that their number keeps to three digits."""
+"""Of a kind in a person's year, so that their numbers keep to three digits."""
 BAD_EVERY = 200
 """One person in 200 has rows that cannot be read."""
 
@@ -34,20 +34,22 @@ def claim_key() -> tuple[Column, Column, Column]:
     return F.col("person"), F.col("year"), F.col("n")
 
 
+def numbered(draws: Draws, kind: str, expected: Column, *, after: int = 0) -> Column:
+    """As many numbers as things happen in a person's year, the first of them `after` + 1."""
+    count = draws.count(F.least(expected, F.lit(float(MOST_EVENTS))), f"{kind} count", F.col("person"), F.col("year"))
+    numbers = F.sequence(F.lit(after + 1).cast("bigint"), count + after)
+    return F.when(count > 0, numbers).otherwise(F.array().cast("array<bigint>"))
+
+
 def events(
-    member_years: DataFrame, draws: Draws, kind: str, expected: Column, *, covered: str, carry: Sequence[str] = ()
+    member_years: DataFrame, draws: Draws, kind: str, numbers: Column, *, covered: str, carry: Sequence[str] = ()
 ) -> DataFrame:
-    """One row per thing that happens: person, year, n (from 1), happened_on, and what is known of the person."""
-    counted = draws.count(F.least(expected, F.lit(float(MOST_EVENTS))), f"{kind} count", F.col("person"), F.col("year"))
+    """One row per thing that happens: person, year, its number n, happened_on, and what is known of the person."""
     known = (
         "person", "member_id", "year", "cover", "death_date", "conditions", "practice", "place", "network", "price",
         "payer_from", "payer_to", "payer_code", *carry,
     )  # fmt: skip
-    each = (
-        member_years.select(*known, counted.alias("events"))
-        .where("events > 0")
-        .select(*known, F.explode(F.sequence(F.lit(1).cast("bigint"), F.col("events"))).alias("n"))
-    )
+    each = member_years.select(*known, numbers.alias("numbers")).select(*known, F.explode("numbers").alias("n"))
     day = draws.below(365, f"{kind} day", *claim_key()).cast("int")
     dated = each.select(
         *known, "n", F.date_add(F.make_date(F.col("year").cast("int"), F.lit(1), F.lit(1)), day).alias("happened_on")
@@ -100,8 +102,8 @@ def processed_on(draws: Draws, kind: str, thru: Column) -> Column:
 def deliveries(claims: DataFrame, draws: Draws, kind: str) -> DataFrame:
     """One row per delivered version of a claim.
 
-    Of 1,000 claims 15 come first with 10% more money and one more line and are replaced by an UPDATE, 5 are not final and
-    are never replaced, 3 come first as not final and then as final.
+    Of 1,000 claims 15 come first with 10% more money and one more line and are replaced by an UPDATE, 5 are not final
+    and are never replaced, 3 come first as not final and then as final.
     """
     draw = draws.below(1_000, f"{kind} versions", *claim_key())
     only = _version("INSERT", "F", 0, 1.0, 0)

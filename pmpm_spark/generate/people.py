@@ -171,7 +171,7 @@ def member_years(people: DataFrame, draws: Draws, *, members: int, years: tuple[
     first, last = years[0] - 1, years[1]
     person, year = F.col("person"), F.col("year")
     each = people.select(
-        *people.columns, F.explode(F.sequence(F.lit(first), F.lit(last))).cast("bigint").alias("year")
+        *people.columns, F.explode(F.sequence(F.lit(first).cast("bigint"), F.lit(last).cast("bigint"))).alias("year")
     ).where(F.col("death_date").isNull() | (F.year("death_date") >= F.col("year")))
     # whose patient somebody is holds until the next change
     changed_in = F.coalesce(

@@ -1,4 +1,5 @@
-"""Writes frames as delivered files: RIF (pipe-separated, gzip, the columns CMS delivers) and plain comma-separated lists."""
+"""Writes frames as delivered files: RIF (pipe-separated, gzip, the columns CMS delivers) and plain comma-separated
+lists."""
 
 from __future__ import annotations
 
@@ -36,7 +37,8 @@ def rif_rows(frame: DataFrame, kind: str, cells: Mapping[str, Column | str]) -> 
     strangers = set(cells) - set(columns)
     if strangers:
         raise KeyError(f"{kind} has no column {', '.join(sorted(strangers))}")
-    return frame.select(*[_cell(cells.get(name)).alias(name) for name in columns])
+    nothing = F.lit(None).cast("string")
+    return frame.select(*[(_text(cells[name]) if name in cells else nothing).alias(name) for name in columns])
 
 
 def write_rif(rows: DataFrame, folder: str, *, files: int) -> None:
@@ -72,9 +74,7 @@ def rif_day(day: Column) -> Column:
     return F.date_format(day, "dd-MMM-yyyy")
 
 
-def _cell(value: Column | str | None) -> Column:
-    if value is None:
-        return F.lit(None).cast("string")
+def _text(value: Column | str) -> Column:
     return value.cast("string") if isinstance(value, Column) else F.lit(value)
 
 

@@ -1,13 +1,13 @@
 """What is true of the generated networks and physicians, so that what a run finds can be held against it.
 
 Cost per covered month of a member is, in expectation, a constant x the member's risk x the network's cost factor x the
-physician's. Risk scores are the member's risk with noise that knows no network. So networks with equal cost factors have
-equal risk-adjusted PMPM but for chance, whatever their risk.
+physician's. Risk scores are the member's risk with noise that knows no network. So networks with equal cost factors
+have equal risk-adjusted PMPM but for chance, whatever their risk.
 
 Practices are numbered from 0 and come in blocks of 20, a block for each full 1,000 members: three to each of the five
 networks, five to none. A practice has three physicians. Within a network, cost and risk of the physicians form a Latin
-square over practices and places, and practices take 68, 50 and 32 of 150 members, which leaves cost and risk uncorrelated:
-the physicians' factors average 1 in every network.
+square over practices and places, and practices take 68, 50 and 32 of 150 members, which leaves cost and risk
+uncorrelated: the physicians' factors average 1 in every network.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ MOVES_TO = 1
 LEAVING_PRACTICE = 14
 """In P4001 until the end of the year before the last, then in no network."""
 SHARED_PRACTICE = 0
-"""In A2001 by its TIN; its first physician is on the roster of D3002 as well, with TIN and NPI. A2001, the lowest id, wins."""
+"""In A2001 by its TIN; its first physician is on the roster of D3002 as well, with TIN and NPI. A2001, the lowest id,
+wins."""
 SHARED_WITH = 3
 PARTIAL_PRACTICE = 6
 PARTIAL_PLACE = 2

@@ -1,7 +1,7 @@
 """Excluded: every month and dollar that does not count, under its first failing reason.
 
-Eligible months + excluded months = all member months. Counted dollars + excluded dollars = net claim dollars of the years'
-months, denied and pharmacy included, to the cent. Steps tell how counted_amount differs from paid_amount.
+Eligible months + excluded months = all member months. Counted dollars + excluded dollars = net claim dollars of
+the years' months, denied and pharmacy included, to the cent. Steps tell how counted_amount differs from paid_amount.
 """
 
 from __future__ import annotations
@@ -87,7 +87,12 @@ def _dollars(costs: DataFrame) -> DataFrame:
             part(F.lit("PHARMACY"), ~in_total, undenied + denied, paid + denied_paid),
             part(F.lit("DENIED"), in_total & (denied > 0), denied, denied_paid),
             part(F.col("exclusion_reason"), in_total & ~counts & (undenied > 0), undenied, paid),
-            part(F.lit("OUT_OF_NETWORK"), in_total & counts & (uncounted > 0), uncounted, paid - F.col("counted_paid_amount")),
+            part(
+                F.lit("OUT_OF_NETWORK"),
+                in_total & counts & (uncounted > 0),
+                uncounted,
+                paid - F.col("counted_paid_amount"),
+            ),
         )
     )
     return costs.select(

@@ -68,7 +68,9 @@ def pmpm_by(
     factors = _factors(years, normalization_factors, policies)
     scored = sums.join(F.broadcast(factors), ["policy", "performance_year"], how="left")
     by_months = F.col("policy").isin(*[p.label for p in policies if p.risk.weighting == "member_months"])
-    risk_score = F.when(by_months, _mean("score_months", "scored_months")).otherwise(_mean("score_sum", "scored_members"))
+    risk_score = F.when(by_months, _mean("score_months", "scored_months")).otherwise(
+        _mean("score_sum", "scored_members")
+    )
     with_risk = scored.withColumn("risk_score", risk_score)
     factor = F.when(F.col("risk_score").isNotNull(), F.col("normalization_factor"))
     normalized = F.try_divide("risk_score", factor.cast("double"))

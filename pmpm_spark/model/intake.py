@@ -1,7 +1,7 @@
 """Intake: every bronze row typed, with its fate, and the proof that none was lost.
 
-A source types its rows into these contracts. What becomes of a row is told beside it: `accepted`, `rejected` (with every
-reason), `duplicate` (the same line stands once more) or `superseded` (a later delivery of the same thing counts).
+A source types its rows into these contracts. What becomes of a row is told beside it: `accepted`, `rejected` (with
+every reason), `duplicate` (the same line stands once more) or `superseded` (a later delivery of the same thing counts).
 """
 
 from pyspark.sql import types as T

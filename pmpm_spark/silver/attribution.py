@@ -1,7 +1,7 @@
 """Attribution: whose member it is, by the policy's method (design section 3.3).
 
-`plurality`: most allowed charges for primary care services on undenied professional lines; a network is one candidate, every
-tax number outside one each. `roster`: as the payer supplies it.
+`plurality`: most allowed charges for primary care services on undenied professional lines; a network is one
+candidate, every tax number outside one each. `roster`: as the payer supplies it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import Window
 from pyspark.sql import functions as F
 
-from pmpm_spark.months import month_at, month_number
+from pmpm_spark.months import month_number
 from pmpm_spark.policy import Policy
 from pmpm_spark.silver.roster_match import NO_NETWORK, with_roster_network
 from pmpm_spark.silver.union import of_policies
@@ -178,7 +178,9 @@ def _plurality(services: DataFrame, network_roster: DataFrame) -> DataFrame:
         second["candidate"].alias("runner_up_network_id"),
         second["amount"].alias("runner_up_amount"),
         winner["candidate"].alias("winner"),
-    ).withColumns({"practice_tin": _or_unattributed("practice_tin"), "physician_npi": _or_unattributed("physician_npi")})
+    ).withColumns(
+        {"practice_tin": _or_unattributed("practice_tin"), "physician_npi": _or_unattributed("physician_npi")}
+    )
 
 
 def _most(name: str) -> Column:

@@ -79,8 +79,12 @@ def claim_costs(final_claim_lines: DataFrame, network_roster: DataFrame) -> Data
     by_line = matched.where(~is_institutional).withColumn("services", F.lit(1))
     by_claim = _institutional_claims(matched.where(is_institutional))
     parts = [
-        by_line.groupBy(*_KEY).agg(F.count(F.lit(1)).alias("claim_lines"), F.sum("services").alias("services"), *_sums()),
-        by_claim.groupBy(*_KEY).agg(F.sum("claim_lines").alias("claim_lines"), F.sum("services").alias("services"), *_sums()),
+        by_line.groupBy(*_KEY).agg(
+            F.count(F.lit(1)).alias("claim_lines"), F.sum("services").alias("services"), *_sums()
+        ),
+        by_claim.groupBy(*_KEY).agg(
+            F.sum("claim_lines").alias("claim_lines"), F.sum("services").alias("services"), *_sums()
+        ),
     ]
     # an institutional and another line can share a category only under a reference table of the user's own
     both = parts[0].unionByName(parts[1])
@@ -99,8 +103,8 @@ def _sums() -> list[Column]:
 def _institutional_claims(lines: DataFrame) -> DataFrame:
     """One row a claim, with `services` 1 where the claim stands for a stay, a visit or itself.
 
-    Inpatient and snf: claims of one member and facility that share a day, or follow by the next day a bill that says still a
-    patient, are one stay, counted with the claim that ends last. Emergency: one visit a person and day.
+    Inpatient and snf: claims of one member and facility that share a day, or follow by the next day a bill that says
+    still a patient, are one stay, counted with the claim that ends last. Emergency: one visit a person and day.
     """
     claim_key = ("member_id", "claim_id", "claim_type", *_KEY[1:], "service_thru", "facility_ccn")
     claims = (

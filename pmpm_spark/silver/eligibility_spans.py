@@ -1,7 +1,7 @@
 """Eligibility spans: unbroken covered days with equal status, overlaps resolved.
 
-Overlaps are found and resolved on spans, which are few, before any month is made. Where records overlap, the one recorded
-last wins the day, then the one starting last, then the lowest plan_id.
+Overlaps are found and resolved on spans, which are few, before any month is made. Where records overlap, the one
+recorded last wins the day, then the one starting last, then the lowest plan_id.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Final claim lines: what stands after cancels, each with the service category of its claim.
 
-Silver nets by `claim_group`, `adjustment` and `cancels_claim_id` alone: the source says which versions belong together and
-which one a cancel removes. An institutional claim has one category, from all its lines.
+Silver nets by `claim_group`, `adjustment` and `cancels_claim_id` alone: the source says which versions belong
+together and which one a cancel removes. An institutional claim has one category, from all its lines.
 """
 
 from __future__ import annotations
@@ -22,9 +22,7 @@ def final_claim_lines(claim_lines: DataFrame, service_categories: DataFrame, eme
     """The lines that no cancel removes, with their category; a claim type without one is `other`."""
     standing = _standing(claim_lines)
     categories = service_categories.select("claim_type", "service_category")
-    others = standing.where(F.col("claim_type") != "outpatient").join(
-        F.broadcast(categories), "claim_type", how="left"
-    )
+    others = standing.where(F.col("claim_type") != "outpatient").join(F.broadcast(categories), "claim_type", how="left")
     categorised = others.withColumn("service_category", F.coalesce("service_category", F.lit(OTHER)))
     return categorised.unionByName(_outpatient(standing, emergency_codes))
 

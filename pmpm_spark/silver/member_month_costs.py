@@ -132,6 +132,4 @@ def _of_policy(
 
 
 def _of(frame: DataFrame, policy: Policy, performance_years: Sequence[int]) -> DataFrame:
-    return frame.where(
-        (F.col("policy") == policy.label) & F.col("performance_year").isin(*performance_years)
-    )
+    return frame.where((F.col("policy") == policy.label) & F.col("performance_year").isin(*performance_years))

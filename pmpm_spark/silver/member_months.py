@@ -1,7 +1,7 @@
 """Member months: every told month of every person and performance year with any coverage, counted or not, and why not.
 
-Rules: design section 3.1. Months are kept as bits while windows are tested and made last, so that no month is ever shuffled:
-one exchange by member carries the spans, which are few.
+Rules: design section 3.1. Months are kept as bits while windows are tested and made last, so that no month is ever
+shuffled: one exchange by member carries the spans, which are few.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ MEMBER_MONTHS = Table(
         year("performance_year", "calendar year of the month"),
         *STATUSES,
         text("enrollment_type", f"one of: {', '.join(ENROLLMENT_TYPES)}"),
-        column("age", year("age", "").type, "whole years on the first of the month; null where the birth date is not told"),
+        column(
+            "age", year("age", "").type, "whole years on the first of the month; null where the birth date is not told"
+        ),
         column("exposure", MONTHS, "member months that the month weighs: 1"),
         flag("is_eligible", "the month counts"),
         column("ineligible_reasons", TEXTS, "every reason why it does not, the deciding one first"),
@@ -72,8 +74,11 @@ def member_months(
     performance_years: Sequence[int],
 ) -> DataFrame:
     """The months of every policy and performance year."""
-    secondary = secondary_payer_months.groupBy("member_id").agg(
-        F.collect_list(month_number("member_month")).alias("secondary_numbers")
+    # what enrollment tells stands in the spans, day by day: only the looked-at day decides there
+    secondary = (
+        secondary_payer_months.where("basis = 'claim'")
+        .groupBy("member_id")
+        .agg(F.collect_list(month_number("member_month")).alias("secondary_numbers"))
     )
     people = members.select("member_id", "birth_date", month_number("death_date").alias("death_number"))
     told = told_months.select(
@@ -144,7 +149,9 @@ def _of_policy(spans: DataFrame, policy: Policy, performance_years: Sequence[int
 
     def bits(first: str, last: str, origin: str, where: Column | None = None) -> Column:
         marked = month_bits(F.col(first) - F.col(origin), F.col(last) - F.col(origin))
-        return F.bit_or(marked if where is None else F.when(where, marked).otherwise(F.lit(0).cast("bigint"))).over(whole)
+        return F.bit_or(marked if where is None else F.when(where, marked).otherwise(F.lit(0).cast("bigint"))).over(
+            whole
+        )
 
     told = by_year.withColumns(
         {
@@ -159,7 +166,9 @@ def _of_policy(spans: DataFrame, policy: Policy, performance_years: Sequence[int
         }
     )
     last_told_of_year = F.least("year_last", "told_last")
-    told_bits = month_bits(F.greatest("year_first", "told_first") - F.col("year_first"), last_told_of_year - F.col("year_first"))
+    told_bits = month_bits(
+        F.greatest("year_first", "told_first") - F.col("year_first"), last_told_of_year - F.col("year_first")
+    )
     counted_year = told.where(F.col("touched_bits").bitwiseAND(told_bits) != 0)
 
     is_bit = _is_bit
@@ -212,7 +221,7 @@ def _judged(months: DataFrame, policy: Policy) -> DataFrame:
         is_secondary = is_covered & _is_bit("secondary_bits", place)
     claims_name_payer = F.coalesce(F.array_contains("secondary_numbers", F.col("number")), F.lit(False))
     has_died = F.coalesce(F.col("number") > F.col("death_number"), F.lit(False))
-    fails = {
+    fails: dict[str, Column | None] = {
         "NOT_ENROLLED": ~is_covered,
         "NOT_IN_PART_A_AND_B": _not_both(policy, is_both, looks_at_whole_month),
         "MEDICARE_ADVANTAGE": is_managed if rule.exclude_medicare_advantage else None,
@@ -220,7 +229,7 @@ def _judged(months: DataFrame, policy: Policy) -> DataFrame:
         "NON_US_RESIDENT": (is_covered & ~F.coalesce("resides_in_us", F.lit(True))) if rule.exclude_non_us else None,
     }
     living = F.array_compact(
-        F.array(*[F.when(fails[name], name) for name in REASONS if fails.get(name) is not None])
+        F.array(*[F.when(fails_it, name) for name, fails_it in fails.items() if fails_it is not None])
     )
     reasons = F.when(has_died, F.array(F.lit("DECEASED"))).otherwise(living)
     judged = months.withColumn("ineligible_reasons", reasons)

@@ -57,19 +57,27 @@ def member_years(
         return frame.where(F.col("policy").isin(*labels) & F.col("performance_year").isin(*performance_years))
 
     zero = F.lit(0).cast(MONEY)
-    months = of_run(member_months).where("is_eligible").select(
-        *_KEY,
-        F.col("exposure").alias("member_months"),
-        zero.alias("paid_amount"),
-        zero.alias("counted_amount"),
-        zero.alias("in_network_paid_amount"),
+    months = (
+        of_run(member_months)
+        .where("is_eligible")
+        .select(
+            *_KEY,
+            F.col("exposure").alias("member_months"),
+            zero.alias("paid_amount"),
+            zero.alias("counted_amount"),
+            zero.alias("in_network_paid_amount"),
+        )
     )
-    costs = of_run(member_month_costs).where("exclusion_reason IS NULL AND in_total").select(
-        *_KEY,
-        F.lit(0).cast(MONTHS).alias("member_months"),
-        F.col("counted_paid_amount").alias("paid_amount"),
-        "counted_amount",
-        "in_network_paid_amount",
+    costs = (
+        of_run(member_month_costs)
+        .where("exclusion_reason IS NULL AND in_total")
+        .select(
+            *_KEY,
+            F.lit(0).cast(MONTHS).alias("member_months"),
+            F.col("counted_paid_amount").alias("paid_amount"),
+            "counted_amount",
+            "in_network_paid_amount",
+        )
     )
     sums = (
         months.unionByName(costs)

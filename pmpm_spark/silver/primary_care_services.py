@@ -127,8 +127,10 @@ def _stays(undenied: DataFrame, facility_type: Column) -> DataFrame:
 
 def _placed(events: DataFrame) -> DataFrame:
     """Lines with the stays that their day lies in: of all stays begun by then, the one that lasts longest decides."""
-    by_then = Window.partitionBy("member_id").orderBy("on", "is_line").rangeBetween(
-        Window.unboundedPreceding, Window.currentRow
+    by_then = (
+        Window.partitionBy("member_id")
+        .orderBy("on", "is_line")
+        .rangeBetween(Window.unboundedPreceding, Window.currentRow)
     )
     on_claim = Window.partitionBy("member_id", "claim_id", "on").rowsBetween(
         Window.unboundedPreceding, Window.unboundedFollowing

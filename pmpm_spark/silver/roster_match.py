@@ -1,4 +1,5 @@
-"""Which network's roster a line matches: on every id that a roster row fills in, on the line's day, both ends inclusive."""
+"""Which network's roster a line matches: on every id that a roster row fills in, on the line's day, both ends
+inclusive."""
 
 from __future__ import annotations
 
@@ -17,8 +18,8 @@ NO_NETWORK = ""
 def with_roster_network(lines: DataFrame, network_roster: DataFrame, day: str) -> DataFrame:
     """The lines with `roster_network_id`: the lowest matching network_id, empty where none matches.
 
-    `lines` has tin, npi and ccn (empty where not told). The distinct combinations of ids, far fewer than the lines, meet
-    the roster; a combination then stands for its lines, so that no line is copied and no big roster is broadcast.
+    `lines` has tin, npi and ccn (empty where not told). The distinct combinations of ids, far fewer than the lines,
+    meet the roster; a combination then stands for its lines, so that no line is copied and no big roster is broadcast.
     """
     filled_in = {name: F.col(name) != "" for name in IDS}
     patterns = [ids for size in range(1, len(IDS) + 1) for ids in combinations(IDS, size)]
@@ -26,10 +27,10 @@ def with_roster_network(lines: DataFrame, network_roster: DataFrame, day: str) -
     def pattern_key(ids: tuple[str, ...]) -> Column:
         return F.concat_ws("|", F.lit("+".join(ids)), *[F.col(name) for name in ids])
 
-    keys = [
-        F.when(_all([filled_in[name] for name in ids]), pattern_key(ids)) for ids in patterns
-    ]
-    combinations_of_ids = lines.select(*IDS).distinct().select(*IDS, F.explode(F.array_compact(F.array(*keys))).alias("k"))
+    keys = [F.when(_all([filled_in[name] for name in ids]), pattern_key(ids)) for ids in patterns]
+    combinations_of_ids = (
+        lines.select(*IDS).distinct().select(*IDS, F.explode(F.array_compact(F.array(*keys))).alias("k"))
+    )
     row_key = F.concat_ws(
         "|",
         F.array_join(F.array_compact(F.array(*[F.when(filled_in[name], name) for name in IDS])), "+"),
@@ -52,8 +53,8 @@ def with_roster_network(lines: DataFrame, network_roster: DataFrame, day: str) -
 def line_ids() -> dict[str, Column]:
     """The ids by which a claim line meets a roster.
 
-    The billing TIN always; the rendering NPI of a professional line, who bills otherwise (facility, supplier, pharmacy); the
-    facility's CCN.
+    The billing TIN always; the rendering NPI of a professional line, who bills otherwise (facility, supplier,
+    pharmacy); the facility's CCN.
     """
     is_professional = F.col("claim_type") == "professional"
     npi = F.when(is_professional, F.col("rendering_npi")).otherwise(F.col("billing_npi"))
@@ -76,7 +77,9 @@ def shared_providers(network_roster: DataFrame) -> DataFrame:
         & (F.col("other_start") <= F.col("end_date"))
     )
     pairs = left.join(right, list(IDS), how="inner").where(at_once)
-    return pairs.groupBy(*IDS).agg(F.array_sort(F.collect_set(F.concat_ws(", ", "network_id", "other_id"))).alias("networks"))
+    return pairs.groupBy(*IDS).agg(
+        F.array_sort(F.collect_set(F.concat_ws(", ", "network_id", "other_id"))).alias("networks")
+    )
 
 
 def _all(conditions: list[Column]) -> Column:

@@ -5,21 +5,24 @@ A reason names the column as delivered and what is wrong with it; it never holds
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from pmpm_spark.table import MONEY
 
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+KEPT = ("_source_file", "_source_row", "_batch_id", "_line_hash", "_unparsed")
+"""Bronze columns that go through to the rows' fates."""
+
 _MONTH_NAMES = "JANFEBMARAPRMAYJUNJULAUGSEPOCTNOVDEC"
 _RIF_DATE = "^[0-9]{2}-[A-Za-z]{3}-[0-9]{4}$"
 _ISO_DATE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
-
-
-def told(name: str) -> Column:
-    """The cell's text trimmed; null where nothing is told."""
-    trimmed = F.trim(F.col(name))
-    return F.when(trimmed != "", trimmed)
 
 
 def iso_date(cell: Column) -> Column:
@@ -35,50 +38,73 @@ def rif_date(cell: Column) -> Column:
 
 
 class TypedRow:
-    """Types the cells of one kind of row and keeps the reasons why a row cannot be taken."""
+    """Types the cells of one kind of row and keeps the reasons why a row cannot be taken.
+
+    Works in steps, so that each cell is trimmed, typed and judged once however often it is used: `over` first selects
+    the cells that are asked for, trimmed, then what is typed of them, then the reasons.
+    """
 
     def __init__(self) -> None:
+        self._cells: dict[str, None] = {}
+        self._typed: dict[str, Column] = {}
         self._reasons: list[Column] = []
+
+    def told(self, name: str) -> Column:
+        """The cell's text trimmed; null where nothing is told."""
+        self._cells[name] = None
+        return F.col(name)
 
     def must(self, holds: Column, reason: str) -> None:
         """The row is rejected for `reason` where `holds` is false; where it is null it is not judged."""
         self._reasons.append(F.when(~F.coalesce(holds, F.lit(True)), F.lit(reason)))
 
     def required(self, name: str) -> Column:
-        cell = told(name)
-        self.must(cell.isNotNull(), f"{name} is missing")
-        return cell
+        self.must(self.told(name).isNotNull(), f"{name} is missing")
+        return F.col(name)
 
     def amount(self, name: str) -> Column:
         """US dollars; nothing told is 0."""
-        return F.coalesce(self._typed(name, told(name).try_cast(MONEY), "an amount"), F.lit(0).cast(MONEY))
+        return F.coalesce(self._as(name, "an amount", lambda c: c.try_cast(MONEY)), F.lit(0).cast(MONEY))
 
     def whole(self, name: str) -> Column:
-        return self._typed(name, told(name).try_cast(T.IntegerType()), "a whole number")
+        return self._as(name, "a whole number", lambda c: c.try_cast(T.IntegerType()))
 
     def decimal(self, name: str, kind: T.DecimalType) -> Column:
-        return self._typed(name, told(name).try_cast(kind), "a number")
+        return self._as(name, "a number", lambda c: c.try_cast(kind))
 
     def rif_day(self, name: str) -> Column:
-        return self._typed(name, rif_date(told(name)), "a date")
+        return self._as(name, "a date", rif_date)
 
     def iso_day(self, name: str) -> Column:
-        return self._typed(name, iso_date(told(name)), "a date")
+        return self._as(name, "a date", iso_date)
 
     def one_of(self, name: str, codes: tuple[str, ...]) -> Column:
-        cell = told(name)
-        self.must(cell.isin(*codes), f"{name} is not one of its codes")
-        return cell
+        self.must(self.told(name).isin(*codes), f"{name} is not one of its codes")
+        return F.col(name)
 
-    def reasons(self) -> Column:
-        """Every reason that holds; an empty array where the row is good."""
-        return F.array_compact(F.array(*self._reasons))
+    def over(self, bronze: DataFrame) -> DataFrame:
+        """The bronze rows with the cells asked for, what is typed of them, `reject_reasons` and `rejected_row`.
 
-    def _typed(self, name: str, typed: Column, what: str) -> Column:
-        self.must(told(name).isNull() | typed.isNotNull(), f"{name} is not {what}")
-        return typed
+        A rejected row is kept as the cells that the mapping reads, or as the whole line where it could not be parted;
+        the rest of it stands in bronze under its file and row.
+        """
+        whole = F.col("_unparsed").isNull()
+        self.must(whole, "the number of fields is not that of the heading")
+        cells = bronze.select(*KEPT, *[_trimmed(name).alias(name) for name in self._cells])
+        typed = cells.select("*", *[value.alias(name) for name, value in self._typed.items()])
+        judged = typed.withColumn("reject_reasons", F.array_compact(F.array(*self._reasons)))
+        as_told = F.to_json(F.struct(*self._cells))
+        rejected_row = F.when(F.size("reject_reasons") > 0, F.coalesce("_unparsed", as_told))
+        return judged.withColumn("rejected_row", rejected_row)
+
+    def _as(self, name: str, what: str, typed: Callable[[Column], Column]) -> Column:
+        alias = f"{name} as {what}"
+        if alias not in self._typed:
+            self._typed[alias] = typed(self.told(name))
+            self.must(F.col(name).isNull() | F.col(f"`{alias}`").isNotNull(), f"{name} is not {what}")
+        return F.col(f"`{alias}`")
 
 
-def row_of(names: tuple[str, ...]) -> Column:
-    """The row as delivered, cells that are told, as JSON: for `rejects` alone."""
-    return F.to_json(F.struct(*[F.col(name) for name in names]))
+def _trimmed(name: str) -> Column:
+    trimmed = F.trim(F.col(name))
+    return F.when(trimmed != "", trimmed)

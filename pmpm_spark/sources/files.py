@@ -81,7 +81,8 @@ def scan(spark: SparkSession, path: str) -> tuple[SourceFile, ...]:
 
 
 def numbered_lines(spark: SparkSession, files: Sequence[SourceFile]) -> DataFrame:
-    """Every line of the files but the heading and blank ones: `_source_file`, `_source_row` (1 is the heading), `value`.
+    """Every line of the files but the heading and blank ones: `_source_file`, `_source_row` (1 is the heading),
+    `value`.
 
     Line ids rise inside a block of a file, so a line's number is its id less the block's first id, plus the lines of
     the blocks before it. The lookup has one row a block.
@@ -98,9 +99,9 @@ def numbered_lines(spark: SparkSession, files: Sequence[SourceFile]) -> DataFram
         "path", "block", "_source_file", (F.col("lines_before") - F.col("first_id") + 1).alias("shift")
     )
     numbered = lines.join(F.broadcast(lookup), ["path", "block"], how="inner")
-    return numbered.select(
-        "_source_file", (F.col("line_id") + F.col("shift")).alias("_source_row"), "value"
-    ).where((F.col("_source_row") > 1) & (F.trim("value") != ""))
+    return numbered.select("_source_file", (F.col("line_id") + F.col("shift")).alias("_source_row"), "value").where(
+        (F.col("_source_row") > 1) & (F.trim("value") != "")
+    )
 
 
 def _lines(spark: SparkSession, paths: list[str]) -> DataFrame:

@@ -1,7 +1,7 @@
 """The lists beside the claims: network roster, providers, risk scores, member attribution.
 
-Comma-separated with a heading, in one file or a folder of them; columns in any order. A list is what the configuration names
-now: each run replaces it, where its content has changed.
+Comma-separated with a heading, in one file or a folder of them; columns in any order. A list is what the
+configuration names now: each run replaces it, where its content has changed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pmpm_spark.errors import InputError
 from pmpm_spark.intake import accepted, latest_row_fates
 from pmpm_spark.model import MEMBER_ATTRIBUTION, NETWORK_ROSTER, PROVIDERS, RISK_SCORES
 from pmpm_spark.sources.bronze import BronzeLoad, add_provenance
-from pmpm_spark.sources.cells import TypedRow, row_of, told
+from pmpm_spark.sources.cells import TypedRow
 from pmpm_spark.sources.files import LINE_COLUMNS, SourceFile, numbered_lines, scan
 from pmpm_spark.stage import Stage
 from pmpm_spark.table import SCORE, Table, text
@@ -58,20 +58,18 @@ class List:
     def rows(self, bronze: DataFrame) -> DataFrame:
         """One typed row per bronze row, with its fate: the last row of a key counts."""
         row = TypedRow()
-        row.must(F.col("_unparsed").isNull(), "the number of fields is not that of the heading")
         values = self.typed(row)
-        typed = bronze.select(
+        typed = row.over(bronze).select(
             *[values[c.name].alias(c.name) for c in self.silver.columns],
             F.lit(self.bronze.name).alias("_bronze_table"),
             "_source_file",
             "_source_row",
             "_batch_id",
             "_line_hash",
-            row.reasons().alias("reject_reasons"),
-            F.coalesce("_unparsed", row_of(self.columns)).alias("delivered_row"),
+            "reject_reasons",
+            "rejected_row",
         )
-        rejected_row = F.when(F.size("reject_reasons") > 0, F.col("delivered_row"))
-        return latest_row_fates(typed.withColumn("rejected_row", rejected_row).drop("delivered_row"), self.silver.key)
+        return latest_row_fates(typed, self.silver.key)
 
     def accepted_rows(self, bronze: DataFrame) -> DataFrame:
         return accepted(self.rows(bronze)).select(*self.silver.column_names)
@@ -82,18 +80,18 @@ class List:
 
 
 def _network_roster(row: TypedRow) -> dict[str, Column]:
-    ids = {name: F.coalesce(told(name), F.lit("")) for name in ("tin", "npi", "ccn")}
+    ids = {name: F.coalesce(row.told(name), F.lit("")) for name in ("tin", "npi", "ccn")}
     row.must(F.concat(*ids.values()) != "", "no tin, npi or ccn is filled in")
     start_date = F.coalesce(row.iso_day("start_date"), F.to_date(F.lit(ALWAYS)))
     end_date = F.coalesce(row.iso_day("end_date"), F.to_date(F.lit(OPEN_ENDED)))
     row.must(end_date >= start_date, "end_date is before start_date")
-    network_type = F.coalesce(F.upper(told("network_type")), F.lit("OTHER"))
+    network_type = F.coalesce(F.upper(row.told("network_type")), F.lit("OTHER"))
     return {
         "network_id": row.required("network_id"),
         **ids,
         "start_date": start_date,
         "end_date": end_date,
-        "network_name": told("network_name"),
+        "network_name": row.told("network_name"),
         "network_type": F.when(network_type.isin(*NETWORK_TYPES), network_type).otherwise("OTHER"),
     }
 
@@ -101,9 +99,9 @@ def _network_roster(row: TypedRow) -> dict[str, Column]:
 def _providers(row: TypedRow) -> dict[str, Column]:
     return {
         "npi": row.required("npi"),
-        "name": told("name"),
-        "specialty": told("specialty"),
-        "taxonomy": told("taxonomy"),
+        "name": row.told("name"),
+        "specialty": row.told("specialty"),
+        "taxonomy": row.told("taxonomy"),
     }
 
 
@@ -116,8 +114,8 @@ def _risk_scores(row: TypedRow) -> dict[str, Column]:
         "member_id": row.required("member_id"),
         "performance_year": row.whole("performance_year"),
         "risk_score": score,
-        "model": told("model"),
-        "source": told("source"),
+        "model": row.told("model"),
+        "source": row.told("source"),
     }
 
 
@@ -127,8 +125,8 @@ def _member_attribution(row: TypedRow) -> dict[str, Column]:
         "performance_year": row.whole("performance_year"),
         "member_id": row.required("member_id"),
         "network_id": row.required("network_id"),
-        "physician_npi": F.coalesce(told("physician_npi"), F.lit("")),
-        "practice_tin": F.coalesce(told("practice_tin"), F.lit("")),
+        "physician_npi": F.coalesce(row.told("physician_npi"), F.lit("")),
+        "practice_tin": F.coalesce(row.told("practice_tin"), F.lit("")),
     }
 
 
@@ -197,8 +195,9 @@ def _bronze_rows(
     is_unparsed = F.col("cells.parse_failure").isNotNull()
     places = {name: at for at, name in enumerate(file.heading)}
     delivered = [
-        (F.when(~is_unparsed, F.col(f"cells.c{places[name]}")) if name in places else F.lit(None).cast("string"))
-        .alias(name)
+        (F.when(~is_unparsed, F.col(f"cells.c{places[name]}")) if name in places else F.lit(None).cast("string")).alias(
+            name
+        )
         for name in the_list.columns
     ]
     return add_provenance(parsed, delivered, is_unparsed, batch_id, ingested_at)

@@ -1,12 +1,14 @@
 """RIF claim rows to the common model's claim rows; payment rules per claim type.
 
-Institutional claims carry the payment in the header, repeated on every row; inpatient adds pass-through per diem x covered
-days, which is not inside CLM_PMT_AMT. Carrier and DME lines carry their own payment. Part D: what the plan paid for
-covered drugs. Denied: payment denial code 0, line processing indicator other than blank, A, R, S, any non-payment reason.
+Institutional claims carry the payment in the header, repeated on every row; inpatient adds pass-through per diem x
+covered days, which is not inside CLM_PMT_AMT. Carrier and DME lines carry their own payment. Part D: what the plan
+paid for covered drugs. Denied: payment denial code 0, line processing indicator other than blank, A, R, S, any
+non-payment reason.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pyspark.sql import Column
@@ -15,7 +17,7 @@ from pyspark.sql import types as T
 
 from pmpm_spark.model.claim_lines import LINE_COLUMNS
 from pmpm_spark.model.intake import CODED
-from pmpm_spark.sources.cells import TypedRow, rif_date, row_of, told
+from pmpm_spark.sources.cells import TypedRow, rif_date
 from pmpm_spark.sources.rif.layout import BRONZE, INSTITUTIONAL_KINDS, columns_of
 from pmpm_spark.table import MONEY
 
@@ -44,31 +46,29 @@ _PROCEDURE_SYSTEMS = ("ICD-9-PCS", "ICD-10-PCS")
 def claim_rows(kind: str, bronze: DataFrame) -> DataFrame:
     """One typed row per bronze row of one kind, with the reasons against it and what orders its versions."""
     row = TypedRow()
-    row.must(F.col("_unparsed").isNull(), "the number of fields is not that of the heading")
     if kind in INSTITUTIONAL_KINDS:
-        values = _institutional(kind, row)
+        values: Mapping[str, Column | None] = _institutional(kind, row)
     elif kind == "pde":
         values = _pharmacy(row)
     else:
         values = _line(kind, row)
-    typed = bronze.select(
+    diagnoses = _codes(kind, row, "ICD_DGNS", _DIAGNOSIS_SYSTEMS)
+    procedures = _codes(kind, row, "ICD_PRCDR", _PROCEDURE_SYSTEMS)
+    is_update, final_action = row.told("DML_IND") == "UPDATE", row.told("FINAL_ACTION")
+    return row.over(bronze).select(
         *[_value(values.get(c.name), c.type).alias(c.name) for c in LINE_COLUMNS],
-        _codes(kind, "ICD_DGNS", _DIAGNOSIS_SYSTEMS).alias("diagnoses"),
-        _codes(kind, "ICD_PRCDR", _PROCEDURE_SYSTEMS).alias("procedures"),
+        diagnoses.alias("diagnoses"),
+        procedures.alias("procedures"),
         F.lit(BRONZE[kind].name).alias("_bronze_table"),
         "_source_file",
         "_source_row",
         "_batch_id",
         "_line_hash",
-        (told("DML_IND") == "UPDATE").alias("is_update"),
-        F.coalesce(told("FINAL_ACTION") != "N", F.lit(True)).alias("is_final_action"),
+        is_update.alias("is_update"),
+        F.coalesce(final_action != "N", F.lit(True)).alias("is_final_action"),
         F.lit(kind in INSTITUTIONAL_KINDS).alias("amounts_are_claims"),
-        row.reasons().alias("reject_reasons"),
-        F.coalesce("_unparsed", row_of(columns_of(kind))).alias("delivered_row"),
-    )
-    return typed.select(
-        *[name for name in typed.columns if name != "delivered_row"],
-        F.when(F.size("reject_reasons") > 0, F.col("delivered_row")).alias("rejected_row"),
+        "reject_reasons",
+        "rejected_row",
     )
 
 
@@ -76,7 +76,7 @@ def _value(value: Column | None, data_type: T.DataType) -> Column:
     return F.lit(None).cast(data_type) if value is None else value
 
 
-def _institutional(kind: str, row: TypedRow) -> dict[str, Column]:
+def _institutional(kind: str, row: TypedRow) -> dict[str, Column | None]:
     has = set(columns_of(kind))
     zero = F.lit(0).cast(MONEY)
 
@@ -88,17 +88,18 @@ def _institutional(kind: str, row: TypedRow) -> dict[str, Column]:
         return added.cast(MONEY)
 
     def optional(name: str) -> Column | None:
-        return told(name) if name in has else None
+        return row.told(name) if name in has else None
 
     pass_through = zero
     if kind == "inpatient":
         days = F.coalesce(row.whole("CLM_UTLZTN_DAY_CNT"), F.lit(0))
         pass_through = (row.amount("CLM_PASS_THRU_PER_DIEM_AMT") * days).cast(MONEY)
     service_from, service_thru = row.rif_day("CLM_FROM_DT"), row.rif_day("CLM_THRU_DT")
-    modifiers = F.array_compact(F.array(*[told(n) for n in ("HCPCS_1ST_MDFR_CD", "HCPCS_2ND_MDFR_CD") if n in has]))
-    revenue = told("REV_CNTR")
-    bill_type = F.concat(*[F.coalesce(told(n), F.lit("")) for n in (
-        "CLM_FAC_TYPE_CD", "CLM_SRVC_CLSFCTN_TYPE_CD", "CLM_FREQ_CD")])
+    modifiers = F.array_compact(F.array(*[row.told(n) for n in ("HCPCS_1ST_MDFR_CD", "HCPCS_2ND_MDFR_CD") if n in has]))
+    revenue = row.told("REV_CNTR")
+    bill_type = F.concat(
+        *[F.coalesce(row.told(n), F.lit("")) for n in ("CLM_FAC_TYPE_CD", "CLM_SRVC_CLSFCTN_TYPE_CD", "CLM_FREQ_CD")]
+    )
     return {
         **_common(row, row.required("CLM_ID"), "CLM_LINE_NUM", "NCH_WKLY_PROC_DT"),
         "claim_type": F.lit(CLAIM_TYPE[kind]),
@@ -109,12 +110,12 @@ def _institutional(kind: str, row: TypedRow) -> dict[str, Column]:
         "drg": optional("CLM_DRG_CD"),
         "bill_type": F.when(bill_type != "", bill_type),
         "revenue_code": F.when(F.length(revenue) < 4, F.lpad(revenue, 4, "0")).otherwise(revenue),
-        "hcpcs": told("HCPCS_CD"),
+        "hcpcs": row.told("HCPCS_CD"),
         "modifiers": modifiers if "HCPCS_1ST_MDFR_CD" in has else None,
-        "billing_npi": told("ORG_NPI_NUM"),
-        "facility_ccn": told("PRVDR_NUM"),
-        "rendering_npi": told("RNDRNG_PHYSN_NPI"),
-        "primary_payer_code": told("NCH_PRMRY_PYR_CD"),
+        "billing_npi": row.told("ORG_NPI_NUM"),
+        "facility_ccn": row.told("PRVDR_NUM"),
+        "rendering_npi": row.told("RNDRNG_PHYSN_NPI"),
+        "primary_payer_code": row.told("NCH_PRMRY_PYR_CD"),
         "paid_amount": (row.amount("CLM_PMT_AMT") + pass_through).cast(MONEY),
         "patient_paid_amount": amount(
             "NCH_BENE_IP_DDCTBL_AMT",
@@ -127,7 +128,7 @@ def _institutional(kind: str, row: TypedRow) -> dict[str, Column]:
         "ime_amount": amount("IME_OP_CLM_VAL_AMT", "CLM_PPS_CPTL_IME_AMT"),
         "dsh_amount": amount("DSH_OP_CLM_VAL_AMT", "CLM_PPS_CPTL_DSPRPRTNT_SHR_AMT"),
         "uncompensated_care_amount": amount("CLM_UNCOMPD_CARE_PMT_AMT"),
-        "is_denied": told("CLM_MDCR_NON_PMT_RSN_CD").isNotNull(),
+        "is_denied": row.told("CLM_MDCR_NON_PMT_RSN_CD").isNotNull(),
     }
 
 
@@ -135,25 +136,25 @@ def _line(kind: str, row: TypedRow) -> dict[str, Column]:
     service_from = F.coalesce(row.rif_day("LINE_1ST_EXPNS_DT"), row.rif_day("CLM_FROM_DT"))
     service_thru = F.coalesce(row.rif_day("LINE_LAST_EXPNS_DT"), row.rif_day("CLM_THRU_DT"))
     modifier_names = [n for n in columns_of(kind) if n.startswith("HCPCS_") and n.endswith("_MDFR_CD")]
-    indicator, denial = told("LINE_PRCSG_IND_CD"), told("CARR_CLM_PMT_DNL_CD")
-    specialty = told("PRVDR_SPCLTY")
+    indicator, denial = row.told("LINE_PRCSG_IND_CD"), row.told("CARR_CLM_PMT_DNL_CD")
+    specialty = row.told("PRVDR_SPCLTY")
     if kind == "carrier":
-        billing_npi = F.coalesce(told("CARR_CLM_BLG_NPI_NUM"), told("ORG_NPI_NUM"))
-        rendering_npi = told("PRF_PHYSN_NPI")
+        billing_npi = F.coalesce(row.told("CARR_CLM_BLG_NPI_NUM"), row.told("ORG_NPI_NUM"))
+        rendering_npi = row.told("PRF_PHYSN_NPI")
     else:
-        billing_npi = rendering_npi = told("PRVDR_NPI")
+        billing_npi = rendering_npi = row.told("PRVDR_NPI")
     return {
         **_common(row, row.required("CLM_ID"), "LINE_NUM", "NCH_WKLY_PROC_DT"),
         "claim_type": F.lit(CLAIM_TYPE[kind]),
         **_days(row, service_from, service_thru, "LINE_LAST_EXPNS_DT"),
-        "place_of_service": told("LINE_PLACE_OF_SRVC_CD"),
-        "hcpcs": told("HCPCS_CD"),
-        "modifiers": F.array_compact(F.array(*[told(n) for n in sorted(modifier_names)])),
-        "billing_tin": told("TAX_NUM"),
+        "place_of_service": row.told("LINE_PLACE_OF_SRVC_CD"),
+        "hcpcs": row.told("HCPCS_CD"),
+        "modifiers": F.array_compact(F.array(*[row.told(n) for n in sorted(modifier_names)])),
+        "billing_tin": row.told("TAX_NUM"),
         "billing_npi": billing_npi,
         "rendering_npi": rendering_npi,
         "rendering_specialty": F.when(F.length(specialty) == 1, F.lpad(specialty, 2, "0")).otherwise(specialty),
-        "primary_payer_code": told("LINE_BENE_PRMRY_PYR_CD"),
+        "primary_payer_code": row.told("LINE_BENE_PRMRY_PYR_CD"),
         "paid_amount": row.amount("LINE_NCH_PMT_AMT"),
         "allowed_amount": row.amount("LINE_ALOWD_CHRG_AMT"),
         "patient_paid_amount": (row.amount("LINE_BENE_PTB_DDCTBL_AMT") + row.amount("LINE_COINSRNC_AMT")).cast(MONEY),
@@ -168,8 +169,8 @@ def _pharmacy(row: TypedRow) -> dict[str, Column]:
         **_common(row, F.concat(F.lit(PHARMACY_PREFIX), row.required("PDE_ID")), None, "PD_DT"),
         "claim_type": F.lit("pharmacy"),
         **_days(row, filled_on, filled_on, "SRVC_DT"),
-        "billing_npi": F.when(told("SRVC_PRVDR_ID_QLFYR_CD") == "01", told("SRVC_PRVDR_ID")),
-        "rendering_npi": F.when(told("PRSCRBR_ID_QLFYR_CD") == "01", told("PRSCRBR_ID")),
+        "billing_npi": F.when(row.told("SRVC_PRVDR_ID_QLFYR_CD") == "01", row.told("SRVC_PRVDR_ID")),
+        "rendering_npi": F.when(row.told("PRSCRBR_ID_QLFYR_CD") == "01", row.told("PRSCRBR_ID")),
         "paid_amount": row.amount("CVRD_D_PLAN_PD_AMT"),
         "allowed_amount": row.amount("TOT_RX_CST_AMT"),
         "patient_paid_amount": row.amount("PTNT_PAY_AMT"),
@@ -203,34 +204,36 @@ def _days(row: TypedRow, service_from: Column, service_thru: Column, thru_name: 
     return {"service_from": service_from, "service_thru": service_thru}
 
 
-def _codes(kind: str, stem: str, systems: tuple[str, str]) -> Column:
-    """The claim's diagnoses or procedures that are told, with their positions."""
+def _codes(kind: str, row: TypedRow, stem: str, systems: tuple[str, str]) -> Column:
+    """The claim's diagnoses or procedures that are told, with their positions.
+
+    Position 0 is a principal diagnosis that is not the first of the list.
+    """
     columns = columns_of(kind)
-    old, new = systems
-    found = []
-    if stem == "ICD_DGNS" and "PRNCPAL_DGNS_CD" in columns:
-        principal = told("PRNCPAL_DGNS_CD")
-        differs = F.coalesce(principal != told("ICD_DGNS_CD1"), F.lit(True))
-        found.append(_coded(0, F.when(differs, principal), told("PRNCPAL_DGNS_VRSN_CD"), None, old, new))
-    for position in range(1, 26):
-        if f"{stem}_CD{position}" in columns:
-            on = rif_date(told(f"PRCDR_DT{position}")) if stem == "ICD_PRCDR" else None
-            code, version = told(f"{stem}_CD{position}"), told(f"{stem}_VRSN_CD{position}")
-            found.append(_coded(position, code, version, on, old, new))
-    if not found:
+    places = [n for n in range(1, 26) if f"{stem}_CD{n}" in columns]
+    if not places:
         return F.lit(None).cast(CODED)
-    return F.array_compact(F.array(*found)).cast(CODED)
+    codes = [f"{stem}_CD{n}" for n in places]
+    versions = [f"{stem}_VRSN_CD{n}" for n in places]
+    days = [f"PRCDR_DT{n}" for n in places] if stem == "ICD_PRCDR" else []
+    for name in (*codes, *versions, *days):
+        row.told(name)
+    first, days_told = 1, F.array(*days)
+    code_told, version_told = F.array(*codes), F.array(*versions)
+    if stem == "ICD_DGNS" and "PRNCPAL_DGNS_CD" in columns:
+        principal, version = row.told("PRNCPAL_DGNS_CD"), row.told("PRNCPAL_DGNS_VRSN_CD")
+        differs = F.coalesce(principal != F.col(codes[0]), F.lit(True))
+        code_told = F.concat(F.array(F.when(differs, principal)), code_told)
+        version_told, first = F.concat(F.array(version), version_told), 0
+    old, new = systems
 
-
-def _coded(position: int, code: Column, version: Column, on: Column | None, old: str, new: str) -> Column:
-    system = F.when(version == "9", old).otherwise(new)
-    when = F.lit(None).cast(T.DateType()) if on is None else on
-    return F.when(
-        code.isNotNull(),
-        F.struct(
-            F.lit(position).alias("position"),
+    def coded(code: Column, at: Column) -> Column:
+        return F.struct(
+            (at + first).alias("position"),
             F.regexp_replace(code, r"\.", "").alias("code"),
-            system.alias("code_system"),
-            when.alias("on"),
-        ),
-    )
+            F.when(F.get(version_told, at) == "9", old).otherwise(new).alias("code_system"),
+            (rif_date(F.get(days_told, at)) if days else F.lit(None).cast(T.DateType())).alias("on"),
+        )
+
+    told = F.transform(code_told, lambda code, at: F.when(code.isNotNull(), coded(code, at)))
+    return F.array_compact(told).cast(CODED)

@@ -1,7 +1,8 @@
 """RIF beneficiary rows (one a person and year, twelve monthly columns each) to enrollment rows.
 
-Codes: MDCR_ENTLMT_BUYIN 1 A only, 2 B only, 3 both, A, B and C the same by state buy-in (CMS, CCW code BUYIN); HMO other
-than blank, 0 and 4 is a Medicare Advantage month (code HMOIND). Months of one year with equal statuses become one run.
+Codes: MDCR_ENTLMT_BUYIN 1 A only, 2 B only, 3 both, A, B and C the same by state buy-in (CMS, CCW code BUYIN); HMO
+other than blank, 0 and 4 is a Medicare Advantage month (code HMOIND). Months of one year with equal statuses become
+one run.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from pyspark.sql import types as T
 
 from pmpm_spark.model.coverage_records import STATUS_NAMES
 from pmpm_spark.model.intake import COVERED_RUN
-from pmpm_spark.sources.cells import TypedRow, row_of, told
-from pmpm_spark.sources.rif.layout import BRONZE, columns_of
+from pmpm_spark.sources.cells import TypedRow
+from pmpm_spark.sources.rif.layout import BRONZE
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -33,36 +34,33 @@ PLAN = "MEDICARE"
 def enrollment_rows(beneficiary: DataFrame, *, part_c: str) -> DataFrame:
     """One typed row per bronze row, with the reasons against it; `part_c` names the columns that tell Part C."""
     row = TypedRow()
-    row.must(F.col("_unparsed").isNull(), "the number of fields is not that of the heading")
     months = F.array(*[_month(row, number, part_c) for number in range(1, 13)])
-    sex = told("BENE_SEX_IDENT_CD")
+    sex = row.told("BENE_SEX_IDENT_CD")
     year = row.whole("RFRNC_YR")
-    row.must(told("RFRNC_YR").isNotNull() & (year.isNull() | year.between(1966, 2100)), "RFRNC_YR is no year")
-    typed = beneficiary.select(
-        row.required("BENE_ID").alias("member_id"),
-        row.rif_day("BENE_BIRTH_DT").alias("birth_date"),
-        F.when(sex == "1", "M").when(sex == "2", "F").otherwise("U").alias("sex"),
-        row.rif_day("DEATH_DT").alias("death_date"),
-        told("STATE_CODE").alias("state"),
-        told("FIPS_STATE_CNTY_DEC_CD").alias("county_fips"),
-        told("BENE_ENTLMT_RSN_ORIG").alias("original_entitlement_reason"),
-        year.alias("reference_year"),
+    row.must(row.told("RFRNC_YR").isNotNull() & (year.isNull() | year.between(1966, 2100)), "RFRNC_YR is no year")
+    typed = {
+        "member_id": row.required("BENE_ID"),
+        "birth_date": row.rif_day("BENE_BIRTH_DT"),
+        "sex": F.when(sex == "1", "M").when(sex == "2", "F").otherwise("U"),
+        "death_date": row.rif_day("DEATH_DT"),
+        "state": row.told("STATE_CODE"),
+        "county_fips": row.told("FIPS_STATE_CNTY_DEC_CD"),
+        "original_entitlement_reason": row.told("BENE_ENTLMT_RSN_ORIG"),
+        "reference_year": year,
+    }
+    is_good = F.size("reject_reasons") == 0
+    judged = row.over(beneficiary).withColumn("months", months)
+    return judged.select(
+        *[value.alias(name) for name, value in typed.items()],
         F.lit(PLAN).alias("plan_id"),
-        months.alias("months"),
         F.lit(BRONZE["beneficiary"].name).alias("_bronze_table"),
         "_source_file",
         "_source_row",
         "_batch_id",
         "_line_hash",
-        row.reasons().alias("reject_reasons"),
-        F.coalesce("_unparsed", row_of(columns_of("beneficiary"))).alias("delivered_row"),
-    )
-    return typed.select(
-        *[name for name in typed.columns if name not in ("months", "delivered_row")],
-        F.when(F.size("reject_reasons") == 0, _runs(F.col("months"), F.col("reference_year")))
-        .cast(COVERED_RUN)
-        .alias("coverage"),
-        F.when(F.size("reject_reasons") > 0, F.col("delivered_row")).alias("rejected_row"),
+        "reject_reasons",
+        "rejected_row",
+        F.when(is_good, _runs(F.col("months"), typed["reference_year"])).cast(COVERED_RUN).alias("coverage"),
     )
 
 
@@ -70,19 +68,19 @@ def _month(row: TypedRow, number: int, part_c: str) -> Column:
     """The statuses of one month; null where the person is not enrolled in it."""
     word = MONTH_WORDS[number - 1]
     buyin = row.one_of(f"MDCR_ENTLMT_BUYIN_{number}_IND", BUYIN_CODES)
-    contract, indicator = told(f"PTC_CNTRCT_{word}_ID"), told(f"HMO_{number}_IND")
+    contract, indicator = row.told(f"PTC_CNTRCT_{word}_ID"), row.told(f"HMO_{number}_IND")
     managed = {
         "hmo_indicator": ~indicator.isin(*NOT_MANAGED_CODES),
         "part_c_contract": contract.rlike("^[HRSE9][0-9]"),
     }[part_c]
-    dual = told(f"META_DUAL_ELGBL_STUS_{word}_CD")
+    dual = row.told(f"META_DUAL_ELGBL_STUS_{word}_CD")
     statuses = {
         "has_part_a": buyin.isin(*PART_A_CODES),
         "has_part_b": buyin.isin(*PART_B_CODES),
         "in_medicare_advantage": F.coalesce(managed, F.lit(False)),
         "medicare_is_secondary": F.lit(None).cast(T.BooleanType()),
-        "resides_in_us": F.coalesce(~told("STATE_CODE").isin(*FOREIGN_STATES), F.lit(True)),
-        "medicare_status_code": told(f"MDCR_STUS_{word}_CD"),
+        "resides_in_us": F.coalesce(~row.told("STATE_CODE").isin(*FOREIGN_STATES), F.lit(True)),
+        "medicare_status_code": row.told(f"MDCR_STUS_{word}_CD"),
         "dual_status_code": F.when(F.length(dual) == 1, F.lpad(dual, 2, "0")).otherwise(dual),
         "payer": F.lit("Medicare"),
     }

@@ -1,6 +1,7 @@
 """The kinds of RIF files, their columns, and how a kind is recognised by its heading.
 
-CMS Research Identifiable Files as the Beneficiary FHIR Data server exports them: pipe-separated, a heading, one row a line.
+CMS Research Identifiable Files as the Beneficiary FHIR Data server exports them: pipe-separated, a heading, one row a
+line.
 """
 
 from __future__ import annotations

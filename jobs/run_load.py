@@ -1,0 +1,15 @@
+"""Load new files and build the common model: bronze, intake, members, coverage, claim lines.
+
+spark-submit --properties-file conf/spark/local.conf jobs/run_load.py --config conf/local.toml
+"""
+
+import sys
+
+from pmpm_spark.cli.job import run_job
+
+if __name__ == "__main__":
+    sys.exit(
+        run_job(
+            "Load new files and build the common model: bronze, intake, members, coverage, claim lines.", group="load"
+        )
+    )

@@ -1,0 +1,3 @@
+from pmpm_spark.cli import main
+
+raise SystemExit(main())

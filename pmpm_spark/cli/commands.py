@@ -1,0 +1,190 @@
+"""What each command does. Everything that computes is elsewhere."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pmpm_spark.cli.progress import progress
+from pmpm_spark.config import RunConfig, load_config
+from pmpm_spark.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+DEMO_YEARS = (2020, 2022)
+DEMO_SEED = 7
+DEMO_NOTE = "demo.toml"
+
+
+def run(arguments: argparse.Namespace) -> int:
+    return run_and_tell(arguments, only=arguments.only, start=arguments.start)
+
+
+def run_and_tell(
+    arguments: argparse.Namespace,
+    *,
+    group: str | None = None,
+    only: str | None = None,
+    start: str | None = None,
+) -> int:
+    """Run the job and print the summary."""
+    config = load_config(arguments.config, arguments.sets)
+    return _run(_session("spark/local.conf"), config, group=group, only=only, start=start, rebuild=arguments.rebuild)
+
+
+def _run(
+    spark: SparkSession,
+    config: RunConfig,
+    *,
+    group: str | None = None,
+    only: str | None = None,
+    start: str | None = None,
+    rebuild: list[str] | None = None,
+) -> int:
+    from pmpm_spark import pipeline
+    from pmpm_spark.cli.summary import summary
+    from pmpm_spark.warehouse import published
+
+    result = pipeline.run(
+        spark, config, only=only, start=start, group=group, rebuild=rebuild or [], progress=progress()
+    )
+    if group in (None, "gold") and only is None:
+        print(summary(published(spark, config), config, result))
+    return 0
+
+
+def demo(arguments: argparse.Namespace) -> int:
+    """Generate people once, run the whole job over them, and say where the result is."""
+    from pmpm_spark.generate import generate as generate_input
+
+    out = Path(arguments.out)
+    if arguments.members < 1:
+        raise ConfigError("--members must be at least 1")
+    source, note = out / f"input-{arguments.members}", out / DEMO_NOTE
+    spark = _session("spark/small.conf")
+    if not (source / "finished").is_file():
+        print(f"generating {arguments.members:,} people in {source}", file=sys.stderr)
+        _empty(source)
+        generate_input(spark, str(source), members=arguments.members, years=DEMO_YEARS, seed=DEMO_SEED)
+        (source / "finished").write_text("", encoding="utf-8")
+    note.write_text(_demo_config(source, out / f"warehouse-{arguments.members}"), encoding="utf-8")
+    code = _run(spark, load_config(str(note)))
+    print(f"\nThe tables are in {out / f'warehouse-{arguments.members}'} (Delta). Look further with:")
+    print(f"  pmpm show network_pmpm --config {note} --year {DEMO_YEARS[1]}")
+    print(f"  pmpm show physician_pmpm --config {note} --year {DEMO_YEARS[1]}")
+    print(f"  pmpm show excluded --config {note}")
+    print(f"  pmpm explain 0000000017 --config {note}")
+    return code
+
+
+def _demo_config(source: Path, warehouse: Path) -> str:
+    lists = ("network_roster", "providers", "risk_scores", "member_attribution")
+    lines = [
+        "# The demo's configuration, written by `pmpm demo`.",
+        f"performance_years = [{', '.join(str(y) for y in range(DEMO_YEARS[0], DEMO_YEARS[1] + 1))}]",
+        'policy = "conf/policies/default.toml"',
+        "",
+        "[source]",
+        'kind = "rif"',
+        f'path = "{source}"',
+        *[f'{name} = "{source / name}"' for name in lists],
+        "",
+        "[warehouse]",
+        f'path = "{warehouse}"',
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _empty(folder: Path) -> None:
+    """Take away what an interrupted generation left."""
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def show(arguments: argparse.Namespace) -> int:
+    from pmpm_spark.cli.render import rendered
+    from pmpm_spark.cli.summary import shown_rows
+    from pmpm_spark.warehouse import published
+
+    config = load_config(arguments.config, arguments.sets)
+    at_most = arguments.limit if arguments.limit is not None else (60 if arguments.format == "table" else None)
+    found = shown_rows(
+        lambda: published(_session("spark/small.conf"), config),
+        arguments.table,
+        years=arguments.year,
+        networks=arguments.network,
+        policies=arguments.policy,
+        at_most=at_most,
+    )
+    print(rendered(found, arguments.format))
+    return 0
+
+
+def explain(arguments: argparse.Namespace) -> int:
+    from pmpm_spark.cli.explain import explained
+    from pmpm_spark.warehouse import published
+
+    if arguments.month is not None and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", arguments.month):
+        raise ConfigError("--month: write YYYY-MM")
+    config = load_config(arguments.config, arguments.sets)
+    print(explained(published(_session("spark/small.conf"), config), arguments.member_id, arguments.month))
+    return 0
+
+
+def tables(arguments: argparse.Namespace) -> int:
+    from pmpm_spark.cli.docs import dictionary, dictionary_of, stale_files, write_files
+
+    if arguments.write:
+        for path in write_files(Path(arguments.write)):
+            print(path)
+        return 0
+    if arguments.check:
+        stale = stale_files(Path(arguments.check))
+        for path in stale:
+            print(f"pmpm: {path} is not current; run `pmpm tables --write {arguments.check}`", file=sys.stderr)
+        return 1 if stale else 0
+    print(dictionary_of(arguments.table) if arguments.table else dictionary())
+    return 0
+
+
+def generate(arguments: argparse.Namespace) -> int:
+    from pmpm_spark.generate import generate as generate_input
+
+    years = re.fullmatch(r"(\d{4})-(\d{4})", arguments.years)
+    if not years or int(years[1]) > int(years[2]):
+        raise ConfigError("--years: write FIRST-LAST, as 2020-2022")
+    if arguments.members < 1:
+        raise ConfigError("--members must be at least 1")
+    spark = _session("spark/small.conf" if arguments.members <= 20_000 else "spark/local.conf")
+    span = (int(years[1]), int(years[2]))
+    generate_input(spark, arguments.out, members=arguments.members, years=span, seed=arguments.seed)
+    print(arguments.out)
+    return 0
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    from pmpm_spark import doctor as health
+
+    if arguments.prefetch:
+        health.prefetch()
+    found = health.checks()
+    for check in found:
+        print(
+            f"{'ok  ' if check.ok else 'FAIL'}  {check.name}: {check.found}"
+            + ("" if check.ok else f"\n      fix: {check.fix}")
+        )
+    return 0 if all(check.ok for check in found) else 1
+
+
+def _session(properties: str) -> SparkSession:
+    import os
+
+    from pmpm_spark.session import find_conf, open_session
+
+    own = os.environ.get("PMPM_SPARK_PROPERTIES")
+    return open_session(own or str(find_conf(properties)), "pmpm")

@@ -1,0 +1,95 @@
+"""The data dictionary and the lineage diagram, from contracts and stages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pmpm_spark.errors import ConfigError
+from pmpm_spark.stages import ALL_TABLES, STAGES
+from pmpm_spark.table import Table
+
+DICTIONARY_FILE = "data-dictionary.md"
+LINEAGE_FILE = "lineage.md"
+WIDE = 60
+"""Tables with more columns than this (bronze, as delivered) are described, not listed."""
+
+
+def dictionary() -> str:
+    """Every table with its grain, key, rules and columns."""
+    heading = "# Data dictionary\n\nMade from the contracts by `pmpm tables --write docs`. Money is US dollars.\n"
+    return heading + "\n" + "\n".join(_table(table) for table in ALL_TABLES)
+
+
+def dictionary_of(name: str) -> str:
+    """One table of the dictionary.
+
+    Raises:
+        ConfigError: there is no such table.
+    """
+    for table in ALL_TABLES:
+        if name in (table.name, table.short_name):
+            return _table(table)
+    raise ConfigError(f"tables: no table {name}")
+
+
+def _table(table: Table) -> str:
+    lines = [f"## {table.name}", "", f"{table.grain[0].upper()}{table.grain[1:]}. Key: {', '.join(table.key)}."]
+    layout = [f"Partitioned by {', '.join(table.partition_by)}."] if table.partition_by else []
+    layout += [f"Clustered by {', '.join(table.cluster_by)}."] if table.cluster_by else []
+    lines += layout
+    columns = table.columns
+    if len(columns) > WIDE and table.layer == "bronze":
+        delivered = [c for c in columns if not c.name.startswith("_")]
+        columns = tuple(c for c in columns if c.name.startswith("_"))
+        lines += ["", f"{len(delivered)} columns as delivered, all text, and:"]
+    lines += ["", "| column | type | meaning |", "| --- | --- | --- |"]
+    lines += [f"| {c.name} | {_type(c.type.simpleString())} | {c.meaning} |" for c in columns]
+    if table.rules:
+        lines += ["", "Rules: " + "; ".join(f"`{name}`: {rule}" for name, rule in table.rules.items()) + "."]
+    return "\n".join(lines) + "\n"
+
+
+def _type(simple: str) -> str:
+    return simple if len(simple) <= 40 else simple.split("<")[0] + "<...>"
+
+
+def lineage() -> str:
+    """Which table is made from which, as a diagram."""
+    lines = ["# Lineage", "", "Made from the stages by `pmpm tables --write docs`.", "", "```mermaid", "flowchart LR"]
+    layers: dict[str, list[Table]] = {}
+    for table in ALL_TABLES:
+        layers.setdefault(table.layer, []).append(table)
+    for layer, tables in layers.items():
+        lines.append(f"  subgraph {layer}")
+        lines += [f"    {_node(table)}[{table.short_name}]" for table in tables]
+        lines.append("  end")
+    for stage in STAGES:
+        lines += [f"  {_node(given)} --> {_node(stage.output)}" for given in stage.inputs]
+    return "\n".join([*lines, "```", ""])
+
+
+def _node(table: Table) -> str:
+    return table.name.replace(".", "_")
+
+
+def _files() -> dict[str, str]:
+    return {DICTIONARY_FILE: dictionary(), LINEAGE_FILE: lineage()}
+
+
+def write_files(folder: Path) -> list[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, content in _files().items():
+        (folder / name).write_text(content, encoding="utf-8")
+        written.append(folder / name)
+    return written
+
+
+def stale_files(folder: Path) -> list[Path]:
+    """Files whose content is not what the contracts and stages say now."""
+    stale = []
+    for name, content in _files().items():
+        path = folder / name
+        if not path.is_file() or path.read_text(encoding="utf-8") != content:
+            stale.append(path)
+    return stale

@@ -1,0 +1,113 @@
+"""Why: each month and dollar of one member, counted or not, and whose member it is. It shows member data, to who asks
+for it."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from pmpm_spark.cli.render import Rows, as_table
+from pmpm_spark.errors import InputError
+from pmpm_spark.silver.attribution import ATTRIBUTION
+from pmpm_spark.silver.member_month_costs import MEMBER_MONTH_COSTS
+from pmpm_spark.silver.member_months import MEMBER_MONTHS
+
+if TYPE_CHECKING:
+    from pyspark.sql import Row
+
+    from pmpm_spark.warehouse import Published
+
+
+def explained(warehouse: Published, member_id: str, month: str | None) -> str:
+    """Attribution, months and dollars of one member, as the last finished run has them.
+
+    Raises:
+        InputError: the warehouse has no month and no cost of such a member.
+    """
+    is_member = F.col("member_id") == member_id
+    in_month = F.lit(True) if month is None else F.col("member_month") == date.fromisoformat(f"{month}-01")
+    months = warehouse.read(MEMBER_MONTHS).where(is_member & in_month).orderBy("policy", "member_month").collect()
+    costs = (
+        warehouse.read(MEMBER_MONTH_COSTS)
+        .where(is_member & in_month)
+        .orderBy("policy", "member_month", "service_category")
+        .collect()
+    )
+    if not months and not costs:
+        raise InputError(
+            "explain: the last finished run has no month and no cost of this member"
+            + (" in this month" if month else "")
+        )
+    whose = warehouse.read(ATTRIBUTION).where(is_member).orderBy("policy", "performance_year").collect()
+    parts = ["Attribution", _attribution(whose), "", "Months", _months(months), "", "Dollars", _dollars(costs)]
+    return "\n".join(parts)
+
+
+def _attribution(rows: list[Row]) -> str:
+    if not rows:
+        return "no candidate in any year: UNATTRIBUTED"
+    names = (
+        "policy", "performance_year", "network_id", "practice_tin", "physician_npi", "method", "winner",
+        "measure_amount", "runner_up_network_id", "runner_up_amount",
+    )  # fmt: skip
+    return as_table(Rows(names, [[row[name] for name in names] for row in rows]))
+
+
+def _months(rows: list[Row]) -> str:
+    names = ("policy", "member_month", "counts", "enrollment_type", "age", "part A", "part B", "MA", "reasons")
+    told = [
+        (
+            row["policy"],
+            f"{row['member_month']:%Y-%m}",
+            row["is_eligible"],
+            row["enrollment_type"],
+            row["age"],
+            row["has_part_a"],
+            row["has_part_b"],
+            row["in_medicare_advantage"],
+            ", ".join(row["ineligible_reasons"]) or "-",
+        )
+        for row in rows
+    ]
+    return as_table(Rows(names, told)) if told else "no member month: not covered in any performance year of the run"
+
+
+def _dollars(rows: list[Row]) -> str:
+    """Each month's category, in parts as `excluded` has them."""
+    names = (
+        "policy",
+        "member_month",
+        "service_category",
+        "claim_lines",
+        "paid_amount",
+        "counted_amount",
+        "why not counted",
+    )
+    told = [
+        (
+            row["policy"],
+            f"{row['member_month']:%Y-%m}",
+            row["service_category"],
+            row["claim_lines"] + row["denied_lines"],
+            row["paid_amount"] + row["denied_paid_amount"],
+            row["counted_amount"] if row["in_total"] else 0,
+            _why_not(row),
+        )
+        for row in rows
+    ]
+    return as_table(Rows(names, told)) if told else "no claim line in any performance year of the run"
+
+
+def _why_not(row: Row) -> str:
+    if not row["in_total"]:
+        return "PHARMACY"
+    parts = []
+    if row["denied_lines"]:
+        parts.append(f"DENIED {row['denied_paid_amount']:,.2f}")
+    if row["exclusion_reason"] and row["claim_lines"]:
+        parts.append(row["exclusion_reason"])
+    elif row["claim_lines"] > row["counted_lines"]:
+        parts.append(f"OUT_OF_NETWORK {row['paid_amount'] - row['counted_paid_amount']:,.2f}")
+    return ", ".join(parts) or "-"

@@ -1,0 +1,81 @@
+"""The commands and their arguments."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import NoReturn
+
+from pmpm_spark.cli import commands
+from pmpm_spark.version import __version__
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"pmpm: {message}; see `{self.prog} --help`", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", metavar="FILE", help="configuration of the deployment, TOML")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", dest="sets", help="change one setting for this run"
+    )
+
+
+def parser() -> Parser:
+    """The whole command line."""
+    root = Parser(prog="pmpm", description="Risk-adjusted per member per month cost from claims and enrollment.")
+    root.add_argument("--version", action="version", version=f"pmpm {__version__}")
+    of = root.add_subparsers(dest="name", required=True, parser_class=Parser, metavar="COMMAND")
+
+    demo = of.add_parser("demo", help="the whole job on generated data in CMS's research-file format")
+    demo.add_argument("--members", type=int, default=1000, help="people to generate (default 1,000)")
+    demo.add_argument("--out", default="build/demo", metavar="DIR", help="where input and tables go")
+    demo.set_defaults(command=commands.demo)
+
+    run = of.add_parser("run", help="load what is new, run the stages, publish")
+    add_config(run)
+    which = run.add_mutually_exclusive_group()
+    which.add_argument("--only", metavar="TABLE", help="this table alone, from what was published")
+    which.add_argument("--from", metavar="TABLE", dest="start", help="this table and all after it")
+    run.add_argument("--rebuild", action="append", default=[], metavar="TABLE", help="make the stored table anew")
+    run.set_defaults(command=commands.run)
+
+    show = of.add_parser("show", help="a gold table in the terminal")
+    show.add_argument("table", metavar="TABLE")
+    add_config(show)
+    show.add_argument("--year", type=int, action="append", default=[], help="performance year")
+    show.add_argument("--network", action="append", default=[], metavar="ID", help="network_id")
+    show.add_argument("--policy", action="append", default=[], metavar="LABEL", help="policy label")
+    show.add_argument("--format", choices=("table", "csv", "json"), default="table")
+    show.add_argument("--limit", type=int, default=None, metavar="ROWS", help="at most so many rows (table: 60)")
+    show.set_defaults(command=commands.show)
+
+    explain = of.add_parser("explain", help="each month and dollar of one member: counted, or why not")
+    explain.add_argument("member_id", metavar="MEMBER_ID")
+    add_config(explain)
+    explain.add_argument("--month", metavar="YYYY-MM", help="one month alone")
+    explain.set_defaults(command=commands.explain)
+
+    tables = of.add_parser("tables", help="the data dictionary, from the contracts")
+    tables.add_argument("table", nargs="?", metavar="TABLE", help="one table alone")
+    tables.add_argument("--write", metavar="DIR", help="write the dictionary and the lineage diagram there")
+    tables.add_argument("--check", metavar="DIR", help="exit 1 where those files are not current")
+    tables.set_defaults(command=commands.tables)
+
+    generate = of.add_parser("generate", help="write synthetic claims and enrollment in CMS's research-file format")
+    generate.add_argument("--members", type=int, required=True)
+    generate.add_argument("--years", required=True, metavar="FIRST-LAST", help="performance years, as 2020-2022")
+    generate.add_argument("--seed", type=int, default=1)
+    generate.add_argument("--out", required=True, metavar="DIR")
+    generate.set_defaults(command=commands.generate)
+
+    doctor = of.add_parser("doctor", help="what this machine lacks, and the fix")
+    doctor.add_argument(
+        "--prefetch", action="store_true", help="fetch Delta's JARs now, for later starts without network"
+    )
+    doctor.set_defaults(command=commands.doctor)
+    return root

@@ -1,0 +1,93 @@
+"""Gold rows for the terminal, and the summary at the end of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import functions as F
+
+from pmpm_spark.cli.render import Rows, as_table
+from pmpm_spark.config import RunConfig
+from pmpm_spark.errors import ConfigError
+from pmpm_spark.gold.excluded import EXCLUDED
+from pmpm_spark.gold.network_pmpm import NETWORK_PMPM
+from pmpm_spark.identities import IDENTITIES
+from pmpm_spark.model import LOAD_AUDIT
+from pmpm_spark.stages import GOLD
+from pmpm_spark.table import Table
+
+if TYPE_CHECKING:
+    from pmpm_spark.pipeline import RunResult
+    from pmpm_spark.warehouse import Published
+
+SHOWN: tuple[Table, ...] = (*GOLD, IDENTITIES, LOAD_AUDIT)
+"""Tables without members' data."""
+COUNTED = "counted"
+
+
+def shown_rows(
+    open_warehouse: Callable[[], Published],
+    name: str,
+    *,
+    years: Sequence[int],
+    networks: Sequence[str],
+    policies: Sequence[str],
+    at_most: int | None,
+) -> Rows:
+    """The rows of one table in the order of its key.
+
+    Raises:
+        ConfigError: the table is not one of those that can be shown, or has no such column to choose by.
+    """
+    tables = {t.short_name: t for t in SHOWN} | {t.name: t for t in SHOWN}
+    if name not in tables:
+        raise ConfigError(f"show: no table {name} to show (one of: {', '.join(t.short_name for t in SHOWN)})")
+    table = tables[name]
+    wanted: dict[str, Sequence[Any]] = {"performance_year": years, "network_id": networks, "policy": policies}
+    for column, values in wanted.items():
+        if values and column not in table.column_names:
+            raise ConfigError(f"show: {table.short_name} has no {column} to choose by")
+    rows = open_warehouse().read(table)
+    for column, values in wanted.items():
+        if values:
+            rows = rows.where(F.col(column).isin(*values))
+    ordered = rows.orderBy(*table.key)
+    found = (ordered if at_most is None else ordered.limit(at_most + 1)).collect()
+    shown = found if at_most is None else found[:at_most]
+    return Rows(table.column_names, shown, more=len(found) > len(shown))
+
+
+def summary(warehouse: Published, config: RunConfig, result: RunResult) -> str:
+    """Networks ranked by adjusted PMPM, and what counts and does not, by year."""
+    parts = []
+    for policy in config.policies:
+        for year in config.performance_years:
+            parts += _year_summary(warehouse, policy.label, year)
+    tables, rows = len(result.receipts), sum(receipt.rows for receipt in result.receipts)
+    parts.append(f"run {result.run_id} is published: {tables} tables, {rows:,} rows written")
+    return "\n".join(parts)
+
+
+def _year_summary(warehouse: Published, policy: str, year: int) -> list[str]:
+    where = (F.col("policy") == policy) & (F.col("performance_year") == year)
+    order = [F.asc_nulls_last("adjusted_pmpm"), F.asc("pmpm")]
+    names = (
+        "network_id", "network_name", "members", "member_months", "pmpm", "normalized_risk_score", "adjusted_pmpm",
+        "is_small_cell",
+    )  # fmt: skip
+    networks = warehouse.read(NETWORK_PMPM).where(where).orderBy(*order)
+    ranked = networks.select(*names, "paid_amount").collect()
+    lines = [f"{year}, policy {policy}: networks by adjusted PMPM, lowest first"]
+    lines.append(as_table(Rows(names, [row[: len(names)] for row in ranked])))
+    months = sum(row["member_months"] for row in ranked)
+    dollars = sum(row["paid_amount"] for row in ranked)
+    left_out = warehouse.read(EXCLUDED).where(where & (F.col("kind") != "step")).orderBy("kind", "reason").collect()
+    reasons = sorted({row["reason"] for row in left_out})
+    by = {(row["kind"], row["reason"]): row for row in left_out}
+    told = [(COUNTED, months, dollars)]
+    for reason in reasons:
+        month, dollar = by.get(("month", reason)), by.get(("dollar", reason))
+        told.append((reason, month["member_months"] if month else None, dollar["paid_amount"] if dollar else None))
+    lines += ["", as_table(Rows(("months and dollars", "member_months", "paid_amount"), told)), ""]
+    return lines

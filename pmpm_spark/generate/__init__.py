@@ -1,0 +1,75 @@
+"""Generates claims, enrollment and the lists beside them as a payer delivers them, with every rule at work.
+
+Everything is drawn from hashes of the seed (draws.py), so the same call gives the same rows on any engine and cluster.
+What is true of the networks is in truth.py, what is planted and why in docs/generator.md.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from pmpm_spark.errors import InputError
+from pmpm_spark.generate import enrollment, institutional, lists, professional, providers
+from pmpm_spark.generate.draws import Draws
+from pmpm_spark.generate.people import member_years, people
+from pmpm_spark.generate.rif import must_be_empty, write_list, write_rif
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+__all__ = ["generate"]
+
+log = logging.getLogger(__name__)
+
+MEMBERS_OF_A_FILE = 5_000
+FIRST_YEAR, LAST_YEAR = 2016, 2100
+"""Performance years that can be generated: codes and identifiers are those of these years."""
+
+
+def generate(spark: SparkSession, out: str, *, members: int, years: tuple[int, int], seed: int) -> None:
+    """Write RIF files and lists for `members` people below the folder `out`.
+
+    `years` are the first and last performance year; enrollment and claims begin a year earlier, so that two-year
+    windows are told. All rows of a person are in one file of each kind.
+
+    Raises:
+        InputError: `out` has something in it, or there is nobody or no year to generate.
+    """
+    first, last = years
+    if members < 1:
+        raise InputError(f"members = {members}: at least 1")
+    if not FIRST_YEAR <= first <= last <= LAST_YEAR:
+        raise InputError(f"years {first}-{last}: the first and the last, from {FIRST_YEAR} to {LAST_YEAR}")
+    must_be_empty(out)
+    root = out.rstrip("/")
+    draws = Draws(seed)
+    files = -(-members // MEMBERS_OF_A_FILE)
+    everybody = people(spark, draws, members=members, years=years, files=files)
+    years_of_people = member_years(everybody, draws, members=members, years=years)
+    for year in range(first - 1, last + 1):
+        of_year = years_of_people.where(F.col("year") == year)
+        write_rif(enrollment.beneficiary_rows(of_year, draws), f"{root}/beneficiary_{year}", files=files)
+        log.info("generated beneficiary_%d", year)
+    kinds: dict[str, Callable[[DataFrame, Draws], DataFrame]] = {
+        "inpatient": institutional.inpatient_rows,
+        "outpatient": institutional.outpatient_rows,
+        "snf": institutional.snf_rows,
+        "hha": institutional.hha_rows,
+        "hospice": institutional.hospice_rows,
+        "carrier": partial(professional.carrier_rows, members=members),
+        "dme": professional.dme_rows,
+        "pde": professional.pde_rows,
+    }
+    for kind, rows in kinds.items():
+        write_rif(rows(years_of_people, draws), f"{root}/{kind}", files=files)
+        log.info("generated %s", kind)
+    write_list(providers.network_roster(spark, members=members, years=years), f"{root}/network_roster")
+    write_list(providers.providers(spark, members=members), f"{root}/providers")
+    write_list(lists.risk_scores(years_of_people, draws, years=years), f"{root}/risk_scores", files=files)
+    write_list(lists.member_attribution(years_of_people, draws, years=years), f"{root}/member_attribution", files=files)
+    log.info("generated network_roster, providers, risk_scores, member_attribution")

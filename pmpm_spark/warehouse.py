@@ -1,0 +1,39 @@
+"""Reading what the last finished run published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pmpm_spark.config import RunConfig
+from pmpm_spark.errors import InputError
+from pmpm_spark.runs import Run, RunBook
+from pmpm_spark.store import Store
+from pmpm_spark.table import Table
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+
+@dataclass(frozen=True)
+class Published:
+    """The tables of the last finished run, at the versions that it published."""
+
+    store: Store
+    run: Run
+
+    def read(self, table: Table) -> DataFrame:
+        return self.store.read(table)
+
+
+def published(spark: SparkSession, config: RunConfig) -> Published:
+    """The last finished run of the configured warehouse.
+
+    Raises:
+        InputError: no run has finished there.
+    """
+    run = RunBook(spark, config.warehouse).last_finished()
+    if run is None:
+        where = config.warehouse.path or f"{config.warehouse.catalog or ''}.{config.warehouse.schema}"
+        raise InputError(f"{where}: no run has finished in this warehouse; run `pmpm run` first")
+    return Published(Store(spark, config.warehouse, config.reference.path, run.versions), run)
