@@ -15,7 +15,6 @@ from pyspark.sql import functions as F
 
 from pmpm_spark.model.claim_lines import LINE_COLUMNS
 from pmpm_spark.model.coverage_records import COVERAGE_RECORDS
-from pmpm_spark.model.intake import CODED
 from pmpm_spark.model.members import MEMBERS
 from pmpm_spark.table import MONEY
 
@@ -31,6 +30,7 @@ FIRST_LINE_AMOUNTS = (
     "uncompensated_care_amount",
 )
 """Amounts that an institutional claim repeats on each of its rows."""
+UNDATED = -1_000_000
 RECORDED_UNKNOWN = "1900-01-01"
 
 
@@ -73,8 +73,9 @@ def claim_fates(typed: DataFrame) -> DataFrame:
     """
     is_rejected = F.size("reject_reasons") > 0
     claim_key = F.when(is_rejected, _own_key()).otherwise(F.col("claim_id"))
-    # null sorts below every day, so an undated delivery is the earliest
-    delivery = F.struct(F.col("paid_on"), F.coalesce("is_update", F.lit(False)).alias("is_update"))
+    # one number orders the deliveries: the day of processing, then an update after an insert; undated is the earliest
+    day = F.coalesce(F.unix_date("paid_on"), F.lit(UNDATED))
+    delivery = day * 2 + F.coalesce("is_update", F.lit(False)).cast("int")
     keyed = typed.withColumns({"claim_key": claim_key, "delivery": delivery})
 
     of_claim = Window.partitionBy("claim_key").rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
@@ -104,8 +105,8 @@ def claim_fates(typed: DataFrame) -> DataFrame:
     placed = with_first.withColumns(
         {
             **{name: F.when(repeats_claim, zero).otherwise(F.col(name)) for name in FIRST_LINE_AMOUNTS},
-            "diagnoses": F.when(is_first, F.col("diagnoses")).cast(CODED),
-            "procedures": F.when(is_first, F.col("procedures")).cast(CODED),
+            "diagnoses": F.when(is_first, F.col("diagnoses")),
+            "procedures": F.when(is_first, F.col("procedures")),
         }
     )
     working = ("claim_key", "delivery", "last_delivery", "place", "counted_hash", "first_line", "_line_hash")

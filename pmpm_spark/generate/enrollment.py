@@ -32,9 +32,7 @@ def beneficiary_rows(member_years: DataFrame, draws: Draws) -> DataFrame:
         is_corrected.alias("is_corrected"),
         F.explode(F.when(is_corrected, F.array(F.lit(1), F.lit(2))).otherwise(F.array(F.lit(2)))).alias("delivery"),
     )
-    rows = delivered.select(
-        *delivered.columns, F.transform(F.sequence(F.lit(1), F.lit(12)), _month).alias("months")
-    )
+    rows = delivered.select(*delivered.columns, F.transform(F.sequence(F.lit(1), F.lit(12)), _month).alias("months"))
     months = F.col("months")
     cells: dict[str, Column | str] = {
         "DML_IND": F.when((F.col("delivery") == 2) & F.col("is_corrected"), "UPDATE").otherwise("INSERT"),

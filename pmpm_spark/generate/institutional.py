@@ -60,13 +60,13 @@ _PER_DIEM = (0, 2_500, 6_000)
 
 # name, out of 100, facility type, classification, dollars, revenue codes, HCPCS codes that go with them
 _VISITS = (
-    ("emergency", 17, "1", "3", 900, ("0450", "0450", "0456", "0300", "0981"), ("99283", "99284", "99282", "80053", "99285")),
+    ("emergency", 17, "1", "3", 900, ("0450", "0450", "0456", "0300", "0981"), ("99283", "99284", "99282", "80053")),
     ("clinic", 26, "1", "3", 190, ("0510", "0510", "0300", "0730"), ("G0463", "G0463", "85025", "93005")),
     ("laboratory", 20, "1", "3", 60, ("0300", "0301", "0305"), ("80053", "83036", "85025")),
     ("imaging", 16, "1", "3", 480, ("0320", "0350", "0610"), ("71046", "74177", "70551")),
     ("surgery", 6, "1", "3", 3_600, ("0360", "0490", "0250"), ("66984", "45378", "J3010")),
     ("therapy", 8, "1", "3", 700, ("0420", "0430", "0440"), ("97110", "97530", "92507")),
-    ("health center", 4, "7", "7", 180, ("0521", "0521", "0001"), ("G0467", "99213", "G0467")),
+    ("health center", 4, "7", "7", 180, ("0521", "0521", "0900"), ("G0467", "99213", "G0467")),
     ("critical access", 3, "8", "5", 330, ("0960", "0300", "0971"), ("99213", "80053", "99214")),
 )  # fmt: skip
 _DIALYSIS = ("dialysis", 0, "7", "2", 2_400, ("0821", "0821", "0634"), ("90999", "90999", "J0887"))
@@ -154,7 +154,9 @@ def inpatient_rows(member_years: DataFrame, draws: Draws) -> DataFrame:
         "REV_CNTR": F.when(line == lines, "0001")
         .when(line == 1, "0120")
         .when((line == 2) & F.col("is_emergency"), "0450")
-        .otherwise(draws.one_of(("0250", "0270", "0300", "0320", "0360", "0636"), "inpatient revenue", *claim_key(), line)),
+        .otherwise(
+            draws.one_of(("0250", "0270", "0300", "0320", "0360", "0636"), "inpatient revenue", *claim_key(), line)
+        ),
         "HCPCS_CD": F.when((line == 2) & F.col("is_emergency"), "99285"),
     }
     return institutional_rows(claims, draws, "inpatient", "60", cells, part=F.col("part"))
@@ -219,9 +221,7 @@ def outpatient_rows(member_years: DataFrame, draws: Draws) -> DataFrame:
 def snf_rows(member_years: DataFrame, draws: Draws) -> DataFrame:
     """Skilled nursing after a stay that ended with discharge status 03."""
     key = claim_key()
-    after = stays(member_years, draws).where(
-        (F.col("discharge") == "03") & is_covered(F.col("discharged_on"), PART_A)
-    )
+    after = stays(member_years, draws).where((F.col("discharge") == "03") & is_covered(F.col("discharged_on"), PART_A))
     days = (draws.below(33, "nursing days", *key) + 8).cast("int")
     thru = F.least(F.date_add("discharged_on", days), F.coalesce("death_date", F.date_add("discharged_on", days)))
     home = _facility(draws, "snf", NURSING_HOMES, 1)
@@ -262,9 +262,7 @@ def hha_rows(member_years: DataFrame, draws: Draws) -> DataFrame:
     happened = events(member_years, draws, "hha", numbers, covered=PART_B)
     days = draws.one_of((29, 29, 59), "episode days", *key).cast("int")
     planned = F.date_add("happened_on", days)
-    thru = F.when(
-        F.col("death_date").between(F.col("happened_on"), planned), F.col("death_date")
-    ).otherwise(planned)
+    thru = F.when(F.col("death_date").between(F.col("happened_on"), planned), F.col("death_date")).otherwise(planned)
     agency = _facility(draws, "hha", AGENCIES, 1)
     claims = happened.select(
         *happened.columns,
@@ -297,9 +295,9 @@ def hospice_rows(member_years: DataFrame, draws: Draws) -> DataFrame:
     """Monthly hospice bills up to the day of death, for four in nine of the dead."""
     person, death = F.col("person"), F.col("death_date")
     days_before = draws.below(110, "hospice days", person).cast("int") + 5
-    dying = member_years.where(
-        (F.year(death) == F.col("year")) & draws.chance(0.45, "hospice", person)
-    ).select(*member_years.columns, F.date_sub(death, days_before).alias("starts_on"))
+    dying = member_years.where((F.year(death) == F.col("year")) & draws.chance(0.45, "hospice", person)).select(
+        *member_years.columns, F.date_sub(death, days_before).alias("starts_on")
+    )
     months_back = F.sequence(
         F.lit(0), F.floor(F.months_between(F.trunc(death, "month"), F.trunc("starts_on", "month"))).cast("int")
     )
@@ -347,7 +345,13 @@ _RECORD = {"inpatient": "V", "outpatient": "W", "snf": "V", "hha": "W", "hospice
 
 
 def institutional_rows(
-    claims: DataFrame, draws: Draws, kind: str, claim_type: str, cells: Mapping[str, Column | str], *, part: Column | None = None
+    claims: DataFrame,
+    draws: Draws,
+    kind: str,
+    claim_type: str,
+    cells: Mapping[str, Column | str],
+    *,
+    part: Column | None = None,
 ) -> DataFrame:
     """The delivered rows of a kind's claims: versions, denials, primary payers, lines, repeated and unreadable rows."""
     key = claim_key()
@@ -368,9 +372,7 @@ def institutional_rows(
         whole(F.col("pay") * F.col("share")).alias("pay"),
         (F.col("lines") + F.col("more_lines")).alias("lines"),
     )
-    rows = versions.select(
-        *versions.columns, F.explode(line_numbers(draws, kind, F.col("lines"))).alias("line")
-    )
+    rows = versions.select(*versions.columns, F.explode(line_numbers(draws, kind, F.col("lines"))).alias("line"))
     pay, line = F.col("pay"), F.col("line")
     is_medicare_first = F.col("payer").isin(" ", "C", "M", "N")
     charge = whole(pay * 2.8)
@@ -420,7 +422,9 @@ def institutional_rows(
         "FI_DOC_CLM_CNTL_NUM": F.col("claim_id"),
         "CLM_LINE_NUM": line,
         "REV_CNTR_UNIT_CNT": "1",
-        "REV_CNTR_TOT_CHRG_AMT": money(F.when(line == F.col("lines"), charge).otherwise(whole(charge / F.col("lines")))),
+        "REV_CNTR_TOT_CHRG_AMT": money(
+            F.when(line == F.col("lines"), charge).otherwise(whole(charge / F.col("lines")))
+        ),
         "REV_CNTR_NCVRD_CHRG_AMT": "0.00",
     }
     return rif_rows(rows, kind, {**common, **cells})

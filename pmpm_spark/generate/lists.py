@@ -22,15 +22,15 @@ def risk_scores(member_years: DataFrame, draws: Draws, *, years: tuple[int, int]
     """One row per person and performance year, 3% missing: the year's risk with noise, three decimals."""
     person, year = F.col("person"), F.col("year")
     thousandths = F.floor(F.col("risk") * draws.lognormal(0.12, "score", person, year) * SCORE_LEVEL * 1_000)
-    return _of_performance_years(member_years, years).where(
-        ~draws.chance(MISSING_SCORES, "no score", person, year)
-    ).select(
+    score = thousandths.cast("decimal(12,0)") * F.lit("0.001").cast("decimal(4,3)")
+    scored = _of_performance_years(member_years, years).where(~draws.chance(MISSING_SCORES, "no score", person, year))
+    return scored.select(
         "member_id",
         year.alias("performance_year"),
-        (thousandths.cast("decimal(12,0)") * F.lit("0.001").cast("decimal(4,3)")).cast("decimal(12,3)").alias("risk_score"),
+        score.cast("decimal(12,3)").alias("risk_score"),
         F.lit("CMS-HCC V24").alias("model"),
         F.lit("generated").alias("source"),
-    )  # fmt: skip
+    )
 
 
 def member_attribution(member_years: DataFrame, draws: Draws, *, years: tuple[int, int]) -> DataFrame:
@@ -54,6 +54,4 @@ def member_attribution(member_years: DataFrame, draws: Draws, *, years: tuple[in
 
 
 def _of_performance_years(member_years: DataFrame, years: tuple[int, int]) -> DataFrame:
-    return member_years.where(
-        F.col("year").between(*years) & F.col("is_enrolled") & (F.col("cover") != NOT_ENROLLED)
-    )
+    return member_years.where(F.col("year").between(*years) & F.col("is_enrolled") & (F.col("cover") != NOT_ENROLLED))

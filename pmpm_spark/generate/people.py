@@ -55,9 +55,7 @@ def one_in(every: int, place: int, person: Column) -> Column:
     return person % every == place
 
 
-def people(
-    spark: SparkSession, draws: Draws, *, members: int, years: tuple[int, int], files: int
-) -> DataFrame:
+def people(spark: SparkSession, draws: Draws, *, members: int, years: tuple[int, int], files: int) -> DataFrame:
     """One row per person. People of one file are neighbours and stay together through everything made from them."""
     first, last = years[0] - 1, years[1]
     window_start, window_months = first * 12, (last - first + 1) * 12
@@ -211,11 +209,14 @@ def member_years(people: DataFrame, draws: Draws, *, members: int, years: tuple[
         risk.alias("risk"),
         draws.lognormal(0.7, "luck of the year", person, year).alias("luck"),
     )
-    return told.select(
+    priced = told.select(
         *[name for name in told.columns if name != "physician_cost"],
         (lookup([*[n.price for n in NETWORKS], 1.0], F.col("network")) * F.col("physician_cost")).alias("price"),
         (lookup([*[n.use for n in NETWORKS], 1.0], F.col("network")) * F.col("risk")).alias("need"),
     )
+    # Spark follows every column back to the expressions that it was made of, through all that is built on it, and takes
+    # half of its planning time for that; it does not look behind an explode
+    return priced.select(F.explode(F.array(F.struct(*priced.columns))).alias("row")).select("row.*")
 
 
 def month_of(day: Column) -> Column:

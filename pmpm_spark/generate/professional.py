@@ -79,7 +79,14 @@ _SPECIALIST = (
     ("96413", 14_000), ("J9271", 240_000), ("99214", 13_000), ("96365", 7_000), ("J2505", 130_000), ("85025", 780),
     ("80053", 1_060), ("85025", 780), ("83036", 970), ("80061", 1_340), ("84443", 1_680), ("87086", 810),
 )  # fmt: skip
-_EQUIPMENT = (("A4253", 1_100), ("E0601", 8_500), ("A7038", 450), ("E1390", 17_500), ("K0001", 5_200), ("L1851", 62_000))
+_EQUIPMENT = (
+    ("A4253", 1_100),
+    ("E0601", 8_500),
+    ("A7038", 450),
+    ("E1390", 17_500),
+    ("K0001", 5_200),
+    ("L1851", 62_000),
+)
 
 
 def carrier_rows(member_years: DataFrame, draws: Draws, *, members: int) -> DataFrame:
@@ -94,9 +101,7 @@ def carrier_rows(member_years: DataFrame, draws: Draws, *, members: int) -> Data
     others = numbered(
         draws, "specialist", SPECIALIST_CLAIMS * F.col("need") * F.col("luck"), after=FIRST_SPECIALIST_CLAIM
     )
-    happened = events(
-        member_years, draws, "carrier", F.concat(visits, others), covered=PART_B, carry=("has_tie",)
-    )
+    happened = events(member_years, draws, "carrier", F.concat(visits, others), covered=PART_B, carry=("has_tie",))
     by_specialist = n > FIRST_SPECIALIST_CLAIM
     same_day = F.date_add(
         F.make_date(year.cast("int"), F.lit(1), F.lit(1)), draws.below(365, "tie", person, year).cast("int")
@@ -154,9 +159,7 @@ def carrier_rows(member_years: DataFrame, draws: Draws, *, members: int) -> Data
         # a leading zero lost
         .when(seen_at % 10 == 4, F.regexp_replace(specialty, "^0", ""))
         .otherwise(specialty),
-        "LINE_PLACE_OF_SRVC_CD": F.when(
-            by_specialist, draws.one_of(("11", "11", "22", "24"), "place of service", *key)
-        )
+        "LINE_PLACE_OF_SRVC_CD": F.when(by_specialist, draws.one_of(("11", "11", "22", "24"), "place of service", *key))
         .when(hcpcs == "99309", "31")
         .when(hcpcs == "99349", "12")
         .otherwise("11"),
@@ -171,7 +174,8 @@ def carrier_rows(member_years: DataFrame, draws: Draws, *, members: int) -> Data
 
 def _practice_seen(draws: Draws, members: int) -> Column:
     """Where a visit is: mostly the own practice; who belongs to no network sees practices of no network alone."""
-    person, year, n = key = claim_key()
+    key = claim_key()
+    n = key[2]
     home, has_tie = F.col("practice"), F.col("has_tie")
     is_inside = home % BLOCK < OUTSIDE * NETWORK_PRACTICES
     elsewhere = drawn_practice(draws, members, "other practice", *key)
@@ -230,9 +234,7 @@ def pde_rows(member_years: DataFrame, draws: Draws) -> DataFrame:
         F.when(draws.chance(0.08, "deductible", *key), 1.0).otherwise(0.2).alias("patient_share"),
         claim_id(6).alias("claim_id"),
     )
-    rows = deliveries(filled, draws, "drugs").withColumn(
-        "copy", F.explode(line_numbers(draws, "drugs", F.lit(1)))
-    )
+    rows = deliveries(filled, draws, "drugs").withColumn("copy", F.explode(line_numbers(draws, "drugs", F.lit(1))))
     cost = whole(F.col("total") * F.col("share"))
     patient = whole(cost * F.col("patient_share"))
     by_npi = draws.chance(0.85, "pharmacy by NPI", *key)
@@ -288,7 +290,9 @@ def _line_rows(
     """
     key = claim_key()
     # one claim in 25 has its lines on several days
-    apart = F.when(draws.chance(0.04, f"{kind} days", *key), draws.below(20, f"{kind} days apart", *key) + 1).otherwise(0)
+    apart = F.when(draws.chance(0.04, f"{kind} days", *key), draws.below(20, f"{kind} days apart", *key) + 1).otherwise(
+        0
+    )
     known = claims.select(
         *claims.columns,
         apart.cast("int").alias("days_apart"),

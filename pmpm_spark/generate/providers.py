@@ -217,8 +217,12 @@ def providers(spark: SparkSession, *, members: int) -> DataFrame:
         for place, code in enumerate(GROUP_SPECIALTIES):
             npi = f"98{group * GROUP_PLACES + place:08d}"
             rows.append((npi, f"SPECIALIST GROUP {group + 1}, DR {place + 1}", code, _TAXONOMY[code]))
-    facilities = (("4100", "HOSPITAL", HOSPITALS), ("4150", "NURSING HOME", NURSING_HOMES))
-    facilities += (("4170", "HOME HEALTH AGENCY", AGENCIES), ("4115", "HOSPICE", HOSPICES))
+    facilities = (
+        ("4100", "HOSPITAL", HOSPITALS),
+        ("4150", "NURSING HOME", NURSING_HOMES),
+        ("4170", "HOME HEALTH AGENCY", AGENCIES),
+        ("4115", "HOSPICE", HOSPICES),
+    )
     for stem, word, count in facilities:
         rows += [(f"96{stem}{number + 1:04d}", f"{word} {number + 1}", None, None) for number in range(count)]
     rows += [(f"97{supplier:08d}", f"EQUIPMENT SUPPLIER {supplier + 1}", None, None) for supplier in range(SUPPLIERS)]

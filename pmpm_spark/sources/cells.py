@@ -46,6 +46,7 @@ class TypedRow:
 
     def __init__(self) -> None:
         self._cells: dict[str, None] = {}
+        self._as_delivered: dict[str, Column] = {}
         self._typed: dict[str, Column] = {}
         self._reasons: list[Column] = []
 
@@ -53,6 +54,11 @@ class TypedRow:
         """The cell's text trimmed; null where nothing is told."""
         self._cells[name] = None
         return F.col(name)
+
+    def as_delivered(self, alias: str, cells: Column) -> Column:
+        """Something made of untouched cells, to be typed later and only where it is used."""
+        self._as_delivered[alias] = cells
+        return F.col(alias)
 
     def must(self, holds: Column, reason: str) -> None:
         """The row is rejected for `reason` where `holds` is false; where it is null it is not judged."""
@@ -90,7 +96,11 @@ class TypedRow:
         """
         whole = F.col("_unparsed").isNull()
         self.must(whole, "the number of fields is not that of the heading")
-        cells = bronze.select(*KEPT, *[_trimmed(name).alias(name) for name in self._cells])
+        cells = bronze.select(
+            *KEPT,
+            *[_trimmed(name).alias(name) for name in self._cells],
+            *[value.alias(name) for name, value in self._as_delivered.items()],
+        )
         typed = cells.select("*", *[value.alias(name) for name, value in self._typed.items()])
         judged = typed.withColumn("reject_reasons", F.array_compact(F.array(*self._reasons)))
         as_told = F.to_json(F.struct(*self._cells))

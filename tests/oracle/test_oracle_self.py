@@ -6,7 +6,6 @@ expected figures stand beside them. The last tests hold it against the published
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
 import gzip
 import os
@@ -20,10 +19,12 @@ from typing import Any
 import duckdb
 import pytest
 
+from tests.panel import ATTRIBUTION, ATTRIBUTION_ROWS, ROSTER, ROSTER_ROWS, SCORE_ROWS, SCORES, write_files
+from tests.rif_files import claim, enrolled, heading, visit, write
+
 from .rif_duckdb import OracleSettings, Result, check_identities, compute, read_inputs, recompute
 
 REPOSITORY = Path(__file__).parents[2]
-LAYOUT = REPOSITORY / "pmpm_spark" / "sources" / "rif_layout.csv"
 SHARED_DATA = Path(os.environ.get("PMPM_SHARED", REPOSITORY.parent / "shared")) / "data"
 
 FACTORS = {
@@ -33,106 +34,10 @@ FACTORS = {
     2022: Decimal("1.1127651982"),
     2023: Decimal("1.1343580715"),
 }
-MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEPT", "OCT", "NOV", "DEC")
-ALL_YEAR = "333333333333"
-NOBODY = "            "
 
-ROSTER = "network_id,network_name,network_type,tin,npi,ccn,start_date,end_date\n"
-SCORES = "member_id,performance_year,risk_score,model,source\n"
-ATTRIBUTION = "performance_year,member_id,network_id,physician_npi\n"
 HCPCS = "hcpcs,first_year,last_year,source\n99213,2019,2023,test\nG2211,2022,2023,test\n"
 
 YEAR_2021 = OracleSettings(performance_years=(2021,), part_a_b="current_month")
-
-
-# ------------------------------------------------------------------------------------------
-# Writing files in the real layout
-# ------------------------------------------------------------------------------------------
-
-
-@cache
-def heading(kind: str) -> tuple[str, ...]:
-    with LAYOUT.open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["kind"] == kind]
-    return tuple(row["column"] for row in sorted(rows, key=lambda row: int(row["position"])))
-
-
-def line(kind: str, values: dict[str, str]) -> str:
-    unknown = set(values) - set(heading(kind))
-    assert not unknown, f"{kind} has no column {unknown}"
-    return "|".join(values.get(column, "") for column in heading(kind))
-
-
-def write(folder: Path, name: str, kind: str, *lines: str) -> None:
-    path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(["|".join(heading(kind)), *lines]) + "\n", encoding="utf-8")
-
-
-def enrolled(
-    member: str,
-    year: int,
-    buy_in: str = ALL_YEAR,
-    *,
-    hmo: str = NOBODY,
-    contract: str = "",
-    status: str = "10",
-    dual: str = "NA",
-    **more: str,
-) -> str:
-    """A row of the enrollment file; `buy_in` and `hmo` have one character a month, a space for blank."""
-    values = {"DML_IND": "INSERT", "BENE_ID": member, "RFRNC_YR": str(year), "STATE_CODE": "41", **more}
-    values.setdefault("BENE_BIRTH_DT", "15-Mar-1940")
-    for number, name in enumerate(MONTHS, start=1):
-        values[f"MDCR_ENTLMT_BUYIN_{number}_IND"] = buy_in[number - 1]
-        values[f"HMO_{number}_IND"] = hmo[number - 1]
-        values[f"PTC_CNTRCT_{name}_ID"] = contract
-        values[f"MDCR_STUS_{name}_CD"] = status
-        values[f"META_DUAL_ELGBL_STUS_{name}_CD"] = dual
-    return line("beneficiary", values)
-
-
-def claim(
-    kind: str, claim_id: str, member: str, start: str, thru: str, paid: str, *, number: int = 1, **more: str
-) -> str:
-    """A row of a claim file. On carrier and DME rows the header's amount is one that must not be read."""
-    values = {"DML_IND": "INSERT", "FINAL_ACTION": "F", "BENE_ID": member}
-    if kind == "pde":
-        values |= {"PDE_ID": claim_id, "SRVC_DT": thru, "PD_DT": thru, "CVRD_D_PLAN_PD_AMT": paid}
-        return line(kind, values | more)
-    values |= {
-        "CLM_ID": claim_id,
-        "CLM_FROM_DT": start,
-        "CLM_THRU_DT": thru,
-        "NCH_WKLY_PROC_DT": "31-Dec-2021",
-    }
-    if kind in ("carrier", "dme"):
-        values |= {
-            "CLM_PMT_AMT": "77777.77",
-            "LINE_NUM": str(number),
-            "LINE_1ST_EXPNS_DT": start,
-            "LINE_LAST_EXPNS_DT": thru,
-            "LINE_NCH_PMT_AMT": paid,
-            "LINE_PRCSG_IND_CD": "A",
-            "CARR_CLM_PMT_DNL_CD": "1",
-            "LINE_BENE_PRMRY_PYR_CD": " ",
-        }
-    else:
-        values |= {
-            "CLM_PMT_AMT": paid,
-            "CLM_LINE_NUM": str(number),
-            "CLM_MDCR_NON_PMT_RSN_CD": " ",
-            "NCH_PRMRY_PYR_CD": " ",
-            "PTNT_DSCHRG_STUS_CD": "1",
-        }
-    return line(kind, values | more)
-
-
-def visit(claim_id: str, member: str, day: str, allowed: str, tin: str, npi: str, **more: str) -> str:
-    """A primary care line; four fifths of what is allowed is paid."""
-    paid = str((Decimal(allowed) * Decimal("0.8")).quantize(Decimal("0.01")))
-    columns = {"HCPCS_CD": "99213", "LINE_ALOWD_CHRG_AMT": allowed, "TAX_NUM": tin, "PRF_PHYSN_NPI": npi}
-    return claim("carrier", claim_id, member, day, day, paid, **(columns | more))
 
 
 @pytest.fixture
@@ -600,78 +505,9 @@ def test_a_heading_of_no_known_kind_is_refused(
 
 @pytest.fixture
 def panel(tmp_path: Path, read: Callable[..., duckdb.DuckDBPyConnection]) -> duckdb.DuckDBPyConnection:
-    """Ann in network N1, Ben (dies in March) in N2, Cal nearly in N1, and Eve whom no enrollment file knows.
-
-    | whose | what | paid | network of the line | counted by default |
-    | --- | --- | --- | --- | --- |
-    | Ann | visit 10 Feb, allowed 100 | 80.00 | N1 (TIN) | yes |
-    | Ann | inpatient 28 Mar - 2 Apr, 1,000 + 4 days x 10 | 1,040.00 | N1 (CCN) | yes, April (from: March) |
-    | Ann | outpatient with revenue 0450, 5 May | 200.00 | none | yes, emergency |
-    | Ann | drug, 6 May | 55.50 | none | PHARMACY |
-    | Ann | DME, 7 May | 30.00 | none | DENIED |
-    | Ann | home health 20 Dec - 15 Jan 2022 | 33.00 | none | no: 2022 (from: yes, December) |
-    | Ben | visit 5 Jan, allowed 50 | 40.00 | N2 (TIN with NPI) | yes |
-    | Ben | hospice, 20 Apr | 70.00 | none | DECEASED |
-    | Cal | visit 3 Jun, allowed 499.99 | 399.99 | N1 | yes |
-    | Cal | visit 1 Jun, allowed 500 | 400.00 | none (TIN 333) | yes |
-    | Eve | visit 1 Jul | 25.00 | N1 | NOT_ENROLLED |
-    """
-    folder = tmp_path / "rif"
-    write(
-        folder, "beneficiary.csv", "beneficiary",
-        enrolled("Ann", 2021),
-        enrolled("Ben", 2021, "333         ", DEATH_DT="10-Mar-2021"),
-        enrolled("Cal", 2021),
-    )  # fmt: skip
-    write(
-        folder, "carrier.csv", "carrier",
-        visit("c1", "Ann", "10-Feb-2021", "100", "111", "9001"),
-        visit("c2", "Ben", "05-Jan-2021", "50", "222", "9002"),
-        visit("c3", "Cal", "03-Jun-2021", "499.99", "111", "9001"),
-        visit("c4", "Cal", "01-Jun-2021", "500.00", "333", "9003"),
-        visit("c5", "Eve", "01-Jul-2021", "31.25", "111", "9001"),
-    )  # fmt: skip
-    stay = {
-        "PRVDR_NUM": "410001", "CLM_PASS_THRU_PER_DIEM_AMT": "10", "CLM_UTLZTN_DAY_CNT": "4",
-        "REV_CNTR": "0450",
-    }  # fmt: skip
-    write(
-        folder, "inpatient.csv", "inpatient",
-        *(
-            claim("inpatient", "i1", "Ann", "28-Mar-2021", "02-Apr-2021", "1000.00", number=n, **stay)
-            for n in (1, 2, 3)
-        ),
-    )  # fmt: skip
-    write(
-        folder, "outpatient.csv", "outpatient",
-        claim("outpatient", "o1", "Ann", "05-May-2021", "05-May-2021", "200", PRVDR_NUM="419999"),
-        claim("outpatient", "o1", "Ann", "05-May-2021", "05-May-2021", "200", PRVDR_NUM="419999", number=2,
-              REV_CNTR="0450"),
-    )  # fmt: skip
-    write(folder, "pde.csv", "pde", claim("pde", "p1", "Ann", "", "06-May-2021", "55.50"))
-    write(
-        folder, "dme.csv", "dme",
-        claim("dme", "d1", "Ann", "07-May-2021", "07-May-2021", "30", LINE_PRCSG_IND_CD="N"),
-    )  # fmt: skip
-    write(folder, "hha.csv", "hha", claim("hha", "h1", "Ann", "20-Dec-2021", "15-Jan-2022", "33.00"))
-    write(
-        folder, "hospice.csv", "hospice", claim("hospice", "e1", "Ben", "20-Apr-2021", "20-Apr-2021", "70.00")
-    )
-    return read(
-        roster=(
-            "N1,First,MSSP,111,,,2014-01-01,\n"
-            "N1,First,MSSP,,,410001,2014-01-01,\n"
-            "N2,Second,REACH,222,9002,,2021-01-05,2021-01-05\n"
-            # none of these matches: another person, too late, over already, two ids of two lines, no id
-            "N0,Wrong,REACH,111,9999,,2014-01-01,\n"
-            "N1,First,MSSP,,,419999,2021-05-06,\n"
-            "N1,First,MSSP,,,419999,,2021-05-04\n"
-            "N0,Wrong,REACH,111,,410001,2014-01-01,\n"
-            "N0,Wrong,REACH,,,,2014-01-01,\n"
-        ),
-        scores="Ann,2021,1.2,x,x\nBen,2021,0.9,x,x\nCal,2021,,x,x\nCal,2020,3,x,x\n",
-        attribution="2021,Ann,N2,9002\n2021,Ann,N1,9001\n2021,Ben,N2,\n2021,Cal,N1,9001\n2020,Eve,N1,9001\n",
-    )
+    """The people of tests/panel.py, whose figures were worked out by hand."""
+    write_files(tmp_path / "rif")
+    return read(roster=ROSTER_ROWS, scores=SCORE_ROWS, attribution=ATTRIBUTION_ROWS)
 
 
 FIGURES = (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pmpm_spark.intake import claim_fates, latest_row_fates
 from pmpm_spark.model import CLAIM_ROWS, ENROLLMENT_ROWS
 from pmpm_spark.sources.rif.bronze import bronze_loads
-from pmpm_spark.sources.rif.claims import claim_rows
+from pmpm_spark.sources.rif.claims import claim_rows, with_codes
 from pmpm_spark.sources.rif.enrollment import enrollment_rows
 from pmpm_spark.sources.rif.layout import BRONZE, CLAIM_KINDS
 from pmpm_spark.stage import Stage
@@ -24,7 +24,7 @@ BRONZE_TABLES = tuple(BRONZE.values())
 def all_claim_rows(*bronze: DataFrame) -> DataFrame:
     """The claim rows of every kind, each with its fate."""
     typed = [claim_rows(kind, frame) for kind, frame in zip(CLAIM_KINDS, bronze, strict=True)]
-    return claim_fates(reduce(lambda left, right: left.unionByName(right), typed))
+    return with_codes(claim_fates(reduce(lambda left, right: left.unionByName(right), typed)))
 
 
 def all_enrollment_rows(beneficiary: DataFrame, *, part_c: str) -> DataFrame:

@@ -39,6 +39,8 @@ PAID_INDICATORS = ("A", "R", "S")
 DENIED_CLAIM = "0"
 PHARMACY_PREFIX = "PDE:"
 """PDE_ID and CLM_ID are numbered apart and overlap."""
+CELLS = T.StructType([T.StructField(name, T.StringType()) for name in ("codes", "versions", "days")])
+"""Cells of diagnoses or procedures as delivered."""
 _DIAGNOSIS_SYSTEMS = ("ICD-9-CM", "ICD-10-CM")
 _PROCEDURE_SYSTEMS = ("ICD-9-PCS", "ICD-10-PCS")
 
@@ -52,8 +54,7 @@ def claim_rows(kind: str, bronze: DataFrame) -> DataFrame:
         values = _pharmacy(row)
     else:
         values = _line(kind, row)
-    diagnoses = _codes(kind, row, "ICD_DGNS", _DIAGNOSIS_SYSTEMS)
-    procedures = _codes(kind, row, "ICD_PRCDR", _PROCEDURE_SYSTEMS)
+    diagnoses, procedures = _cells(kind, row, "ICD_DGNS"), _cells(kind, row, "ICD_PRCDR")
     is_update, final_action = row.told("DML_IND") == "UPDATE", row.told("FINAL_ACTION")
     return row.over(bronze).select(
         *[_value(values.get(c.name), c.type).alias(c.name) for c in LINE_COLUMNS],
@@ -204,36 +205,54 @@ def _days(row: TypedRow, service_from: Column, service_thru: Column, thru_name: 
     return {"service_from": service_from, "service_thru": service_thru}
 
 
-def _codes(kind: str, row: TypedRow, stem: str, systems: tuple[str, str]) -> Column:
-    """The claim's diagnoses or procedures that are told, with their positions.
+def _cells(kind: str, row: TypedRow, stem: str) -> Column:
+    """The cells of the claim's diagnoses or procedures, as delivered: codes, versions and days, each joined by `|`.
 
-    Position 0 is a principal diagnosis that is not the first of the list.
+    They stand on every row of a claim; `with_codes` types them on the one row that keeps them.
     """
     columns = columns_of(kind)
     places = [n for n in range(1, 26) if f"{stem}_CD{n}" in columns]
+    principal = ["PRNCPAL_DGNS"] if stem == "ICD_DGNS" else []
+    names = {
+        "codes": [*[f"{p}_CD" for p in principal], *[f"{stem}_CD{n}" for n in places]],
+        "versions": [*[f"{p}_VRSN_CD" for p in principal], *[f"{stem}_VRSN_CD{n}" for n in places]],
+        "days": [f"PRCDR_DT{n}" for n in places] if stem == "ICD_PRCDR" else [],
+    }
     if not places:
-        return F.lit(None).cast(CODED)
-    codes = [f"{stem}_CD{n}" for n in places]
-    versions = [f"{stem}_VRSN_CD{n}" for n in places]
-    days = [f"PRCDR_DT{n}" for n in places] if stem == "ICD_PRCDR" else []
-    for name in (*codes, *versions, *days):
-        row.told(name)
-    first, days_told = 1, F.array(*days)
-    code_told, version_told = F.array(*codes), F.array(*versions)
-    if stem == "ICD_DGNS" and "PRNCPAL_DGNS_CD" in columns:
-        principal, version = row.told("PRNCPAL_DGNS_CD"), row.told("PRNCPAL_DGNS_VRSN_CD")
-        differs = F.coalesce(principal != F.col(codes[0]), F.lit(True))
-        code_told = F.concat(F.array(F.when(differs, principal)), code_told)
-        version_told, first = F.concat(F.array(version), version_told), 0
+        return F.lit(None).cast(CELLS)
+    joined = [
+        F.concat_ws("|", *[F.coalesce(F.col(name), F.lit("")) for name in group]).alias(key)
+        for key, group in names.items()
+    ]
+    return row.as_delivered(f"{stem} cells", F.struct(*joined)).cast(CELLS)
+
+
+def with_codes(claim_rows: DataFrame) -> DataFrame:
+    """Diagnoses and procedures typed, where a row still holds their cells.
+
+    The first diagnosis cell is the principal one: position 0, and only where the list does not begin with it.
+    """
+    return claim_rows.withColumns(
+        {
+            "diagnoses": _coded("diagnoses", 0, _DIAGNOSIS_SYSTEMS),
+            "procedures": _coded("procedures", 1, _PROCEDURE_SYSTEMS),
+        }
+    )
+
+
+def _coded(name: str, first: int, systems: tuple[str, str]) -> Column:
+    codes, versions, days = (F.split(F.col(name)[part], r"\|", -1) for part in ("codes", "versions", "days"))
     old, new = systems
 
-    def coded(code: Column, at: Column) -> Column:
-        return F.struct(
-            (at + first).alias("position"),
-            F.regexp_replace(code, r"\.", "").alias("code"),
-            F.when(F.get(version_told, at) == "9", old).otherwise(new).alias("code_system"),
-            (rif_date(F.get(days_told, at)) if days else F.lit(None).cast(T.DateType())).alias("on"),
+    def one(cell: Column, at: Column) -> Column:
+        code = F.regexp_replace(F.trim(cell), r"\.", "")
+        repeats = (at + first == 0) & (F.trim(cell) == F.trim(F.get(codes, F.lit(1))))
+        system = F.when(F.trim(F.get(versions, at)) == "9", old).otherwise(new)
+        on = rif_date(F.trim(F.get(days, at)))
+        told = F.struct(
+            (at + first).alias("position"), code.alias("code"), system.alias("code_system"), on.alias("on")
         )
+        return F.when((code != "") & ~F.coalesce(repeats, F.lit(False)), told)
 
-    told = F.transform(code_told, lambda code, at: F.when(code.isNotNull(), coded(code, at)))
-    return F.array_compact(told).cast(CODED)
+    typed = F.array_compact(F.transform(codes, one))
+    return F.when(F.col(name).isNotNull(), typed).cast(CODED)

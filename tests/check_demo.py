@@ -1,0 +1,92 @@
+"""The demo's figures against an independent computation: DuckDB on the demo's raw files, deltalake on its tables.
+
+    make demo && .venv/bin/python tests/check_demo.py
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tomllib
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(REPOSITORY))
+
+from deltalake import DeltaTable  # noqa: E402
+
+from pmpm_spark.reference import NORMALIZATION_FACTORS, PRIMARY_CARE_HCPCS, reference_rows  # noqa: E402
+from tests.oracle.rif_duckdb import OracleSettings, check_identities, recompute  # noqa: E402
+
+KEYS = {
+    "network_pmpm": ("performance_year", "network_id"),
+    "practice_pmpm": ("performance_year", "network_id", "practice_tin"),
+    "physician_pmpm": ("performance_year", "network_id", "physician_npi"),
+    "excluded": ("performance_year", "kind", "reason"),
+}
+EXACT = ("members", "member_months", "paid_amount", "counted_amount", "in_network_paid_amount", "adjusted_amount")
+NEAR = ("pmpm", "adjusted_pmpm", "normalized_risk_score")
+
+
+def main(note: Path) -> int:
+    config = tomllib.loads(note.read_text(encoding="utf-8"))
+    source, warehouse = config["source"], Path(config["warehouse"]["path"])
+    expected = recompute(
+        source["path"],
+        network_roster=source["network_roster"],
+        risk_scores=source["risk_scores"],
+        member_attribution=source["member_attribution"],
+        factors={int(row[0]): Decimal(row[1]) for row in reference_rows(NORMALIZATION_FACTORS)},
+        primary_care_hcpcs=str(REPOSITORY / "pmpm_spark" / "reference" / f"{PRIMARY_CARE_HCPCS.short_name}.csv"),
+        settings=OracleSettings(performance_years=tuple(config["performance_years"])),
+    )
+    check_identities(expected)
+    faults = []
+    compared = 0
+    for name, key in KEYS.items():
+        found = _by_key(DeltaTable(str(warehouse / "gold" / name)).to_pyarrow_table().to_pylist(), key)
+        wanted = _by_key(expected[name], key)
+        if set(found) != set(wanted):
+            faults.append(f"{name}: other rows: {sorted(set(found) ^ set(wanted))[:3]}")
+            continue
+        compared += len(found)
+        faults += [f"{name} {row}: {fault}" for row in wanted for fault in _differences(found[row], wanted[row])]
+    for fault in faults[:20]:
+        print(fault, file=sys.stderr)
+    print(f"{compared} rows of {len(KEYS)} gold tables compared with the independent computation, {len(faults)} differences")
+    return 1 if faults or not compared else 0
+
+
+def _by_key(rows: list[dict[str, Any]], key: tuple[str, ...]) -> dict[tuple[Any, ...], dict[str, Any]]:
+    return {tuple(row[name] for name in key): row for row in rows}
+
+
+def _differences(found: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
+    faults = []
+    for name in EXACT:
+        if name in wanted and name in found and not _equal(found[name], wanted[name]):
+            faults.append(f"{name} is {found[name]}, independently {wanted[name]}")
+    for name in NEAR:
+        if name in wanted and not _near(found[name], wanted[name]):
+            faults.append(f"{name} is {found[name]}, independently {wanted[name]}")
+    return faults
+
+
+def _equal(found: Any, wanted: Any) -> bool:
+    if found is None or wanted is None:
+        return found is None and wanted is None
+    return Decimal(found) == Decimal(wanted)
+
+
+def _near(found: Any, wanted: Any) -> bool:
+    if found is None or wanted is None:
+        return found is None and wanted is None
+    return abs(float(found) - float(wanted)) <= 1e-9 * max(1.0, abs(float(wanted)))
+
+
+if __name__ == "__main__":
+    exit_code = main(Path(sys.argv[1] if len(sys.argv) > 1 else REPOSITORY / "build" / "demo" / "demo.toml"))
+    sys.stdout.flush()
+    os._exit(exit_code)  # two native libraries' threads can abort the interpreter while it closes down
