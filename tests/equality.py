@@ -95,7 +95,8 @@ class Compared:
         layer = "silver" if name in ("member_months", "attribution") else "gold"
         columns = {c: _RENAMED.get(c, c) for c in (*KEYS[name], *FIGURES[name])}
         rows = self.table(f"{layer}.{name}", ["policy", *columns.values()])
-        return [{told: row[stored] for told, stored in columns.items()} for row in rows if row["policy"] == policy.label]
+        of_policy = [row for row in rows if row["policy"] == policy.label]
+        return [{told: row[stored] for told, stored in columns.items()} for row in of_policy]
 
     def recomputed(self, policy: Policy) -> Result:
         if policy.label not in self.computed:
@@ -166,7 +167,8 @@ def assert_equal_tables(compared: Compared, name: str, policy: Policy) -> None:
             mine, other = ours[at][figure], theirs[at][figure]
             if not is_equal(mine, other):
                 faults.append(f"{at}: {figure} is {mine}, recomputed {other}")
-    assert not faults, f"{policy.label} {name}: {len(faults)} differences of {len(theirs)} rows: " + "; ".join(faults[:8])
+    shown = "; ".join(faults[:8])
+    assert not faults, f"{policy.label} {name}: {len(faults)} differences in {len(theirs)} rows: {shown}"
 
 
 def is_equal(mine: Any, other: Any) -> bool:

@@ -1,18 +1,36 @@
-"""The whole pipeline equals an independent recomputation from the same raw files, to the cent and the month."""
+"""The whole pipeline equals an independent recomputation from the same raw files, to the cent and the month.
+
+Three inputs: a cut of 40 people, the whole set it was cut from, and generated files, in which every rule is at work.
+"""
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
 
-from pmpm_spark.policy import Attribution, Cost, Eligibility, Policy
-from tests.equality import KEYS, LISTS, Compared, assert_equal_tables, load_counts, run_and_recompute
+from pmpm_spark.generate import generate
+from pmpm_spark.policy import Attribution, Cost, Eligibility, Policy, Risk
+from tests.equality import (
+    FACTORS,
+    HCPCS,
+    KEYS,
+    LISTS,
+    Compared,
+    assert_equal_tables,
+    csv_rows,
+    load_counts,
+    run_and_recompute,
+)
 
 pytestmark = pytest.mark.delta
 
+CUT = Path(__file__).resolve().parent / "data" / "rif"
 YEARS = (2019, 2020, 2021, 2022, 2023)
 EIGHT = tuple(
     Policy(
@@ -25,17 +43,81 @@ EIGHT = tuple(
         ("plurality", "roster"), ("full_window", "current_month"), ("thru", "from")
     )
 )
+DEFAULT = EIGHT[0]
+OTHER_SETTINGS = (
+    Policy(
+        "in-network",
+        Eligibility(part_a_b="current_month", coverage_rule="mid_month", exclude_non_us=True),
+        Cost(basis="reimbursed_to_network", claim_month="from", include_pharmacy=True),
+        risk=Risk(weighting="member_months"),
+    ),
+    Policy(
+        "ahead",
+        Eligibility(lag_months=6, coverage_rule="any_day"),
+        attribution=Attribution(window="alignment_window"),
+        risk=Risk(normalization="population"),
+    ),
+    Policy(
+        "one-year",
+        Eligibility(window_months=12, coverage_rule="full_month"),
+        Cost(basis="reimbursed_to_network"),
+        Attribution(method="roster"),
+        Risk(weighting="member_months", normalization="population"),
+    ),
+    Policy(
+        "everybody",
+        Eligibility(
+            part_a_b="none",
+            coverage_rule="last_day",
+            exclude_medicare_advantage=False,
+            exclude_medicare_secondary=False,
+        ),
+        Cost(include_pharmacy=True),
+    ),
+)
+BY_CONTRACT = (DEFAULT, replace(EIGHT[-1], name="roster-by-contract"))
 
 
 def names(policies: tuple[Policy, ...]) -> list[str]:
     return [policy.name for policy in policies]
 
 
+def lists_in(folder: Path, suffix: str = ".csv") -> dict[str, Path]:
+    return {name: folder / f"{name}{suffix}" for name in LISTS}
+
+
 @pytest.fixture(scope="module")
 def whole_set(spark: SparkSession, shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Compared:
     rif = shared_data / "rif"
-    lists = {name: rif / f"{name}.csv" for name in LISTS}
-    return run_and_recompute(spark, rif, lists, tmp_path_factory.mktemp("whole_set"), YEARS, EIGHT)
+    return run_and_recompute(spark, rif, lists_in(rif), tmp_path_factory.mktemp("whole"), YEARS, EIGHT)
+
+
+@pytest.fixture(scope="module")
+def cut(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Compared:
+    warehouse = tmp_path_factory.mktemp("cut")
+    return run_and_recompute(spark, CUT, lists_in(CUT), warehouse, YEARS, (*EIGHT, *OTHER_SETTINGS))
+
+
+@pytest.fixture(scope="module")
+def cut_by_contract(spark: SparkSession, cut: Compared) -> Compared:
+    """Another run in the same warehouse: the files are known, and what Part C is read from is another column."""
+    warehouse = Path(str(cut.config.warehouse.path))
+    return run_and_recompute(spark, CUT, lists_in(CUT), warehouse, (2021, 2022), BY_CONTRACT, "part_c_contract")
+
+
+@pytest.fixture(scope="module")
+def generated(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Compared:
+    root = tmp_path_factory.mktemp("generated")
+    files = root / "files"
+    generate(spark, str(files), members=350, years=(2021, 2022), seed=11)
+    policies = (DEFAULT, EIGHT[-1], *OTHER_SETTINGS)
+    return run_and_recompute(spark, files, lists_in(files, ""), root / "warehouse", (2021, 2022), policies)
+
+
+@pytest.mark.parametrize("table", KEYS)
+@pytest.mark.parametrize("policy", (*EIGHT, *OTHER_SETTINGS), ids=names((*EIGHT, *OTHER_SETTINGS)))
+def test_the_cut(cut: Compared, policy: Policy, table: str) -> None:
+    assert_equal_tables(cut, table, policy)
 
 
 @pytest.mark.shared
@@ -45,7 +127,110 @@ def test_the_whole_set(whole_set: Compared, policy: Policy, table: str) -> None:
     assert_equal_tables(whole_set, table, policy)
 
 
+@pytest.mark.parametrize("table", KEYS)
+@pytest.mark.parametrize("policy", BY_CONTRACT, ids=names(BY_CONTRACT))
+def test_the_cut_with_part_c_by_contract(cut_by_contract: Compared, policy: Policy, table: str) -> None:
+    assert_equal_tables(cut_by_contract, table, policy)
+
+
+@pytest.mark.parametrize("table", KEYS)
+@pytest.mark.parametrize(
+    "policy", (DEFAULT, EIGHT[-1], *OTHER_SETTINGS), ids=names((DEFAULT, EIGHT[-1], *OTHER_SETTINGS))
+)
+def test_generated_files(generated: Compared, policy: Policy, table: str) -> None:
+    assert_equal_tables(generated, table, policy)
+
+
+def test_every_row_of_the_cut_has_the_same_fate(cut: Compared) -> None:
+    ours, theirs = load_counts(cut)
+    assert ours == theirs
+
+
 @pytest.mark.shared
 def test_every_row_of_the_whole_set_has_the_same_fate(whole_set: Compared) -> None:
     ours, theirs = load_counts(whole_set)
     assert ours == theirs
+
+
+def test_every_row_of_generated_files_has_the_same_fate(generated: Compared) -> None:
+    ours, theirs = load_counts(generated)
+    assert ours == theirs
+
+
+def test_the_cut_adds_up_to_the_totals_counted_when_it_was_made(cut: Compared) -> None:
+    told = json.loads((CUT / "totals.json").read_text(encoding="utf-8"))
+    assert loaded_totals(cut) == {kind: (t["rows"], t["claims"], money(t)) for kind, t in told["claims"].items()}
+    months = {
+        (row["member_id"], row["member_month"])
+        for row in cut.table(
+            "silver.member_months", ("policy", "member_id", "member_month", "has_part_a", "has_part_b")
+        )
+        if row["policy"] == DEFAULT.label and row["has_part_a"] and row["has_part_b"]
+    }
+    by_year = {str(year): sum(month.year == year for _, month in months) for year in YEARS}
+    assert by_year == {year: n for year, n in told["months_in_part_a_and_b"].items() if int(year) in YEARS}
+
+
+@pytest.mark.shared
+def test_the_whole_set_adds_up_to_its_published_totals(whole_set: Compared) -> None:
+    published = {
+        "inpatient": (3_685, 808, "8901169.86"),  # with 11,500.00 of pass-through
+        "outpatient": (27_004, 12_779, "12634841.30"),
+        "snf": (1_238, 110, "1626963.93"),
+        "hha": (420, 31, "240890.29"),
+        "hospice": (1_542, 144, "1464804.18"),
+        "carrier": (59_817, 4_530, "4761549.81"),
+        "dme": (4_268, 1_856, "6197.72"),
+        "pde": (26_524, 26_524, "1213408.30"),
+    }
+    assert loaded_totals(whole_set) == published
+
+
+def test_names_of_physicians_are_the_directorys(cut: Compared) -> None:
+    names_of = {row["npi"]: row["name"] for row in csv_rows(CUT / "providers.csv")}
+    rows = cut.table("gold.physician_pmpm", ("physician_npi", "physician_name"))
+    assert len(rows) > 20
+    for row in rows:
+        assert row["physician_name"] == names_of.get(row["physician_npi"])
+
+
+def test_shipped_reference_tables_are_those_published(request: pytest.FixtureRequest) -> None:
+    shipped = csv_rows(HCPCS.parent / "normalization_factors.csv")
+    assert {int(r["performance_year"]): r["normalization_factor"] for r in shipped} == {
+        year: str(factor) for year, factor in FACTORS.items()
+    }
+
+
+@pytest.mark.shared
+def test_shipped_primary_care_codes_are_the_shared_ones(shared_data: Path) -> None:
+    shared = {
+        (r["hcpcs"], r["first_year"], r["last_year"])
+        for r in csv_rows(shared_data / "reference" / "primary_care_hcpcs.csv")
+    }
+    shipped = {
+        (r["hcpcs"], r["first_year"], r["last_year"]) for r in csv_rows(HCPCS) if r["program"] == "plurality"
+    }
+    assert shipped == shared
+
+
+KINDS = {
+    "inpatient": "inpatient", "outpatient": "outpatient", "snf": "snf", "home_health": "hha", "hospice": "hospice",
+    "professional": "carrier", "dme": "dme", "pharmacy": "pde",
+}  # fmt: skip
+
+
+def loaded_totals(compared: Compared) -> dict[str, tuple[int, int, str]]:
+    """Lines, claims and dollars of the common model by kind of file."""
+    lines = compared.table("silver.claim_lines", ("claim_type", "claim_id", "paid_amount"))
+    found = {}
+    for claim_type, kind in KINDS.items():
+        of_type = [line for line in lines if line["claim_type"] == claim_type]
+        claims = {line["claim_id"] for line in of_type}
+        found[kind] = (len(of_type), len(claims), f"{sum(line['paid_amount'] for line in of_type):.2f}")
+    return found
+
+
+def money(told: dict[str, Any]) -> str:
+    from decimal import Decimal
+
+    return f"{Decimal(told['paid']) + Decimal(told.get('pass_through', 0)):.2f}"

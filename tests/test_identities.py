@@ -101,7 +101,8 @@ def tables(spark):
 def by_hand() -> tuple[dict, dict]:
     """Counted dollars and months by network, and what is excluded by reason."""
     costs, months, networks = generated()
-    counted, left_out = defaultdict(lambda: [0, Decimal(0), Decimal(0), Decimal(0)]), defaultdict(lambda: [0, Decimal(0)])
+    counted = defaultdict(lambda: [0, Decimal(0), Decimal(0), Decimal(0)])
+    left_out = defaultdict(lambda: [0, Decimal(0)])
     for (policy, member, month), (reasons, _) in months.items():
         if reasons:
             left_out[policy, month.year, "month", reasons[0]][0] += 1

@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """What becomes of each delivered row, and the proof that none was lost."""
 
 import random
@@ -13,7 +14,12 @@ from pmpm_spark.model.intake import CODED
 from pmpm_spark.table import Table, conform, flag, text
 from tests.tables import assert_table, frame, rows_of
 
-_WORKING = (text("_line_hash", "line"), flag("is_update", ""), flag("is_final_action", ""), flag("amounts_are_claims", ""))
+_WORKING = (
+    text("_line_hash", "line"),
+    flag("is_update", ""),
+    flag("is_final_action", ""),
+    flag("amounts_are_claims", ""),
+)
 _NO_FATE = ("outcome",)
 TYPED_CLAIMS = Table(
     name="intake.typed_claims",
@@ -201,182 +207,6 @@ def test_a_claims_diagnoses_come_once_from_its_first_readable_line(spark):
     assert [tuple(row) for row in found] == [("c1", 1, "E119")]
 
 
-ENROLLMENT = Table(
-    name="intake.typed_enrollment",
-    grain="a row as a source types it",
-    key=(),
-    columns=(*[c for c in ENROLLMENT_ROWS.columns if c.name not in _NO_FATE], _WORKING[0]),
-)
-
-
-def fates(spark, written: str):
-    """Claim rows with their fates; what is not written is a good, final line of one file and load."""
-    heading, *rows = rows_of(written)
-    usual = {
-        "_bronze_table": "bronze.t",
-        "_source_file": "f1",
-        "_batch_id": "b1",
-        "reject_reasons": "[]",
-        "is_final_action": "true",
-        "amounts_are_claims": "false",
-        "line_number": "1",
-        "paid_amount": "1.00",
-    }
-    usual = {name: value for name, value in usual.items() if name not in heading}
-    lines = [[*heading, "_source_row", *usual]]
-    for place, row in enumerate(rows, start=2):
-        lines.append([*row, str(place), *usual.values()])
-    if "_line_hash" not in heading:
-        lines = [[*line, "_line_hash" if n == 0 else f"hash {n}"] for n, line in enumerate(lines)]
-    return intake.claim_fates(frame(spark, TYPED_CLAIMS, "\n".join(" | ".join(line) for line in lines)))
-
-
-def outcomes(built) -> list[str]:
-    return [row.outcome for row in built.orderBy("_source_row").collect()]
-
-
-def test_of_two_deliveries_of_a_claim_the_one_processed_later_counts_with_all_its_lines_and_no_others(spark):
-    """The day decides, not the order of load; a line that only the earlier delivery has does not stand."""
-    built = fates(
-        spark,
-        """
-        claim_id | line_number | paid_on    | _batch_id
-        c1       | 1           | 2021-05-02 | b1
-        c1       | 1           | 2021-05-01 | b2
-        c1       | 2           | 2021-05-01 | b2
-        c2       | 1           | 2021-05-01 | b2
-        c3       | 1           | -          | b2
-        c3       | 1           | 2021-01-01 | b1
-        """,
-    )
-    assert outcomes(built) == ["accepted", "superseded", "superseded", "accepted", "superseded", "accepted"]
-
-
-def test_on_one_processing_day_an_update_counts_before_an_insert(spark):
-    built = fates(
-        spark,
-        """
-        claim_id | paid_on    | is_update
-        c1       | 2021-05-02 | true
-        c1       | 2021-05-02 | false
-        c1       | 2021-05-02 | -
-        """,
-    )
-    assert outcomes(built) == ["accepted", "superseded", "superseded"]
-
-
-def test_a_delivery_may_be_split_over_files_and_of_two_rows_for_one_line_the_later_counts(spark):
-    """Later: the later load, then the later file name, then the later row."""
-    built = fates(
-        spark,
-        """
-        claim_id | line_number | paid_on    | _source_file | _batch_id
-        split    | 1           | 2021-05-02 | f1           | b1
-        split    | 2           | 2021-05-02 | f2           | b2
-        row      | 1           | 2021-05-02 | f1           | b1
-        row      | 1           | 2021-05-02 | f1           | b1
-        file     | 1           | 2021-05-02 | f2           | b1
-        file     | 1           | 2021-05-02 | f1           | b1
-        load     | 1           | 2021-05-02 | f1           | b2
-        load     | 1           | 2021-05-02 | f2           | b1
-        """,
-    )
-    first_of_two, second_of_two = ["accepted", "superseded"], ["superseded", "accepted"]
-    assert outcomes(built) == ["accepted", "accepted", *second_of_two, *first_of_two, *first_of_two]
-
-
-def test_the_same_line_once_more_is_a_duplicate_and_another_one_for_its_place_is_superseded(spark):
-    built = fates(
-        spark,
-        """
-        claim_id | line_number | paid_on    | _line_hash
-        c1       | 1           | 2021-05-02 | same
-        c1       | 1           | 2021-05-02 | other
-        c1       | 1           | 2021-05-02 | same
-        """,
-    )
-    assert outcomes(built) == ["duplicate", "superseded", "accepted"]
-
-
-def test_where_the_delivery_that_counts_is_not_final_action_nothing_of_the_claim_counts(spark):
-    built = fates(
-        spark,
-        """
-        claim_id | line_number | paid_on    | is_final_action
-        gone     | 1           | 2021-05-01 | true
-        gone     | 1           | 2021-05-02 | false
-        gone     | 2           | 2021-05-02 | false
-        back     | 1           | 2021-05-01 | false
-        back     | 1           | 2021-05-02 | true
-        """,
-    )
-    assert outcomes(built) == ["superseded"] * 4 + ["accepted"]
-
-
-def test_an_institutional_payment_stands_on_the_first_readable_line_and_is_zero_on_the_others(spark):
-    """Line 1 is rejected, so line 2 carries it; a line-by-line claim keeps each line's own."""
-    built = fates(
-        spark,
-        """
-        claim_id | line_number | paid_on    | amounts_are_claims | paid_amount | pass_through_amount | ime_amount | reject_reasons | rejected_row
-        c1       | 1           | 2021-05-02 | true               | 900.00      | 90.00               | 9.00       | bad date       | raw
-        c1       | 3           | 2021-05-02 | true               | 900.00      | 90.00               | 9.00       | []             | -
-        c1       | 2           | 2021-05-02 | true               | 900.00      | 90.00               | 9.00       | []             | -
-        c2       | 1           | 2021-05-02 | false              | 7.00        | 0.00                | 0.00       | []             | -
-        c2       | 2           | 2021-05-02 | false              | 8.00        | 0.00                | 0.00       | []             | -
-        """,
-    )
-    assert_table(
-        intake.claim_lines(built),
-        CLAIM_LINES,
-        spark,
-        """
-        claim_id | line_number | paid_amount | pass_through_amount | ime_amount
-        c1       | 2           | 900.00      | 90.00               | 9.00
-        c1       | 3           | 0.00        | 0.00                | 0.00
-        c2       | 1           | 7.00        | 0.00                | 0.00
-        c2       | 2           | 8.00        | 0.00                | 0.00
-        """,
-    )
-    rejected = conform(intake.rejects(built), REJECTS).collect()
-    assert [(row._source_row, row.reject_reasons, row.rejected_row) for row in rejected] == [(2, ["bad date"], "raw")]
-
-
-def test_a_rejected_row_neither_counts_nor_stands_in_the_way_of_another_version(spark):
-    """A later delivery that cannot be read does not supersede; rejects without any id do not meet each other."""
-    built = fates(
-        spark,
-        """
-        claim_id | paid_on    | reject_reasons | _line_hash
-        c1       | 2021-05-01 | []             | a
-        c1       | 2021-05-02 | bad amount     | b
-        -        | -          | no id          | c
-        -        | -          | no id          | c
-        """,
-    )
-    assert outcomes(built) == ["accepted", "rejected", "rejected", "rejected"]
-
-
-def test_a_claims_diagnoses_come_once_from_its_first_readable_line(spark):
-    rows = fates(spark, "claim_id | line_number | paid_on\nc1 | 2 | 2021-05-02\nc1 | 1 | 2021-05-02")
-    coded = F.array(
-        F.struct(F.lit(1).alias("position"), F.lit("E119").alias("code"), F.lit("ICD-10-CM").alias("code_system"), F.lit(None).cast("date").alias("on"))
-    )
-    with_codes = rows.withColumn("diagnoses", F.when(F.col("diagnoses").isNull(), F.col("diagnoses")).otherwise(coded.cast(CODED)))
-    assert intake.claim_diagnoses(with_codes).count() == 0  # both lines told none
-    typed = frame(
-        spark,
-        TYPED_CLAIMS,
-        """
-        claim_id | line_number | paid_on    | _source_file | _source_row | _batch_id | _line_hash | is_final_action | amounts_are_claims | reject_reasons
-        c1       | 2           | 2021-05-02 | f            | 2           | b         | x          | true            | true               | []
-        c1       | 1           | 2021-05-02 | f            | 3           | b         | y          | true            | true               | []
-        """,
-    ).withColumn("diagnoses", coded.cast(CODED))
-    found = intake.claim_diagnoses(intake.claim_fates(typed)).select("claim_id", "position", "code").collect()
-    assert [tuple(row) for row in found] == [("c1", 1, "E119")]
-
-
 ENROLLMENT = """
     member_id | reference_year | sex | death_date | state | _source_file | _source_row | _batch_id | _line_hash | reject_reasons
     m1        | 2020           | F   | 2021-03-01 | 05    | f1           | 2           | b1        | a          | []
@@ -481,7 +311,8 @@ def many(spark):
                 rows.append({**line, "_line_hash": " ".join(line.values())})
     draw.shuffle(rows)
     for place, row in enumerate(rows):
-        row.update({"_bronze_table": "t", "_source_file": f"f{place % 3}", "_source_row": str(place), "_batch_id": f"b{place % 2}"})
+        row |= {"_bronze_table": "t", "_source_file": f"f{place % 3}", "_batch_id": f"b{place % 2}"}
+        row["_source_row"] = str(place)
     written = "\n".join([" | ".join(rows[0]), *[" | ".join(row.values()) for row in rows]])
     return rows, intake.claim_fates(frame(spark, TYPED_CLAIMS, written)).collect()
 

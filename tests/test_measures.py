@@ -10,7 +10,8 @@ from pmpm_spark.table import MONEY
 
 
 def test_a_rate_is_unrounded_and_null_where_there_is_no_member_month(spark):
-    rows = spark.createDataFrame([(Decimal("100.00"), Decimal(3)), (Decimal("5.00"), Decimal(0))], "a decimal(18,2), m decimal(12,6)")
+    amounts = [(Decimal("100.00"), Decimal(3)), (Decimal("5.00"), Decimal(0))]
+    rows = spark.createDataFrame(amounts, "a decimal(18,2), m decimal(12,6)")
     built = rows.select(
         per_member_month(F.col("a"), F.col("m")).alias("pmpm"), per_1000(F.col("a"), F.col("m")).alias("per_1000")
     )
@@ -22,8 +23,8 @@ def test_a_rate_is_unrounded_and_null_where_there_is_no_member_month(spark):
 
 def test_published_pmpm_of_a_thousand_members_and_its_parts(spark):
     """1,000 members x 12 months and $10,000,000: $833.33 (Tuva's page on basic PMPM); the parts add up to the total."""
-    parts = {"inpatient": 4_000_000, "office": 2_500_000, "outpatient": 2_500_000, "ancillary": 500_000, "other": 500_000}
-    rows = spark.createDataFrame([*parts.items(), ("all", sum(parts.values()))], "part string, amount bigint")
+    parts = {"inpatient": 4.0e6, "office": 2.5e6, "outpatient": 2.5e6, "ancillary": 0.5e6, "other": 0.5e6}
+    rows = spark.createDataFrame([*parts.items(), ("all", sum(parts.values()))], "part string, amount double")
     pmpm = per_member_month(F.col("amount"), F.lit(12_000)).alias("pmpm")
     found = {row.part: row.pmpm for row in rows.select("part", pmpm).collect()}
     assert {part: round(value, 2) for part, value in found.items()} == {
@@ -39,7 +40,8 @@ def test_published_pmpm_of_a_thousand_members_and_its_parts(spark):
 
 def test_cents_are_rounded_half_up_away_from_zero(spark):
     quotients = {0.005: "0.01", 0.0049: "0.00", 1.005: "1.01", 2.675: "2.68", -0.005: "-0.01"}
-    rows = spark.createDataFrame([(value,) for value in quotients], "q double").select("q", in_cents(F.col("q")).alias("c"))
+    rows = spark.createDataFrame([(value,) for value in quotients], "q double")
+    rows = rows.select("q", in_cents(F.col("q")).alias("c"))
     assert rows.schema["c"].dataType == MONEY
     assert {row.q: row.c for row in rows.collect()} == {q: Decimal(cents) for q, cents in quotients.items()}
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 DEMO_YEARS = (2020, 2022)
 DEMO_SEED = 7
 DEMO_NOTE = "demo.toml"
+DEMO_MEMBER = "-2000000032"
+"""A generated person with months that do not count, for different reasons."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -77,7 +79,7 @@ def demo(arguments: argparse.Namespace) -> int:
     print(f"  pmpm show network_pmpm --config {note} --year {DEMO_YEARS[1]}")
     print(f"  pmpm show physician_pmpm --config {note} --year {DEMO_YEARS[1]}")
     print(f"  pmpm show excluded --config {note}")
-    print(f"  pmpm explain 0000000017 --config {note}")
+    print(f"  pmpm explain {DEMO_MEMBER} --config {note}")
     return code
 
 

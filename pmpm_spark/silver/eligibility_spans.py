@@ -78,11 +78,11 @@ def _pieces(claims: Column) -> Column:
     begins = F.slice(cuts, F.lit(1), F.size(cuts) - 1)
     ends = F.slice(cuts, F.lit(2), F.size(cuts) - 1)
 
-    def piece(begin: Column, end: Column) -> Column:
+    def piece(begin: Column, at: Column) -> Column:
         covering = F.filter(claims, lambda c: (c["first_day"] <= begin) & (c["last_day"] >= begin))
         return F.struct(
             begin.alias("first_day"),
-            (end - 1).alias("last_day"),
+            (F.get(ends, at) - 1).alias("last_day"),
             # the struct's JSON text makes the order total; equal text is equal status
             F.array_min(
                 F.transform(
@@ -94,7 +94,7 @@ def _pieces(claims: Column) -> Column:
             )["status"].alias("status"),
         )
 
-    return F.zip_with(begins, ends, piece)
+    return F.transform(begins, piece)
 
 
 def _joined(pieces: DataFrame) -> DataFrame:

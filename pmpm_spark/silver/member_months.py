@@ -171,19 +171,20 @@ def _of_policy(spans: DataFrame, policy: Policy, performance_years: Sequence[int
     )
     counted_year = told.where(F.col("touched_bits").bitwiseAND(told_bits) != 0)
 
-    is_bit = _is_bit
     all_numbers = months_from_to(F.greatest("year_first", "told_first"), last_told_of_year)
-    uncovered = F.filter(all_numbers, lambda n: ~is_bit("covered_bits", n - F.col("year_first")))
+    uncovered = F.filter(all_numbers, lambda n: ~_is_bit("covered_bits", n - F.col("year_first")))
     covered = months_from_to(F.greatest("look_first", "year_first"), F.least(F.col("look_last"), last_told_of_year))
-    numbers = F.concat(
-        F.transform(covered, lambda n: F.struct(n.alias("number"), F.lit(True).alias("is_covered"))),
-        F.when(
-            F.col("place") == 1,
-            F.transform(uncovered, lambda n: F.struct(n.alias("number"), F.lit(False).alias("is_covered"))),
-        ).otherwise(F.array().cast("array<struct<number:int,is_covered:boolean>>")),
+    # each span makes the months that it covers; the first one also those that none covers
+    none = F.array().cast("array<int>")
+    numbers = F.concat(covered, F.when(F.col("place") == 1, uncovered).otherwise(none))
+    months = counted_year.withColumn("number", F.explode(numbers))
+    placed = months.withColumns(
+        {
+            "is_covered": _is_bit("covered_bits", F.col("number") - F.col("year_first")),
+            "member_month": month_at(F.col("number")),
+        }
     )
-    months = counted_year.select("*", F.inline(numbers)).withColumn("member_month", month_at(F.col("number")))
-    return _judged(months, policy)
+    return _judged(placed, policy)
 
 
 def _year_window(policy: Policy, performance_year: int) -> Column:

@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """Every month and dollar that does not count stands under its first reason."""
 
 from pmpm_spark.gold.excluded import EXCLUDED, excluded
@@ -65,10 +66,10 @@ def test_the_step_to_the_allowed_amount_tells_its_effect_on_what_counts_in_total
         spark,
         "policy",
         """
-        policy | performance_year | service_category | in_total | exclusion_reason | claim_lines | paid_amount | denied_lines | counted_lines | counted_paid_amount | counted_amount
-        p      | 2021             | professional     | true     | -                | 1           | 80.00       | 0            | 1             | 80.00               | 100.00
-        p      | 2021             | dme              | true     | -                | 1           | 8.00        | 0            | 1             | 8.00                | 7.00
-        p      | 2021             | pharmacy         | false    | -                | 0           | 0.00        | 0            | 0             | 0.00                | 5.00
+        policy | performance_year | service_category | in_total | exclusion_reason | claim_lines | paid_amount | denied_lines | denied_paid_amount | counted_lines | counted_paid_amount | counted_amount
+        p      | 2021             | professional     | true     | -                | 1           | 80.00       | 0            | 0.00               | 1             | 80.00               | 100.00
+        p      | 2021             | dme              | true     | -                | 1           | 8.00        | 0            | 0.00               | 1             | 8.00                | 7.00
+        p      | 2021             | pharmacy         | false    | -                | 0           | 0.00        | 0            | 0.00               | 0             | 0.00                | 5.00
         """,
         """
         kind   | reason   | member_months | claim_lines | paid_amount

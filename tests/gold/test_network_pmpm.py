@@ -23,11 +23,12 @@ FACTORS = """
     2021             | 2.0
     2022             | 0.8
 """
+DEFAULT = Policy("p")
 
 
 @pytest.fixture
 def networks(spark):
-    def build(years, policies=(Policy("p"),), performance_years=(2021,)):
+    def build(years, policies=(DEFAULT,), performance_years=(2021,)):
         heading, *rows = rows_of(years)
         usual = {
             "policy": "p",
@@ -40,7 +41,8 @@ def networks(spark):
             "risk_score": "-",
         }
         more = {name: value for name, value in usual.items() if name not in heading}
-        lines = "\n".join(" | ".join([*row, *said]) for row, said in [(heading, more), *[(r, more.values()) for r in rows]])
+        written = [[*heading, *more], *[[*row, *more.values()] for row in rows]]
+        lines = "\n".join(" | ".join(line) for line in written)
         built = network_pmpm(
             frame(spark, MEMBER_YEARS, lines),
             frame(spark, NETWORK_ROSTER, ROSTER),

@@ -1,8 +1,8 @@
 """The worked example published with the method, for 2021 (design section 3.4), through the gold table itself.
 
-What reproduces: the mean scores, the total costs, and adjusted cost = cost / printed normalized score, to the dollar. The
-printed normalized scores do not follow from the published factor of 2021; by the rule the answers are others, and both are
-tested. The page prints Jones's total as 687,481: two digits changed places.
+What reproduces: the mean scores, the total costs, and adjusted cost = cost / printed normalized score, to the dollar.
+The printed normalized scores do not follow from the published factor of 2021; by the rule the answers are others, and
+both are tested. The page prints Jones's total as 687,481: two digits changed places.
 """
 
 import csv
@@ -81,11 +81,11 @@ def test_by_the_rule_the_normalized_scores_and_adjusted_costs_are_these(spark, p
         BROWN: (1.265446, Decimal("459401.64"), factor),
     }
     for row in rows.values():
-        assert row.adjusted_pmpm == pytest.approx(float(row.adjusted_amount) / row.member_months.__float__(), abs=1e-3)
+        assert row.adjusted_pmpm == pytest.approx(float(row.adjusted_amount) / float(row.member_months), abs=1e-3)
 
 
 def test_adjusted_cost_is_cost_over_the_printed_normalized_score_to_the_dollar(spark, physicians):
-    """With the divisor that each printed score implies, the printed adjusted costs come out; of the slip they do not."""
+    """With the divisor that each printed score implies; the total that was misprinted does not lead there."""
     found = defaultdict(dict)
     for name, printed in PRINTED.items():
         exact_mean = {JONES: 4.090 / 4, BROWN: 3.596 / 3}[name]

@@ -101,8 +101,8 @@ def expected_rows(services: list[tuple], roster: list[tuple]) -> dict[tuple, tup
                 ranked = sorted(
                     candidates,
                     key=lambda c: (
-                        -sum(line[2] for line in candidates[c]),  # noqa: B023
-                        -max(line[3] for line in candidates[c]).toordinal(),  # noqa: B023
+                        -sum(line[2] for line in candidates[c]),
+                        -max(line[3] for line in candidates[c]).toordinal(),
                         c.startswith("TIN:"),
                         c,
                     ),

@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """Costs by member, months, category, roster network and denial; what is one service."""
 
 import random

@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """What each month of a member cost, and what of it the policy counts."""
 
 import pytest
@@ -123,4 +124,5 @@ def test_a_claim_belongs_to_the_month_of_its_last_day(costs_are):
 
 
 def test_or_to_the_month_of_its_first_day_where_the_policy_says_so_and_then_to_that_year(costs_are):
-    costs_are(ACROSS_MONTHS, "member_month | paid_amount | exclusion_reason\n2021-03-01 | 10.00 | -", claim_month="from")
+    expected = "member_month | paid_amount | exclusion_reason\n2021-03-01 | 10.00 | -"
+    costs_are(ACROSS_MONTHS, expected, claim_month="from")

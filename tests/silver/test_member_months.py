@@ -206,7 +206,7 @@ def test_enrollment_that_names_another_payer_later_in_the_month_fails_full_month
         """,
         secondary="m | 2021-05-01 | enrollment\nm | 2021-06-01 | enrollment",
         told="2021-01-01 | 2021-12-01",
-        policies=[Policy(rule, eligibility=Eligibility(coverage_rule=rule)) for rule in ("first_of_month", "full_month")],
+        policies=[Policy(rule, Eligibility(coverage_rule=rule)) for rule in ("first_of_month", "full_month")],
     )
     assert {name: fates[3:6] for name, fates in year_of(built).items()} == {
         "first_of_month m": ["counts", "counts", "MEDICARE_SECONDARY"],

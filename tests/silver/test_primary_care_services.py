@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """What attribution reads instead of the claims."""
 
 import pytest
@@ -76,7 +77,7 @@ def test_outpatient_lines_are_told_apart_by_bill_type_and_a_clinic_counts_whatev
 
 
 def test_a_day_lies_in_a_stay_from_its_first_to_its_last_day(services_are):
-    """A stay denied is none; one that lasts longer holds days after a later, shorter one; a home health bill is no stay."""
+    """Of two stays the longer holds its days after the shorter; a denied stay and an outpatient snf bill are none."""
     visits = "".join(
         f"\n{member}{day} | {member} | professional | - | 2021-05-{day} | 2021-05-{day} | 99213 | 1.00 | false"
         for member, days in {"in": ("09", "10", "15", "20", "21"), "snf": ("10", "21"), "denied": ("15",)}.items()

@@ -173,8 +173,9 @@ def test_hundreds_of_random_lines_meet_the_roster_row_by_row(spark):
         ids = (some("T", 0.6), some("N", 0.4), some("C", 0.3))
         if any(ids):
             roster.append((f"NET_{draw.randint(1, 12)}", *ids, start, end))
+    near = (0, 99, 100, 101, 200, 300, 400)
     lines = [
-        (str(n), some("T", 0.8), some("N", 0.8), some("C", 0.5), day + timedelta(days=draw.choice((0, 99, 100, 101, 200, 300, 400))))
+        (str(n), some("T", 0.8), some("N", 0.8), some("C", 0.5), day + timedelta(days=draw.choice(near)))
         for n in range(1500)
     ]
     expected = {}

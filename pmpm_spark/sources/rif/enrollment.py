@@ -99,12 +99,11 @@ def _runs(months: Column, year: Column) -> Column:
         places,
         lambda i: F.get(months, i).isNotNull() & ((i == 11) | ~F.get(months, i + 1).eqNullSafe(F.get(months, i))),
     )
-    return F.zip_with(
+    return F.transform(
         opens,
-        closes,
-        lambda first, last: F.struct(
+        lambda first, at: F.struct(
             F.make_date(year, first + 1, F.lit(1)).alias("coverage_start"),
-            F.last_day(F.make_date(year, last + 1, F.lit(1))).alias("coverage_end"),
+            F.last_day(F.make_date(year, F.get(closes, at) + 1, F.lit(1))).alias("coverage_end"),
             *[F.get(months, first)[name].alias(name) for name in STATUS_NAMES],
         ),
     )
