@@ -14,7 +14,7 @@ from pmpm_spark.errors import ConfigError
 from pmpm_spark.policy import Policy, one_of, policy_from
 from pmpm_spark.settings import read_settings
 
-IDENTIFIER = re.compile(r"^[A-Za-z0-9_\-]+$")
+IDENTIFIER = re.compile(r"[A-Za-z0-9_\-]+")
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,10 @@ class Warehouse:
     schema: str | None = None
 
     def __post_init__(self) -> None:
-        if (self.path is None) == (self.schema is None):
+        if (self.path is None) == (self.schema is None) or (self.catalog is not None and self.schema is None):
             raise ConfigError("warehouse: give path, or schema (with or without catalog), and not both")
         for key, name in (("catalog", self.catalog), ("schema", self.schema)):
-            if name is not None and not IDENTIFIER.match(name):
+            if name is not None and not IDENTIFIER.fullmatch(name):
                 raise ConfigError(f"warehouse.{key}: only letters, digits, _ and - are allowed")
 
 

@@ -15,6 +15,7 @@ from pmpm_spark.sources import rif
 from pmpm_spark.sources.bronze import BronzeLoad
 from pmpm_spark.sources.lists import LISTS, list_files, list_load
 from pmpm_spark.store import Receipt, Store, empty
+from pmpm_spark.table import small_frame
 
 if TYPE_CHECKING:
     from pyspark.sql import Row
@@ -93,5 +94,5 @@ def _keep_register(
         for file in load.files:
             told = (load.table.name, file.name, batch_id, file.fingerprint, file.rows, file.text_bytes, ingested_at)
             rows.append(told)
-    frame = store.spark.createDataFrame(rows, SOURCE_FILES.schema)
+    frame = small_frame(store.spark, rows, SOURCE_FILES.schema)
     loaded.receipts.append(store.publish(SOURCE_FILES, frame))

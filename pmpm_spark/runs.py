@@ -10,7 +10,7 @@ import fcntl
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,9 +20,9 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from pmpm_spark.config import Warehouse
-from pmpm_spark.errors import BusyError, StageError
+from pmpm_spark.errors import BusyError, ConfigError, StageError
 from pmpm_spark.store import REBUILD, Receipt, Store, contract_hash
-from pmpm_spark.table import TEXTS, Table, column, text
+from pmpm_spark.table import TEXTS, Table, column, small_frame, text
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -127,10 +127,10 @@ class RunBook:
             "inputs": told.get("inputs", "{}"),
             "versions": dict(told.get("versions", {})),
             "contracts": dict(told.get("contracts", {})),
-            "receipts": [(r.table, r.version, r.rows, r.seconds, dict(r.inputs)) for r in receipts],
+            "receipts": [asdict(receipt) for receipt in receipts],
             "notices": list(told.get("notices", ())),
         }
-        frame = self._spark.createDataFrame([tuple(row[c.name] for c in RUNS.columns)], RUNS.schema)
+        frame = small_frame(self._spark, [tuple(row[c.name] for c in RUNS.columns)], RUNS.schema)
         self._store.publish(RUNS, frame, append=True)
 
     def _is_there(self) -> bool:
@@ -173,6 +173,7 @@ def locked(warehouse: Warehouse) -> Iterator[None]:
 
     Raises:
         BusyError: another run holds it.
+        ConfigError: there can be no file.
     """
     path = _lock_path(warehouse)
     if path is None:
@@ -182,7 +183,7 @@ def locked(warehouse: Warehouse) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = path.open("a+")
     except OSError as error:
-        raise StageError(f"{path.parent}: not writable ({error.strerror}); choose another warehouse.path") from None
+        raise ConfigError(f"{path.parent}: not writable ({error.strerror}); choose another warehouse.path") from None
     with handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

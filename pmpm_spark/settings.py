@@ -6,6 +6,7 @@ import dataclasses
 import types
 import typing
 from collections.abc import Mapping
+from datetime import date
 from typing import Any, TypeVar
 
 from pmpm_spark.errors import ConfigError
@@ -55,6 +56,8 @@ def _plain(value: Any, hint: Any, allowed: tuple[str, ...] | None, where: str, k
         if not all(type(item) is inner for item in listed):
             raise ConfigError(f"{where}: {key} must be a list of {_word(inner)}")
         return tuple(listed)
+    if wanted is str and type(value) is date:
+        value = value.isoformat()  # TOML writes a day without quotes
     if type(value) is not wanted:
         raise ConfigError(f"{where}: {key} must be {_word(wanted)}")
     if allowed and value not in allowed:

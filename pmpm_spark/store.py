@@ -18,12 +18,11 @@ from typing import TYPE_CHECKING, Any
 from pyspark.errors import PySparkException
 from pyspark.sql import Observation
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from pmpm_spark.config import Warehouse
-from pmpm_spark.errors import AuditError, PmpmError, StageError
+from pmpm_spark.errors import AuditError, StageError
 from pmpm_spark.reference import reference_table
-from pmpm_spark.table import Table, conform
+from pmpm_spark.table import Table, conform, small_frame
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -118,11 +117,11 @@ class Store:
             self.versions[table.name] = self._last_version(table)
             if not table.key_is_built_in:
                 self._audit_key(table, slices)
-        except (PmpmError, PySparkException, KeyboardInterrupt) as error:
+        except BaseException as error:
             newest = self.current_version(table)
             if newest is not None and newest != former:
                 self.restore(table, former)
-            if isinstance(error, PySparkException) and not os.environ.get(DEBUG_VARIABLE):
+            if is_engine_error(error) and not os.environ.get(DEBUG_VARIABLE):
                 raise StageError(
                     f"{table.name}: the engine failed ({engine_condition(error)}); nothing is published"
                 ) from None
@@ -141,8 +140,10 @@ class Store:
             layout = f" PARTITIONED BY ({', '.join(map(_quoted, table.partition_by))})"
         elif table.cluster_by:
             layout = f" CLUSTER BY ({', '.join(map(_quoted, table.cluster_by))})"
-        properties = {f"delta.constraints.{name}": rule for name, rule in table.rules.items()}
+        # a rule holds where it is null; for Delta alone it would not
+        properties = {f"delta.constraints.{name}": f"({rule}) IS NOT FALSE" for name, rule in table.rules.items()}
         told = ", ".join(f"{_text(key)} = {_text(value)}" for key, value in properties.items())
+        self._forget_last_version()
         self.spark.sql(
             f"CREATE OR REPLACE TABLE {self.name_of(table)} ({columns}) USING delta{layout} "
             f"COMMENT {_text(table.grain)}" + (f" TBLPROPERTIES ({told})" if told else "")
@@ -165,6 +166,7 @@ class Store:
         return int(newest[0][0]) if newest else None
 
     def restore(self, table: Table, version: int) -> None:
+        self._forget_last_version()
         self.spark.sql(f"RESTORE TABLE {self.name_of(table)} TO VERSION AS OF {int(version)}").collect()
         self.versions[table.name] = self._last_version(table)
 
@@ -181,6 +183,7 @@ class Store:
         observed = frame.observe(seen, F.count(F.lit(1)).alias("rows"), *broken)
         for condition in holds.values():
             observed = observed.where(condition)
+        self._forget_last_version()
         writer = observed.write.format("delta").mode("append" if append else "overwrite")
         if slices is not None:
             writer = writer.option("replaceWhere", _predicate(slices))
@@ -212,8 +215,12 @@ class Store:
     def _path(self, table: Table) -> str:
         return f"{str(self.warehouse.path).rstrip('/')}/{table.layer}/{table.short_name}"
 
+    def _forget_last_version(self) -> None:
+        """Before a commit: Delta makes none where nothing changes, and would tell that of another table."""
+        self.spark.conf.unset(LAST_VERSION)
+
     def _last_version(self, table: Table) -> int:
-        """The version that the session's last commit made; to be asked right after a commit to this table.
+        """The version that the commit to this table just made, or, where nothing had to change, the newest.
 
         Delta tells it without a look at the log; where it does not, the history does.
         """
@@ -238,10 +245,19 @@ def contract_hash(table: Table) -> str:
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:12]
 
 
-def engine_condition(error: PySparkException) -> str:
+def is_engine_error(error: BaseException) -> bool:
+    """Whether the engine raised it: as PySpark's error or, for what PySpark has no error of its own, as Java's."""
+    return isinstance(error, PySparkException) or hasattr(error, "java_exception")
+
+
+def engine_condition(error: BaseException) -> str:
     """The engine's name for what went wrong. Its text may quote a member's values and is never shown."""
-    condition = error.getCondition() if hasattr(error, "getCondition") else error.getErrorClass()
-    return condition or type(error).__name__
+    if isinstance(error, PySparkException):
+        condition = error.getCondition() if hasattr(error, "getCondition") else error.getErrorClass()
+        return condition or type(error).__name__
+    if hasattr(error, "java_exception"):
+        return str(error.java_exception.getClass().getSimpleName())
+    return type(error).__name__
 
 
 def _quoted(name: str) -> str:
@@ -265,4 +281,4 @@ def _predicate(slices: Mapping[str, Sequence[Any]]) -> str:
 
 
 def empty(spark: SparkSession, table: Table) -> DataFrame:
-    return spark.createDataFrame([], T.StructType([T.StructField(c.name, c.type) for c in table.columns]))
+    return small_frame(spark, [], table.schema)

@@ -6,16 +6,18 @@ serves the Delta CHECK constraint and the audit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from datetime import date
+from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import types as T
 
 from pmpm_spark.errors import StageError
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
 
 MONEY = T.DecimalType(18, 2)
 """US dollars. Sums of doubles change with the partitioning, sums of decimals do not."""
@@ -155,6 +157,23 @@ def conform(frame: DataFrame, table: Table) -> DataFrame:
                 f"{wanted.type.simpleString()}"
             )
     return frame.select(*chosen)
+
+
+def small_frame(spark: SparkSession, rows: Sequence[Sequence[Any]], schema: T.StructType) -> DataFrame:
+    """A few rows told by the package itself, as one literal: no task of it runs in Python.
+
+    For reference rows, names of files and the book of runs; never for members' data.
+    """
+    from pyspark.sql import functions as F
+
+    names = [field.name for field in schema.fields]
+    told = json.dumps([dict(zip(names, row, strict=True)) for row in rows], default=_as_json)
+    literal = F.from_json(F.lit(told), T.ArrayType(schema))
+    return spark.range(0, 1, 1, 1).select(F.inline(literal))
+
+
+def _as_json(value: Any) -> str:
+    return value.isoformat() if isinstance(value, date) else str(value)
 
 
 def _same(found: T.DataType, wanted: T.DataType) -> bool:

@@ -6,7 +6,9 @@ Three inputs: a cut of 40 people, the whole set it was cut from, and generated f
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from dataclasses import replace
+from decimal import Decimal
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -186,6 +188,31 @@ def test_the_whole_set_adds_up_to_its_published_totals(whole_set: Compared) -> N
     assert loaded_totals(whole_set) == published
 
 
+def test_the_comparison_sees_a_cent_a_month_and_a_missing_row(cut: Compared) -> None:
+    cut.recomputed(DEFAULT)
+
+    def with_fault(table: str, at: int, **figures: Any) -> Compared:
+        wrong = replace(cut, computed={DEFAULT.label: deepcopy(cut.computed[DEFAULT.label])})
+        rows = wrong.computed[DEFAULT.label][table]
+        rows[at] |= figures
+        return wrong
+
+    first = cut.computed[DEFAULT.label]["network_pmpm"][0]
+    one_cent, one_month = first["paid_amount"] + Decimal("0.01"), first["member_months"] + 1
+    for table, figures in (
+        ("network_pmpm", {"paid_amount": one_cent}),
+        ("network_pmpm", {"member_months": one_month}),
+        ("network_pmpm", {"pmpm": first["pmpm"] * (1 + 1e-11)}),
+        ("network_pmpm", {"risk_score": None}),
+        ("network_pmpm", {"network_id": "Z9999"}),
+        ("member_months", {"reasons": ["DECEASED"], "is_eligible": False}),
+        ("attribution", {"physician_npi": "1"}),
+        ("excluded", {"reason": "DECEASED?"}),
+    ):
+        with pytest.raises(AssertionError, match="differences in"):
+            assert_equal_tables(with_fault(table, 0, **figures), table, DEFAULT)
+
+
 def test_names_of_physicians_are_the_directorys(cut: Compared) -> None:
     names_of = {row["npi"]: row["name"] for row in csv_rows(CUT / "providers.csv")}
     rows = cut.table("gold.physician_pmpm", ("physician_npi", "physician_name"))
@@ -194,7 +221,7 @@ def test_names_of_physicians_are_the_directorys(cut: Compared) -> None:
         assert row["physician_name"] == names_of.get(row["physician_npi"])
 
 
-def test_shipped_reference_tables_are_those_published(request: pytest.FixtureRequest) -> None:
+def test_the_shipped_factors_are_those_published() -> None:
     shipped = csv_rows(HCPCS.parent / "normalization_factors.csv")
     assert {int(r["performance_year"]): r["normalization_factor"] for r in shipped} == {
         year: str(factor) for year, factor in FACTORS.items()
@@ -231,6 +258,4 @@ def loaded_totals(compared: Compared) -> dict[str, tuple[int, int, str]]:
 
 
 def money(told: dict[str, Any]) -> str:
-    from decimal import Decimal
-
     return f"{Decimal(told['paid']) + Decimal(told.get('pass_through', 0)):.2f}"

@@ -13,7 +13,7 @@ from pathlib import Path
 from pmpm_spark.cli.parser import parser
 from pmpm_spark.errors import PmpmError
 from pmpm_spark.logs import log_to_stderr
-from pmpm_spark.store import DEBUG_VARIABLE, engine_condition
+from pmpm_spark.store import DEBUG_VARIABLE, engine_condition, is_engine_error
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,14 +25,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def guarded(work: Callable[[], int]) -> int:
     """The exit code of the work; an error becomes one line that shows no member's data."""
-    from pyspark.errors import PySparkException
-
     try:
         return work()
     except PmpmError as error:
         return _failed(error, str(error), error.exit_code)
-    except PySparkException as error:
-        return _failed(error, f"the engine failed ({engine_condition(error)})", 1)
     except BrokenPipeError:
         sys.stderr.close()
         return 0
@@ -40,6 +36,8 @@ def guarded(work: Callable[[], int]) -> int:
         print("pmpm: stopped; the tables are as the last finished run left them", file=sys.stderr)
         return 130
     except Exception as error:
+        if is_engine_error(error):
+            return _failed(error, f"the engine failed ({engine_condition(error)}){_where(error)}", 1)
         return _failed(
             error, f"unexpected fault ({type(error).__name__}){_where(error)}; set {DEBUG_VARIABLE}=1 for more", 1
         )

@@ -312,7 +312,7 @@ def hospice_rows(member_years: DataFrame, draws: Draws) -> DataFrame:
         service_thru.alias("service_thru"),
     ).where(is_covered(F.col("service_from"), PART_A) & (F.year("service_from") == F.col("year")))
     days = F.datediff("service_thru", "service_from") + 1
-    home = _facility(draws, "hospice", HOSPICES, 1, F.lit(0).cast("bigint"))
+    home = _facility(draws, "hospice", HOSPICES, 1, stays_the_same=True)
     is_last = F.col("back") == 0
     claims = billed.select(
         *billed.columns,
@@ -430,11 +430,9 @@ def institutional_rows(
     return rif_rows(rows, kind, {**common, **cells})
 
 
-def _facility(draws: Draws, kind: str, count: int, own: int, *ids: Column) -> Column:
-    """The facility: mostly the network's own, of which it has `own`, else any."""
-    key = ids or claim_key()
-    if ids:
-        key = (F.col("person"), *ids)
+def _facility(draws: Draws, kind: str, count: int, own: int, *, stays_the_same: bool = False) -> Column:
+    """The facility: mostly the network's own, of which it has `own`, else any; one for all of a person if it stays."""
+    key = (F.col("person"),) if stays_the_same else claim_key()
     any_one = draws.below(count, f"{kind} facility", *key)
     network = F.col("network")
     goes_home = (network < OUTSIDE) & draws.chance(HOME_FACILITY_SHARE, f"{kind} at home", *key)

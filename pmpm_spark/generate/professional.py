@@ -96,7 +96,7 @@ def carrier_rows(member_years: DataFrame, draws: Draws, *, members: int) -> Data
     """
     key = claim_key()
     person, year, n = key
-    has_tie, place = F.col("has_tie"), F.col("place")
+    has_tie, place, network = F.col("has_tie"), F.col("place"), F.col("network")
     visits = numbered(draws, "visit", F.when(has_tie, F.lit(2.0)).otherwise(VISITS * F.col("need")))
     others = numbered(
         draws, "specialist", SPECIALIST_CLAIMS * F.col("need") * F.col("luck"), after=FIRST_SPECIALIST_CLAIM
@@ -110,7 +110,7 @@ def carrier_rows(member_years: DataFrame, draws: Draws, *, members: int) -> Data
     other_place = draws.below(PHYSICIANS, "other physician", *key)
     keeps_physician = has_tie | draws.chance(HOME_PHYSICIAN_SHARE, "own physician", *key)
     weighted = [i for i, (_, weight, _) in enumerate(_PRIMARY_CARE) for _ in range(weight)]
-    stays_inside = (F.col("network") < OUTSIDE) & draws.chance(0.55, "specialist inside", *key)
+    stays_inside = (network < OUTSIDE) & draws.chance(0.55, "specialist inside", *key)
     claims = happened.select(
         *happened.columns,
         by_specialist.alias("by_specialist"),
@@ -119,7 +119,9 @@ def carrier_rows(member_years: DataFrame, draws: Draws, *, members: int) -> Data
         _practice_seen(draws, members).alias("seen_at"),
         F.when(keeps_physician, place).otherwise(other_place).alias("seen_place"),
         F.when(has_tie, 1).otherwise(draws.one_of(weighted, "visit", *key)).alias("visit"),
-        F.when(stays_inside, F.col("network")).otherwise(draws.below(GROUPS, "group", *key)).alias("group"),
+        F.when(stays_inside, network)
+        .when(network < OUTSIDE, draws.below(GROUPS, "group", *key))
+        .otherwise(OUTSIDE + draws.below(GROUPS - OUTSIDE, "group", *key)).alias("group"),
         # a tie is no tie with a specialist's visit beside it: laboratory only
         F.when(has_tie, GROUP_PLACES - 1)
         .otherwise(draws.below(GROUP_PLACES, "specialty", *key)).alias("group_place"),
@@ -173,7 +175,7 @@ def carrier_rows(member_years: DataFrame, draws: Draws, *, members: int) -> Data
 
 
 def _practice_seen(draws: Draws, members: int) -> Column:
-    """Where a visit is: mostly the own practice; who belongs to no network sees practices of no network alone."""
+    """Where a visit is: mostly the own practice; who belongs to none sees practices of no network alone."""
     key = claim_key()
     n = key[2]
     home, has_tie = F.col("practice"), F.col("has_tie")

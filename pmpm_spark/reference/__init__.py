@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import types as T
 
 from pmpm_spark.errors import InputError
-from pmpm_spark.table import FACTOR, Table, column, text, year
+from pmpm_spark.table import FACTOR, Table, column, small_frame, text, year
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -88,7 +88,7 @@ def reference_rows(table: Table, folder: str | None = None) -> list[tuple[Any, .
 
 
 def reference_table(spark: SparkSession, table: Table, folder: str | None = None) -> DataFrame:
-    return spark.createDataFrame(reference_rows(table, folder), table.schema)
+    return small_frame(spark, reference_rows(table, folder), table.schema)
 
 
 def reference_fingerprint(folder: str | None) -> str:

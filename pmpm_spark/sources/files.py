@@ -18,11 +18,12 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from pmpm_spark.errors import InputError
-from pmpm_spark.table import Column, column, text
+from pmpm_spark.table import Column, column, small_frame, text
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+NAMES = T.StructType([T.StructField(name, T.StringType()) for name in ("path", "_source_file")])
 BOM = "\ufeff"
 
 LINE_COLUMNS: tuple[Column, ...] = (
@@ -94,7 +95,7 @@ def numbered_lines(spark: SparkSession, files: Sequence[SourceFile]) -> DataFram
         .agg(F.min("line_id").alias("first_id"), F.count(F.lit(1)).alias("lines"))
         .withColumn("lines_before", F.coalesce(F.sum("lines").over(earlier), F.lit(0)))
     )
-    names = spark.createDataFrame([(f.path, f.name) for f in files], "path string, _source_file string")
+    names = small_frame(spark, [(f.path, f.name) for f in files], NAMES)
     lookup = blocks.join(F.broadcast(names), "path", how="inner").select(
         "path", "block", "_source_file", (F.col("lines_before") - F.col("first_id") + 1).alias("shift")
     )

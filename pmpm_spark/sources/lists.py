@@ -21,7 +21,7 @@ from pmpm_spark.sources.bronze import BronzeLoad, add_provenance
 from pmpm_spark.sources.cells import TypedRow
 from pmpm_spark.sources.files import LINE_COLUMNS, SourceFile, numbered_lines, scan
 from pmpm_spark.stage import Stage
-from pmpm_spark.table import SCORE, Table, text
+from pmpm_spark.table import SCORE, Table, small_frame, text
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -178,7 +178,7 @@ def list_load(
     """The bronze rows of one list; no row where the configuration names no file."""
     table = the_list.bronze
     frames = [_bronze_rows(spark, the_list, file, batch_id, ingested_at) for file in files]
-    frame = spark.createDataFrame([], table.schema)
+    frame = small_frame(spark, [], table.schema)
     for part in frames:
         frame = frame.unionByName(part)
     return BronzeLoad(table, frame, files)

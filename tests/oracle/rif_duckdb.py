@@ -109,16 +109,21 @@ AMOUNTS = {
     "institutional": (
         "CLM_PMT_AMT", "CLM_PASS_THRU_PER_DIEM_AMT", "CLM_UTLZTN_DAY_CNT", "IME_OP_CLM_VAL_AMT",
         "DSH_OP_CLM_VAL_AMT", "CLM_PPS_CPTL_IME_AMT", "CLM_PPS_CPTL_DSPRPRTNT_SHR_AMT",
-        "CLM_UNCOMPD_CARE_PMT_AMT",
+        "CLM_UNCOMPD_CARE_PMT_AMT", "NCH_BENE_IP_DDCTBL_AMT", "NCH_BENE_PTA_COINSRNC_LBLTY_AM",
+        "NCH_BENE_BLOOD_DDCTBL_LBLTY_AM", "NCH_BENE_PTB_DDCTBL_AMT", "NCH_BENE_PTB_COINSRNC_AMT",
     ),
-    "professional": ("LINE_NCH_PMT_AMT", "LINE_ALOWD_CHRG_AMT"),
+    "professional": (
+        "LINE_NCH_PMT_AMT", "LINE_ALOWD_CHRG_AMT", "LINE_BENE_PTB_DDCTBL_AMT", "LINE_COINSRNC_AMT",
+    ),
     "pharmacy": ("CVRD_D_PLAN_PD_AMT", "TOT_RX_CST_AMT", "PTNT_PAY_AMT"),
 }  # fmt: skip
 # These stand in the headings of some kinds of their group only; elsewhere they are null.
 NOT_IN_EVERY_KIND = {
     "CLM_ADMSN_DT", "NCH_BENE_DSCHRG_DT", "CLM_PASS_THRU_PER_DIEM_AMT", "CLM_UTLZTN_DAY_CNT",
     "IME_OP_CLM_VAL_AMT", "DSH_OP_CLM_VAL_AMT", "CLM_PPS_CPTL_IME_AMT", "CLM_PPS_CPTL_DSPRPRTNT_SHR_AMT",
-    "CLM_UNCOMPD_CARE_PMT_AMT", "PRF_PHYSN_NPI", "PRVDR_NPI",
+    "CLM_UNCOMPD_CARE_PMT_AMT", "PRF_PHYSN_NPI", "PRVDR_NPI", "NCH_BENE_IP_DDCTBL_AMT",
+    "NCH_BENE_PTA_COINSRNC_LBLTY_AM", "NCH_BENE_BLOOD_DDCTBL_LBLTY_AM", "NCH_BENE_PTB_DDCTBL_AMT",
+    "NCH_BENE_PTB_COINSRNC_AMT",
 }  # fmt: skip
 
 # Another payer is primary (C, M, N and blank: Medicare is).
@@ -481,7 +486,7 @@ def _type_rows(con: duckdb.DuckDBPyConnection, group: str) -> None:
         "institutional": """
             CLM_ID AS claim_id,
             as_number(CLM_LINE_NUM) AS line_number,
-            as_date(CLM_FROM_DT) AS service_from,
+            as_date(coalesce(CLM_FROM_DT, CLM_THRU_DT)) AS service_from,
             as_date(CLM_THRU_DT) AS service_thru,
             as_date(NCH_WKLY_PROC_DT) AS delivered_on,
             as_date(CLM_ADMSN_DT) AS admission_date,
@@ -491,7 +496,7 @@ def _type_rows(con: duckdb.DuckDBPyConnection, group: str) -> None:
         "professional": """
             CLM_ID AS claim_id,
             as_number(LINE_NUM) AS line_number,
-            as_date(coalesce(LINE_1ST_EXPNS_DT, CLM_FROM_DT)) AS service_from,
+            as_date(coalesce(LINE_1ST_EXPNS_DT, CLM_FROM_DT, LINE_LAST_EXPNS_DT, CLM_THRU_DT)) AS service_from,
             as_date(coalesce(LINE_LAST_EXPNS_DT, CLM_THRU_DT)) AS service_thru,
             as_date(NCH_WKLY_PROC_DT) AS delivered_on,
             as_amount(LINE_NCH_PMT_AMT) AS payment,
@@ -509,13 +514,18 @@ def _type_rows(con: duckdb.DuckDBPyConnection, group: str) -> None:
     refused += [f"({column} IS NOT NULL AND as_date({column}) IS NULL)" for column in DATES[group]]
     refused += [f"as_amount({column}) IS NULL" for column in AMOUNTS[group]]
     if group == "beneficiary":
-        refused += ["year IS NULL"]
+        refused += ["year IS NULL", "year NOT BETWEEN 1966 AND 2100"]
+        refused += [
+            f"(MDCR_ENTLMT_BUYIN_{number}_IND NOT IN ('0', '1', '2', '3', 'A', 'B', 'C'))"
+            for number in range(1, 13)
+        ]
         versions = ""
     else:
         refused += [
-            "claim_id IS NULL", "line_number IS NULL", "service_from IS NULL", "service_thru IS NULL",
-            "service_thru < service_from",
+            "claim_id IS NULL", "line_number IS NULL", "service_thru IS NULL", "service_thru < service_from",
         ]  # fmt: skip
+        if group == "institutional":
+            refused += ["NOT regexp_full_match(CLM_UTLZTN_DAY_CNT, '[+-]?[0-9]+')"]
         versions = """,
             coalesce(upper(DML_IND), '') = 'UPDATE' AS is_update,
             coalesce(upper(FINAL_ACTION), '') = 'N' AS is_not_final"""
@@ -542,7 +552,7 @@ def _coverage(con: duckdb.DuckDBPyConnection) -> None:
         SELECT member_id, member_month,
             coalesce(buy_in IN ('3', 'C'), false) AS has_a_and_b,
             coalesce(hmo NOT IN ('0', '4'), false) AS hmo_says_part_c,
-            coalesce(regexp_full_match(part_c_contract, '[HRSE1-9].*'), false) AS contract_says_part_c,
+            coalesce(regexp_full_match(part_c_contract, '[A-Z9][0-9].*'), false) AS contract_says_part_c,
             medicare_status,
             CASE WHEN regexp_full_match(dual_status, '[0-9]') THEN '0' || dual_status ELSE dual_status END
                 AS dual_status,
@@ -1038,7 +1048,8 @@ def _pmpm(
         row["counted_amount"] = row["paid_amount"]
         row["pmpm"] = float(counted / months)
         row["risk_score"] = None if risk is None else float(risk)
-        row["normalization_factor"] = float(factor) if isinstance(factor, Fraction) else factor
+        stored = float(factor) if isinstance(factor, Fraction) else factor
+        row["normalization_factor"] = None if risk is None else stored
         row["normalized_risk_score"] = None if normalized is None else float(normalized)
         row["adjusted_amount"] = None if adjusted is None else _cents_half_up(adjusted)
         row["adjusted_pmpm"] = None if adjusted is None else float(adjusted / months)

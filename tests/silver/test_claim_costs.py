@@ -38,13 +38,14 @@ def test_lines_add_up_by_the_months_of_first_and_last_day_the_network_on_the_las
         c2       | 1           | m1        | professional | professional     | false     | 2021-06-30   | 2021-07-01   | T1          | 40.00       | 48.00          | 1.00
         c3       | 1           | m1        | professional | professional     | true      | 2021-06-30   | 2021-06-30   | T1          | 80.00       | -              | 1.00
         c4       | 1           | m1        | professional | professional     | false     | -            | 2021-06-30   | -           | -5.00       | -              | 0.00
+        c4       | 2           | m1        | professional | professional     | false     | -            | 2021-06-30   | -           | 9.00        | 9.00           | 0.00
         """,
         """
         member_id | thru_month | from_month | roster_network_id | is_denied | claim_lines | services | paid_amount | allowed_amount | ime_amount
         m1        | 2021-06-01 | 2021-06-01 | A                 | false     | 2           | 2        | 30.00       | 36.00          | 2.00
         m1        | 2021-07-01 | 2021-06-01 | ''                | false     | 1           | 1        | 40.00       | 48.00          | 1.00
         m1        | 2021-06-01 | 2021-06-01 | A                 | true      | 1           | 1        | 80.00       | -              | 1.00
-        m1        | 2021-06-01 | 2021-06-01 | ''                | false     | 1           | 1        | -5.00       | -              | 0.00
+        m1        | 2021-06-01 | 2021-06-01 | ''                | false     | 2           | 2        | 4.00        | -              | 0.00
         """,
     )
 

@@ -196,13 +196,15 @@ def test_a_months_statuses_are_those_of_the_day_its_coverage_rule_looks_at(month
     }
 
 
-def test_enrollment_that_names_another_payer_later_in_the_month_fails_full_month_alone(months):
+def test_a_day_in_part_c_or_with_another_payer_later_in_the_month_fails_full_month_alone(months):
     """The months of the table of secondary payers that come from enrollment add nothing to the looked-at day."""
     built = months(
         """
-        member_id | span_start | span_end   | has_part_a | has_part_b | medicare_is_secondary
-        m         | 2021-01-01 | 2021-05-09 | true       | true       | false
-        m         | 2021-05-10 | 2021-12-31 | true       | true       | true
+        member_id | span_start | span_end   | has_part_a | has_part_b | medicare_is_secondary | in_medicare_advantage
+        m         | 2021-01-01 | 2021-05-09 | true       | true       | false                 | false
+        m         | 2021-05-10 | 2021-12-31 | true       | true       | true                  | false
+        c         | 2021-01-01 | 2021-05-09 | true       | true       | false                 | false
+        c         | 2021-05-10 | 2021-12-31 | true       | true       | false                 | true
         """,
         secondary="m | 2021-05-01 | enrollment\nm | 2021-06-01 | enrollment",
         told="2021-01-01 | 2021-12-01",
@@ -210,7 +212,9 @@ def test_enrollment_that_names_another_payer_later_in_the_month_fails_full_month
     )
     assert {name: fates[3:6] for name, fates in year_of(built).items()} == {
         "first_of_month m": ["counts", "counts", "MEDICARE_SECONDARY"],
+        "first_of_month c": ["counts", "counts", "MEDICARE_ADVANTAGE"],
         "full_month m": ["counts", "MEDICARE_SECONDARY", "MEDICARE_SECONDARY"],
+        "full_month c": ["counts", "MEDICARE_ADVANTAGE", "MEDICARE_ADVANTAGE"],
     }
 
 

@@ -67,9 +67,11 @@ def test_the_two_years_that_end_with_december_of_the_year_are_tested_and_nothing
     }
 
 
-def test_a_shorter_window_tests_fewer_months(months):
-    spans = HEADING + a_only_in("2020-12") + a_only_in("2021-01")
-    assert year_of(months(spans, window_months=12)) == {"2020-12": ALL_COUNT, "2021-01": NONE_COUNTS}
+def test_a_shorter_window_tests_fewer_months_and_a_longer_one_more(months):
+    spans = HEADING + "".join(a_only_in(month) for month in ("2018-12", "2019-01", "2020-12", "2021-01"))
+    policies = [Policy(f"{n}", eligibility=Eligibility(window_months=n)) for n in (12, 36)]
+    fails = {(row.policy, row.member_id) for row in months(spans, policies=policies) if not row.is_eligible}
+    assert fails == {("12", "2021-01"), ("36", "2019-01"), ("36", "2020-12"), ("36", "2021-01")}
 
 
 def test_with_a_lag_the_window_ends_earlier_and_the_month_itself_must_be_in_both_too(months):

@@ -26,6 +26,8 @@ BUYIN_CODES = ("0", "1", "2", "3", "A", "B", "C")
 PART_A_CODES = ("1", "3", "A", "C")
 PART_B_CODES = ("2", "3", "B", "C")
 NOT_MANAGED_CODES = ("0", "4")
+CONTRACT = "^[A-Z9][0-9]"
+"""A contract of Part C, as H1234; N, 0 and * stand for none. CMS's synthetic files have Y contracts."""
 FOREIGN_STATES = ("54", "56", "57", "58", "59", "60", "61", "62")
 """SSA state codes outside the United States and its territories."""
 PLAN = "MEDICARE"
@@ -71,7 +73,7 @@ def _month(row: TypedRow, number: int, part_c: str) -> Column:
     contract, indicator = row.told(f"PTC_CNTRCT_{word}_ID"), row.told(f"HMO_{number}_IND")
     managed = {
         "hmo_indicator": ~indicator.isin(*NOT_MANAGED_CODES),
-        "part_c_contract": contract.rlike("^[HRSE9][0-9]"),
+        "part_c_contract": contract.rlike(CONTRACT),
     }[part_c]
     dual = row.told(f"META_DUAL_ELGBL_STUS_{word}_CD")
     statuses = {

@@ -1,0 +1,112 @@
+"""What files there are, what each is known by, and each line with its number."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from pmpm_spark.errors import InputError
+from pmpm_spark.sources.files import SourceFile, numbered_lines, scan
+
+pytestmark = pytest.mark.delta  # the embedded engine does not tell the file of a row
+
+
+def by_name(files: tuple[SourceFile, ...]) -> dict[str, SourceFile]:
+    return {file.name: file for file in files}
+
+
+def numbered(spark, files) -> dict[str, list[tuple[int, str]]]:
+    told: dict[str, list[tuple[int, str]]] = {}
+    for row in numbered_lines(spark, files).collect():
+        told.setdefault(row["_source_file"], []).append((row["_source_row"], row["value"]))
+    return {name: sorted(lines) for name, lines in told.items()}
+
+
+def test_a_folder_is_read_to_its_depth_and_gzip_as_plain(spark, tmp_path: Path) -> None:
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    (tmp_path / "b.csv").write_text("A|B\n1|2\n3|4\n")
+    (tmp_path / "deep" / "er" / "a.csv.gz").write_bytes(gzip.compress(b"A|B\n5|6\n"))
+    (tmp_path / "deep" / "empty.csv").write_text("A|B\n")
+    (tmp_path / "_SUCCESS").write_text("")
+    found = by_name(scan(spark, str(tmp_path)))
+    assert {name: (f.heading, f.rows) for name, f in found.items()} == {
+        "b.csv": (("A", "B"), 2),
+        "deep/empty.csv": (("A", "B"), 0),
+        "deep/er/a.csv.gz": (("A", "B"), 1),
+    }
+    assert list(found) == sorted(found)
+    assert numbered(spark, tuple(found.values())) == {
+        "b.csv": [(2, "1|2"), (3, "3|4")],
+        "deep/er/a.csv.gz": [(2, "5|6")],
+    }
+
+
+def test_a_single_file_has_its_own_name(spark, tmp_path: Path) -> None:
+    (tmp_path / "one.csv").write_text("A|B\n1|2\n")
+    (tmp_path / "two.csv").write_text("A|B\n1|2\n")
+    [file] = scan(spark, str(tmp_path / "one.csv"))
+    assert (file.name, file.rows) == ("one.csv", 1)
+
+
+def test_a_folder_named_with_a_closing_slash_or_odd_letters(spark, tmp_path: Path) -> None:
+    odd = tmp_path / "my claims, 50% of 2021"
+    odd.mkdir()
+    (odd / "carrier 1.csv").write_text("A|B\n1|2\n")
+    for asked in (str(odd), f"{odd}/"):
+        files = scan(spark, asked)
+        assert [f.name for f in files] == ["carrier 1.csv"]
+        assert numbered(spark, files) == {"carrier 1.csv": [(2, "1|2")]}
+
+
+def test_line_ends_marks_and_blank_lines(spark, tmp_path: Path) -> None:
+    (tmp_path / "bom.csv").write_bytes("\ufeffA|B\n1|2\n".encode())
+    (tmp_path / "crlf.csv").write_bytes(b"A|B|\r\n1|2|\r\n")
+    (tmp_path / "open.csv").write_bytes(b"A|B\n\n1|2\n  \n3|4")
+    found = by_name(scan(spark, str(tmp_path)))
+    assert {name: (f.heading, f.rows) for name, f in found.items()} == {
+        "bom.csv": (("A", "B"), 1),
+        "crlf.csv": (("A", "B"), 1),
+        "open.csv": (("A", "B"), 2),
+    }
+    told = numbered(spark, tuple(found.values()))
+    assert told["open.csv"] == [(3, "1|2"), (5, "3|4")], "a line's number counts blank lines"
+    assert told["bom.csv"] == [(2, "1|2")]
+    assert [number for number, _ in told["crlf.csv"]] == [2]
+
+
+def test_a_file_is_known_by_its_content_alone(spark, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("A|B\n1|2\n3|4\n")
+    (tmp_path / "same.csv").write_text("A|B\n1|2\n3|4\n")
+    (tmp_path / "packed.csv.gz").write_bytes(gzip.compress(b"A|B\n1|2\n3|4\n"))
+    (tmp_path / "changed.csv").write_text("A|B\n1|2\n3|5\n")
+    (tmp_path / "longer.csv").write_text("A|B\n1|2\n3|4\n3|4\n")
+    known = {name: f.fingerprint for name, f in by_name(scan(spark, str(tmp_path))).items()}
+    assert known["a.csv"] == known["same.csv"] == known["packed.csv.gz"]
+    assert len(set(known.values())) == 3
+
+
+def test_nothing_there(spark, tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing")
+    with pytest.raises(InputError, match=r"missing: there is no such file or folder$"):
+        scan(spark, missing)
+    assert scan(spark, str(tmp_path)) == ()
+
+
+def test_line_numbers_run_through_the_blocks_of_a_file(spark, tmp_path: Path) -> None:
+    lines = [f"{n}|{'x' * (n % 7)}" for n in range(2, 3001)]
+    (tmp_path / "big.csv").write_text("\n".join(["A|B", *lines]) + "\n")
+    (tmp_path / "small.csv").write_text("A|B\n2|x\n")
+    setting = "spark.sql.files.maxPartitionBytes"
+    former = spark.conf.get(setting)
+    spark.conf.set(setting, "4096")
+    try:
+        plan_parts = spark.read.text(str(tmp_path / "big.csv")).rdd.getNumPartitions()
+        files = scan(spark, str(tmp_path))
+        told = numbered(spark, files)
+    finally:
+        spark.conf.set(setting, former)
+    assert plan_parts > 2, "the file is read in one block: the test shows nothing"
+    assert by_name(files)["big.csv"].rows == 2999
+    assert told["big.csv"] == [(n, line) for n, line in enumerate(lines, start=2)]
+    assert told["small.csv"] == [(2, "2|x")]
+    assert by_name(scan(spark, str(tmp_path)))["big.csv"].fingerprint == by_name(files)["big.csv"].fingerprint

@@ -1,0 +1,148 @@
+"""The lists beside the claims: roster, providers, risk scores, member attribution."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from pmpm_spark.errors import InputError
+from pmpm_spark.sources.lists import LISTS, list_files, list_load
+from pmpm_spark.table import conform
+
+pytestmark = pytest.mark.delta  # the embedded engine does not tell the file of a row
+NOW = datetime(2024, 1, 1, tzinfo=UTC)
+BY_NAME = {the_list.setting: the_list for the_list in LISTS}
+
+
+def loaded(spark, tmp_path: Path, name: str, *texts: str):
+    """The list's bronze frame from a folder of files with these texts."""
+    folder = tmp_path / name
+    folder.mkdir()
+    for number, text in enumerate(texts):
+        (folder / f"part-{number}.csv").write_bytes(text.encode())
+    the_list = BY_NAME[name]
+    files, _ = list_files(spark, the_list, str(folder))
+    return the_list, list_load(spark, the_list, files, "b1", NOW).frame
+
+
+def accepted(spark, tmp_path: Path, name: str, *texts: str) -> list[tuple]:
+    the_list, bronze = loaded(spark, tmp_path, name, *texts)
+    rows = conform(the_list.accepted_rows(bronze), the_list.silver).collect()
+    return sorted((tuple(row) for row in rows), key=str)
+
+
+def judged(spark, tmp_path: Path, name: str, *texts: str) -> list[tuple]:
+    the_list, bronze = loaded(spark, tmp_path, name, *texts)
+    rows = sorted(the_list.rows(bronze).collect(), key=lambda r: (r["_source_file"], r["_source_row"]))
+    return [(row["_source_row"], row["outcome"], row["reject_reasons"]) for row in rows]
+
+
+ROSTER = "network_id,network_name,network_type,tin,npi,ccn,start_date,end_date\n"
+ALWAYS, OPEN = date(1900, 1, 1), date(9999, 12, 31)
+
+
+def test_blanks_and_open_dates_of_the_roster(spark, tmp_path: Path) -> None:
+    text = ROSTER + (
+        "A1,Harbor,mssp,111,,,2019-01-01,2020-12-31\n"
+        "A1,Harbor,MSSP,, ,410001,,\n"
+        'A2,"Bay, Sound ""and"" Sea",REACH, 222 ,9001,,2021-01-01,\n'
+        "A3,,CLINIC,333,,,,2021-12-31\n"
+    )
+    assert accepted(spark, tmp_path, "network_roster", text) == [
+        ("A1", "", "", "410001", ALWAYS, OPEN, "Harbor", "MSSP"),
+        ("A1", "111", "", "", date(2019, 1, 1), date(2020, 12, 31), "Harbor", "MSSP"),
+        ("A2", "222", "9001", "", date(2021, 1, 1), OPEN, 'Bay, Sound "and" Sea', "REACH"),
+        ("A3", "333", "", "", ALWAYS, date(2021, 12, 31), None, "OTHER"),
+    ]
+
+
+def test_what_rejects_a_roster_row(spark, tmp_path: Path) -> None:
+    text = ROSTER + (
+        "A1,,,111,,,,\n"
+        ",,,111,,,,\n"
+        "A1,,,,,,,\n"
+        "A1,,,111,,,2021-02-30,\n"
+        "A1,,,111,,,2021-02-01,2021-01-31\n"
+        "A1,,,111,,,01-Feb-2021,\n"
+    )
+    assert judged(spark, tmp_path, "network_roster", text) == [
+        (2, "accepted", []),
+        (3, "rejected", ["network_id is missing"]),
+        (4, "rejected", ["no tin, npi or ccn is filled in"]),
+        (5, "rejected", ["start_date is not a date"]),
+        (6, "rejected", ["end_date is before start_date"]),
+        (7, "rejected", ["start_date is not a date"]),
+    ]
+
+
+def test_columns_in_any_order_and_the_optional_ones_left_out(spark, tmp_path: Path) -> None:
+    assert accepted(spark, tmp_path, "network_roster", "npi,tin,network_id\n9001,111,A1\n") == [
+        ("A1", "111", "9001", "", ALWAYS, OPEN, None, "OTHER")
+    ]
+
+
+def test_the_later_row_of_a_key_wins_and_an_equal_one_is_a_duplicate(spark, tmp_path: Path) -> None:
+    first = "member_id,performance_year,risk_score\nm1,2021,1.5\nm1,2021,1.1\nm1,2022,1.1\n"
+    second = "risk_score,performance_year,member_id\n0.9,2022,m1\n0.9,2022,m1\n"
+    folder = tmp_path / "a"
+    folder.mkdir()
+    assert judged(spark, folder, "risk_scores", first, second) == [
+        (2, "superseded", []),
+        (3, "accepted", []),
+        (4, "superseded", []),
+        (2, "duplicate", []),
+        (3, "accepted", []),
+    ]
+    scores = accepted(spark, tmp_path, "risk_scores", first, second)
+    assert [row[:3] for row in scores] == [("m1", 2021, Decimal("1.1")), ("m1", 2022, Decimal("0.9"))]
+
+
+def test_what_rejects_a_score(spark, tmp_path: Path) -> None:
+    rows = (",2021,1", "m1,next,1", "m1,2021,high", "m1,2021,-0.1", "m1,2021,", "m1,2021,0")
+    text = "\n".join(["member_id,performance_year,risk_score", *rows])
+    assert judged(spark, tmp_path, "risk_scores", text) == [
+        (2, "rejected", ["member_id is missing"]),
+        (3, "rejected", ["performance_year is not a whole number"]),
+        (4, "rejected", ["risk_score is not a number"]),
+        (5, "rejected", ["risk_score is negative"]),
+        (6, "rejected", ["risk_score is missing"]),
+        (7, "accepted", []),
+    ]
+
+
+def test_quotes_commas_marks_and_line_ends(spark, tmp_path: Path) -> None:
+    text = '\ufeff"npi","name",specialty,taxonomy\r\n9001,"SMITH, ANN ""B""",01,207Q\r\n9002,,,\r\n'
+    assert accepted(spark, tmp_path, "providers", text) == [
+        ("9001", 'SMITH, ANN "B"', "01", "207Q"),
+        ("9002", None, None, None),
+    ]
+
+
+def test_attribution_without_a_physician(spark, tmp_path: Path) -> None:
+    text = "performance_year,member_id,network_id,physician_npi\n2021,m1,A1,9001\n2021,m2,A1,\n2021,m3,,9001\n"
+    the_list, bronze = loaded(spark, tmp_path, "member_attribution", text)
+    rows = sorted(the_list.accepted_rows(bronze).collect(), key=lambda r: r["member_id"])
+    assert [(r["member_id"], r["network_id"], r["physician_npi"], r["practice_tin"]) for r in rows] == [
+        ("m1", "A1", "9001", ""),
+        ("m2", "A1", "", ""),
+    ]
+
+
+def test_a_list_must_have_its_columns_and_a_file(spark, tmp_path: Path) -> None:
+    (tmp_path / "scores.csv").write_text("member_id,year,risk_score,extra\nm1,2021,1\n")
+    with pytest.raises(InputError, match=r"scores\.csv \(risk_scores\): column performance_year is missing"):
+        list_files(spark, BY_NAME["risk_scores"], str(tmp_path / "scores.csv"))
+    (tmp_path / "npi.csv").write_text("npi,fax\n9001,5\n")
+    _, notices = list_files(spark, BY_NAME["providers"], str(tmp_path / "npi.csv"))
+    assert notices == ["npi.csv (providers): columns passed over: fax"]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"there is no file for source\.providers"):
+        list_files(spark, BY_NAME["providers"], str(tmp_path / "empty"))
+
+
+def test_a_row_of_another_width_is_kept_whole(spark, tmp_path: Path) -> None:
+    text = "npi,name\n9001,ANN\n9002,BOB,more\n"
+    the_list, bronze = loaded(spark, tmp_path, "providers", text)
+    told = {r["_source_row"]: (r["outcome"], r["rejected_row"]) for r in the_list.rows(bronze).collect()}
+    assert told == {2: ("accepted", None), 3: ("rejected", "9002,BOB,more")}

@@ -1,0 +1,438 @@
+"""Bad input: reject rows with their reasons, or one line and exit code 2; nothing is lost, nothing half-published.
+
+One run over a delivery in which much is wrong, as a process of its own with the engine's event log on. Ids, names and
+dates in it, in good rows and bad, occur nowhere else: they are the canaries, and none may be seen outside the tables.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from pmpm_spark.checks import check_allowed_amounts, check_factors
+from pmpm_spark.config import RunConfig, Source, Warehouse, load_config
+from pmpm_spark.errors import InputError
+from pmpm_spark.gold.excluded import EXCLUDED
+from pmpm_spark.gold.network_pmpm import NETWORK_PMPM
+from pmpm_spark.loading import load_sources
+from pmpm_spark.model import LOAD_AUDIT, REJECTS, RISK_SCORES
+from pmpm_spark.policy import Cost, Policy, Risk
+from pmpm_spark.runs import RUNS
+from pmpm_spark.silver.claim_costs import CLAIM_COSTS
+from pmpm_spark.sources.lists import LISTS, list_files
+from pmpm_spark.sources.rif import bronze_loads
+from pmpm_spark.stages import STORED
+from pmpm_spark.store import Store
+from pmpm_spark.warehouse import Published, published
+from tests import panel
+from tests.rif_files import claim, enrolled, heading, visit, write
+from tests.tables import frame
+
+pytestmark = pytest.mark.delta
+
+ROOT = Path(__file__).parent.parent
+ONE, TWO, THREE, FOUR, NINE = (f"CNRYMEMBER{n}" for n in (1, 2, 3, 4, 9))
+CANARIES = (
+    "CNRY",  # in every id and name
+    *("17-Sep-1931", "17-SEP-1931", "1931-09-17"),  # births
+    *("23-Nov-2021", "23-NOV-2021", "2021-11-23"),  # a death
+    *("19-Oct-2021", "2021-10-19", "31-Feb-2021"),  # services
+)
+BORN = {"BENE_BIRTH_DT": "17-Sep-1931"}
+FIELDS = "the number of fields is not that of the heading"
+
+
+def write_delivery(folder: Path) -> None:
+    """Claims and enrollment with a fault in most lines; the comments give the fate of each."""
+    january_to_november = "33333333333 "
+    people = [
+        enrolled(ONE, 2021, **BORN),
+        enrolled(TWO, 2021, january_to_november, DEATH_DT="23-Nov-2021", **BORN),
+        enrolled(THREE, 2021, **BORN),
+        enrolled(FOUR, 2021, BENE_BIRTH_DT="31-Feb-2021"),  # rejected
+        enrolled(FOUR, 2021, "Z33333333333", **BORN),  # rejected
+        enrolled(FOUR, 20211, **BORN),  # rejected
+        enrolled(THREE, 2021, **BORN),  # duplicate
+        enrolled(FOUR, 2021, **BORN)[:60],  # rejected: the file ends here
+    ]
+    folder.mkdir(parents=True)
+    marked = "\ufeff" + "\n".join(["|".join(heading("beneficiary")), *people])
+    (folder / "beneficiary.csv").write_text(marked, encoding="utf-8")
+
+    day = "19-Oct-2021"
+    lines = [
+        visit("CNRYCLAIM1", ONE, day, "100", "111", "9001"),
+        visit("CNRYCLAIM1", ONE, day, "70", "111", "9001", NCH_WKLY_PROC_DT="01-Nov-2021"),  # superseded
+        visit("CNRYCLAIM2", TWO, day, "50", "111", "9001"),
+        visit("CNRYCLAIM3", ONE, day, "10", "111", "9001", LINE_NCH_PMT_AMT="CNRYAMOUNT"),  # rejected
+        visit("CNRYCLAIM4", ONE, "31-Feb-2021", "10", "111", "9001"),  # rejected
+        claim("carrier", "CNRYCLAIM5", ONE, day, "18-Oct-2021", "10"),  # rejected
+        visit("", ONE, day, "10", "111", "9001"),  # rejected
+        visit("CNRYCLAIM6", NINE, day, "31.25", "111", "9001"),  # accepted, of nobody enrolled
+        visit("CNRYCLAIM7", "", day, "1O", "111", "9001", LINE_NUM="one", LINE_ALOWD_CHRG_AMT="1O"),  # rejected
+        visit("CNRYCLAIM8", ONE, day, "10", "111", "9001")[:200],  # rejected: the file ends here
+    ]
+    windows = "\r\n".join(["|".join(heading("carrier")), *lines])
+    (folder / "carrier.csv").write_bytes(windows.encode())
+
+    bills = [
+        claim("outpatient", "CNRYCLAIM10", ONE, day, day, "200") + "|",  # a separator may close the line
+        claim("outpatient", "CNRYCLAIM11", ONE, day, day, "200") + "|CNRYFIELD",  # rejected
+    ]
+    write(folder, "outpatient.csv", "outpatient", *bills)
+    write(folder, "hospice.csv", "hospice")
+    (folder / "snf.csv").write_bytes(b"")
+    stay = claim("inpatient", "CNRYCLAIM20", ONE, day, "20-Oct-2021", "500")
+    write(folder, "inpatient.csv", "inpatient", stay)
+    write(folder, "sent again/stays.csv", "inpatient", stay)
+    write(folder, "pde.csv", "pde", claim("pde", "CNRYCLAIM30", ONE, "", "", "5"))  # rejected
+    (folder / "README.txt").write_text("CNRYREADME is no claim\n")
+
+
+def write_lists(folder: Path) -> None:
+    """Rosters that name nobody, scores that are none, and a heading in an order of its own."""
+    panel.write_lists(folder)
+    roster = [
+        "\ufeffnetwork_id,network_name,network_type,tin,npi,ccn,start_date,end_date,remark",
+        "N1,First,MSSP,111,,,,,CNRYREMARK",
+        "N2,Names nobody,MSSP,999999999,,,2014-01-01,,",
+        "N3,Names nothing,MSSP,,,,,,",  # rejected
+        "N4,No day,MSSP,222,,,2021-02-30,,",  # rejected
+        "",
+    ]
+    (folder / "network_roster.csv").write_bytes("\r\n".join(roster).encode())
+    (folder / "providers.csv").write_text(
+        'name,npi,specialty,taxonomy\n"CNRYNAME, Jane",9001,08,\nCNRYNAME John,,08,\nCNRYNAME\n'  # two rejected
+    )
+    scores = f"{ONE},2021,1.2\n{TWO},2021,CNRYSCORE\n{THREE},2021,-1\n"  # two rejected
+    (folder / "risk_scores.csv").write_text("member_id,performance_year,risk_score\n" + scores)
+    (folder / "member_attribution.csv").write_text(
+        "performance_year,member_id,network_id\n2021,CNRYNOBODY,N1\n2021,,N1\n"  # the second rejected
+    )
+
+
+@dataclass(frozen=True)
+class Dirty:
+    """The run, what it said and left."""
+
+    answer: subprocess.CompletedProcess[str]
+    config: RunConfig
+    events: Path
+
+
+@pytest.fixture(scope="module")
+def dirty(tmp_path_factory: pytest.TempPathFactory) -> Dirty:
+    root = tmp_path_factory.mktemp("dirty")
+    events, lists = root / "events", root / "lists"
+    events.mkdir()
+    write_delivery(root / "claims")
+    write_lists(lists)
+    path = panel.write_config(root, lists, root / "warehouse", root / "claims")
+    properties = root / "spark.conf"
+    # as on a cluster: Delta's statistics of the columns and the event log are on, and the log is plain text
+    properties.write_text(
+        (ROOT / "conf" / "spark" / "small.conf").read_text()
+        + f"\nspark.eventLog.enabled true\nspark.eventLog.dir file://{events}\nspark.eventLog.compress false\n"
+        "spark.databricks.delta.stats.collect true\n"
+    )
+    environment = {**os.environ, "PMPM_SPARK_PROPERTIES": str(properties), "PYTHONPATH": str(ROOT)}
+    environment.pop("PMPM_DEBUG", None)
+    command = [sys.executable, "-m", "pmpm_spark", "run", "--config", str(path)]
+    answer = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=root, check=False)
+    return Dirty(answer, load_config(str(path)), events)
+
+
+@pytest.fixture(scope="module")
+def warehouse(spark: SparkSession, dirty: Dirty) -> Published:
+    assert dirty.answer.returncode == 0, dirty.answer.stderr
+    return published(spark, dirty.config)
+
+
+def test_every_row_of_every_file_has_its_fate(warehouse: Published) -> None:
+    names = ("_source_file", "rows_read", "accepted", "rejected", "duplicate", "superseded")
+    audit = warehouse.read(LOAD_AUDIT).select(*names, "paid_amount_accepted").collect()
+    assert {row["_source_file"]: tuple(row)[1:6] for row in audit} == {
+        "beneficiary.csv": (8, 3, 4, 1, 0),
+        "carrier.csv": (10, 3, 6, 0, 1),
+        "hospice.csv": (0, 0, 0, 0, 0),
+        "inpatient.csv": (1, 1, 0, 0, 0),
+        "outpatient.csv": (2, 1, 1, 0, 0),
+        "pde.csv": (1, 0, 1, 0, 0),
+        "network_roster.csv": (4, 2, 2, 0, 0),
+        "providers.csv": (3, 1, 2, 0, 0),
+        "risk_scores.csv": (3, 1, 2, 0, 0),
+        "member_attribution.csv": (2, 1, 1, 0, 0),
+    }
+    assert all(row[1] == sum(row[2:6]) for row in audit)
+    paid = {row["_source_file"]: str(row["paid_amount_accepted"]) for row in audit}
+    assert (paid["carrier.csv"], paid["outpatient.csv"], paid["inpatient.csv"]) == ("145.00", "200.00", "500.00")
+
+
+def test_every_rejected_row_stands_with_its_line_and_every_reason(warehouse: Published) -> None:
+    found = warehouse.read(REJECTS).collect()
+    assert {(row["_source_file"], row["_source_row"]): row["reject_reasons"] for row in found} == {
+        ("beneficiary.csv", 5): ["BENE_BIRTH_DT is not a date"],
+        ("beneficiary.csv", 6): ["MDCR_ENTLMT_BUYIN_1_IND is not one of its codes"],
+        ("beneficiary.csv", 7): ["RFRNC_YR is no year"],
+        ("beneficiary.csv", 9): [FIELDS],
+        ("carrier.csv", 5): ["LINE_NCH_PMT_AMT is not an amount"],
+        ("carrier.csv", 6): ["LINE_1ST_EXPNS_DT is not a date", "CLM_FROM_DT is not a date",
+                             "LINE_LAST_EXPNS_DT is not a date", "CLM_THRU_DT is not a date",
+                             "LINE_LAST_EXPNS_DT is missing"],
+        ("carrier.csv", 7): ["the last day of service is before the first"],
+        ("carrier.csv", 8): ["CLM_ID is missing"],
+        ("carrier.csv", 10): ["LINE_NUM is not a whole number", "BENE_ID is missing",
+                              "LINE_ALOWD_CHRG_AMT is not an amount"],
+        ("carrier.csv", 11): [FIELDS],
+        ("outpatient.csv", 3): [FIELDS],
+        ("pde.csv", 2): ["SRVC_DT is missing"],
+        ("network_roster.csv", 4): ["no tin, npi or ccn is filled in"],
+        ("network_roster.csv", 5): ["start_date is not a date"],
+        ("providers.csv", 3): ["npi is missing"],
+        ("providers.csv", 4): [FIELDS],
+        ("risk_scores.csv", 3): ["risk_score is not a number"],
+        ("risk_scores.csv", 4): ["risk_score is negative"],
+        ("member_attribution.csv", 3): ["member_id is missing"],
+    }  # fmt: skip
+    assert all("CNRY" in row["rejected_row"] for row in found if row["_source_file"] in ("carrier.csv", "pde.csv"))
+    reasons = " ".join(reason for row in found for reason in row["reject_reasons"])
+    assert not [canary for canary in CANARIES if canary in reasons]
+
+
+def test_the_figures_are_those_of_the_good_rows(warehouse: Published) -> None:
+    """ONE: 80 + 200 + 500 in 12 months, risk 1.2 / 0.8; TWO: 40 in the 11 months to the death; THREE: nothing."""
+    names = ("network_id", "members", "member_months", "paid_amount", "scored_members", "adjusted_amount")
+    rows = warehouse.read(NETWORK_PMPM).orderBy("network_id").select(*names).collect()
+    assert [tuple(str(cell) for cell in row) for row in rows] == [
+        ("N1", "2", "23.000000", "820.00", "1", "546.67"),
+        ("UNATTRIBUTED", "1", "12.000000", "0.00", "0", "None"),
+    ]
+    left_out = warehouse.read(EXCLUDED).orderBy("kind", "reason").collect()
+    assert [(r["kind"], r["reason"], str(r["member_months"]), str(r["paid_amount"])) for r in left_out] == [
+        ("dollar", "NOT_ENROLLED", "None", "25.00"),
+        ("month", "DECEASED", "1.000000", "None"),
+    ]
+
+
+def test_the_run_says_what_it_passed_over(dirty: Dirty) -> None:
+    said = dirty.answer.stderr
+    assert "README.txt: no RIF file, passed over" in said
+    assert "sent again/stays.csv: loaded before, nothing new" in said
+    assert "network_roster.csv (network_roster): columns passed over: remark" in said
+    assert "19 of 34 delivered rows are rejected; silver.rejects has each with its reasons" in said
+    assert "33.3% of the members have a risk score" in said
+
+
+def canaries_in(where: str) -> list[str]:
+    return [canary for canary in CANARIES if canary in where]
+
+
+def test_no_canary_is_seen_in_what_the_run_says(dirty: Dirty) -> None:
+    assert dirty.answer.returncode == 0
+    assert "gold.network_pmpm" in dirty.answer.stderr
+    assert "networks by adjusted PMPM" in dirty.answer.stdout
+    assert canaries_in(dirty.answer.stderr) == []
+    assert canaries_in(dirty.answer.stdout) == []
+
+
+def test_no_canary_is_seen_in_the_book_of_runs(warehouse: Published, dirty: Dirty, spark: SparkSession) -> None:
+    rows = spark.read.format("delta").load(f"{dirty.config.warehouse.path}/ops/runs").collect()
+    assert {row["status"] for row in rows} == {"started", "finished"}
+    assert set(rows[0].__fields__) == set(RUNS.column_names)
+    assert canaries_in(repr(rows)) == []
+    tables = {receipt["table"] for row in rows for receipt in row["receipts"]}
+    with_rows = {t.name for t in STORED} - {f"bronze.rif_{kind}" for kind in ("snf", "hha", "dme")}
+    assert tables == with_rows
+
+
+def test_no_canary_is_seen_in_the_event_log(dirty: Dirty) -> None:
+    files = [path for path in dirty.events.rglob("*") if path.is_file() and not path.name.startswith("appstatus")]
+    events = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    assert events.count('"Event":"SparkListenerTaskEnd"') > 100, "the event log is not what this test takes it for"
+    assert "network_pmpm" in events
+    assert canaries_in(events) == []
+
+
+def test_the_canaries_stand_in_the_tables(warehouse: Published) -> None:
+    """Else the tests above would find nothing whatever was shown."""
+    held = " ".join(repr(warehouse.read(t).collect()) for t in STORED if t.layer in ("bronze", "silver"))
+    assert canaries_in(held.replace("datetime.date(1931, 9, 17)", "1931-09-17")) != []
+    assert {"CNRY", "17-Sep-1931", "23-Nov-2021", "19-Oct-2021", "31-Feb-2021"} <= set(canaries_in(held))
+
+
+# --- what ends a run before anything is published ---
+
+
+def refused(spark: SparkSession, path: Path) -> str:
+    """One line on a folder that cannot be loaded."""
+    with pytest.raises(InputError) as caught:
+        bronze_loads(spark, str(path), (), "batch", datetime.now(UTC))
+    assert caught.value.exit_code == 2
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def people(folder: Path) -> Path:
+    return write(folder, "beneficiary.csv", "beneficiary", enrolled("m", 2021))
+
+
+def test_a_folder_that_is_missing(spark: SparkSession, tmp_path: Path) -> None:
+    assert refused(spark, tmp_path / "nowhere") == f"{tmp_path / 'nowhere'}: there is no such file or folder"
+
+
+def test_no_enrollment_file(spark: SparkSession, tmp_path: Path) -> None:
+    said = f"{tmp_path}: there is no enrollment (beneficiary) file among the RIF files"
+    assert refused(spark, tmp_path) == said
+    write(tmp_path, "carrier.csv", "carrier", visit("c", "m", "01-Jul-2021", "1", "1", "1"))
+    assert refused(spark, tmp_path) == said
+
+
+def test_an_unknown_column_layout(spark: SparkSession, tmp_path: Path) -> None:
+    people(tmp_path)
+    (tmp_path / "odd.csv").write_text("CNRYONE|CNRYTWO\n1|2\n")
+    said = refused(spark, tmp_path)
+    assert said == "odd.csv: unknown column layout: the heading fits no kind of RIF file"
+
+
+def test_a_file_without_its_heading(spark: SparkSession, tmp_path: Path) -> None:
+    people(tmp_path)
+    (tmp_path / "bare.csv").write_text(visit("CNRYCLAIM", "CNRYMEMBER", "01-Jul-2021", "1", "1", "1") + "\n")
+    assert canaries_in(refused(spark, tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "column"),
+    [
+        ("carrier", "LINE_NCH_PMT_AMT"),
+        ("beneficiary", "MDCR_ENTLMT_BUYIN_7_IND"),
+        ("pde", "SRVC_DT"),
+        ("hha", "CLM_PMT_AMT"),
+    ],
+)
+def test_a_required_column_that_is_missing(spark: SparkSession, tmp_path: Path, kind: str, column: str) -> None:
+    people(tmp_path)
+    (tmp_path / "odd.csv").write_text("|".join(name for name in heading(kind) if name != column) + "\n")
+    assert refused(spark, tmp_path) == f"odd.csv: looks like a {kind} file, but column {column} is missing"
+
+
+def test_a_column_that_stands_twice(spark: SparkSession, tmp_path: Path) -> None:
+    path = people(tmp_path)
+    path.write_text("|".join([*heading("beneficiary"), "BENE_ID"]) + "\n")
+    assert refused(spark, tmp_path) == "beneficiary.csv: column BENE_ID stands twice in the heading"
+
+
+def test_a_packed_file_that_is_cut_off(spark: SparkSession, tmp_path: Path) -> None:
+    path = people(tmp_path)
+    packed = gzip.compress(path.read_bytes())
+    (tmp_path / "more.csv.gz").write_bytes(packed[: len(packed) // 2])
+    assert "not readable" in refused(spark, tmp_path)
+
+
+def test_columns_that_are_unknown_are_told_and_passed_over(spark: SparkSession, tmp_path: Path) -> None:
+    path = people(tmp_path)
+    first, row = path.read_text().splitlines()
+    path.write_text(f"{first}|NEW_COLUMN\n{row}|x\n")
+    loads, notices = bronze_loads(spark, str(tmp_path), (), "batch", datetime.now(UTC))
+    assert notices == ["beneficiary.csv: 1 unknown columns passed over: NEW_COLUMN"]
+    assert loads[0].frame.collect()[0]["BENE_ID"] == "m"
+
+
+def test_a_file_is_known_by_its_content_whatever_its_name(spark: SparkSession, tmp_path: Path) -> None:
+    path = people(tmp_path)
+    loads, _ = bronze_loads(spark, str(tmp_path), (), "batch", datetime.now(UTC))
+    known = {(load.table.name, file.fingerprint) for load in loads for file in load.files}
+    path.rename(tmp_path / "renamed.csv")
+    loads, notices = bronze_loads(spark, str(tmp_path), known, "batch", datetime.now(UTC))
+    assert (loads, notices) == ([], ["renamed.csv: loaded before, nothing new"])
+    (tmp_path / "renamed.csv").write_text((tmp_path / "renamed.csv").read_text().replace("|41|", "|42|", 1))
+    loads, _ = bronze_loads(spark, str(tmp_path), known, "batch", datetime.now(UTC))
+    assert [file.name for load in loads for file in load.files] == ["renamed.csv"]
+
+
+def test_a_list_that_cannot_be_read(spark: SparkSession, tmp_path: Path) -> None:
+    roster = LISTS[0]
+    with pytest.raises(InputError, match="there is no such file or folder"):
+        list_files(spark, roster, str(tmp_path / "nowhere.csv"))
+    with pytest.raises(InputError, match=r"there is no file for source\.network_roster"):
+        list_files(spark, roster, str(tmp_path))
+    (tmp_path / "roster.csv").write_text("network,tin\nCNRY,1\n")
+    with pytest.raises(InputError) as caught:
+        list_files(spark, roster, str(tmp_path))
+    assert str(caught.value) == "roster.csv (network_roster): column network_id is missing from the heading"
+
+
+def test_nothing_is_written_before_everything_named_was_found(spark: SparkSession, tmp_path: Path) -> None:
+    people(tmp_path / "claims")
+    (tmp_path / "roster.csv").write_text("network_id,tin\nN1,111\n")
+    roster, nowhere = str(tmp_path / "roster.csv"), str(tmp_path / "nowhere.csv")
+    store = Store(spark, Warehouse(path=str(tmp_path / "warehouse")))
+    for source in (
+        Source("rif", str(tmp_path / "nowhere"), network_roster=roster),
+        Source("rif", str(tmp_path / "claims"), network_roster=roster, risk_scores=nowhere),
+    ):
+        with pytest.raises(InputError, match="nowhere"):
+            load_sources(store, source, "batch", datetime.now(UTC))
+    assert store.versions == {}
+    assert not (tmp_path / "warehouse").exists()
+
+
+def test_a_year_with_scores_needs_its_normalization_factor(spark: SparkSession, tmp_path: Path) -> None:
+    store = Store(spark, Warehouse(path=str(tmp_path)))
+    scores = "member_id | performance_year | risk_score\nm | 2031 | 1.5\nm | 2021 | 1.5"
+    store.publish(RISK_SCORES, frame(spark, RISK_SCORES, scores))
+
+    def asked(years: tuple[int, ...], normalization: str = "table") -> RunConfig:
+        policy = Policy("p", risk=Risk(normalization=normalization))
+        return RunConfig(Source("rif", "x"), store.warehouse, years, (policy,))
+
+    with pytest.raises(InputError) as caught:
+        check_factors(store, asked((2021, 2031)), {2021})
+    assert str(caught.value).startswith("normalization_factors: there is no factor for 2031, which has risk scores")
+    check_factors(store, asked((2021,)), {2021})
+    check_factors(store, asked((2021, 2030)), {2021})  # no factor, and no score that would need it
+    check_factors(store, asked((2031,), "population"), {2021})
+
+
+def test_a_policy_of_allowed_amounts_needs_them(spark: SparkSession, tmp_path: Path) -> None:
+    store = Store(spark, Warehouse(path=str(tmp_path)))
+    costs = """
+        member_id | thru_month | from_month | service_category | roster_network_id | is_denied | allowed_amount
+        m         | 2021-01-01 | 2021-01-01 | inpatient        | ''                | true      | -
+        m         | 2021-01-01 | 2021-01-01 | pharmacy         | ''                | false     | -
+        m         | 2021-01-01 | 2021-01-01 | professional     | ''                | false     | 5
+    """
+
+    def asked(**cost: Any) -> RunConfig:
+        policies = (Policy("p"), Policy("q", cost=Cost(amount="allowed", **cost)))
+        return RunConfig(Source("rif", "x"), store.warehouse, (2021,), policies)
+
+    store.publish(CLAIM_COSTS, frame(spark, CLAIM_COSTS, costs))
+    check_allowed_amounts(store, asked())
+    with pytest.raises(InputError, match=r'policy q: cost\.amount is "allowed", but .* for pharmacy'):
+        check_allowed_amounts(store, asked(include_pharmacy=True))
+
+
+def test_an_error_of_input_is_one_line_of_the_command_with_exit_code_2(
+    spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from pmpm_spark.cli import main
+
+    panel.write_lists(tmp_path / "lists")
+    path = panel.write_config(tmp_path, tmp_path / "lists", tmp_path / "warehouse", tmp_path / "nowhere")
+    assert main(["run", "--config", str(path)]) == 2
+    out = capsys.readouterr()
+    assert out.out == ""
+    assert out.err.splitlines()[-1] == f"pmpm: {tmp_path / 'nowhere'}: there is no such file or folder"
+    assert "Traceback" not in out.err
+    assert main(["show", "network_pmpm", "--config", str(path)]) == 2
+    said = capsys.readouterr().err
+    assert said == f"pmpm: {tmp_path / 'warehouse'}: no run has finished in this warehouse; run `pmpm run` first\n"

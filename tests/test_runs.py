@@ -1,0 +1,328 @@
+"""Runs: nothing counts before the last row of a run is written, and what an unfinished one left is taken back.
+
+The stages here are two small ones, so that a run takes seconds; the real job stands in test_jobs.py.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from pmpm_spark import pipeline
+from pmpm_spark.config import Reference, RunConfig, Source, Warehouse
+from pmpm_spark.errors import AuditError, BusyError, ConfigError, InputError, StageError
+from pmpm_spark.loading import Loaded
+from pmpm_spark.policy import Policy
+from pmpm_spark.runs import RUNS, RunBook, locked, new_run_id
+from pmpm_spark.stage import Stage
+from pmpm_spark.store import Store
+from pmpm_spark.table import Table, count, text, year
+from pmpm_spark.warehouse import published
+
+pytestmark = pytest.mark.delta
+
+FIRST = Table(
+    name="silver.first",
+    grain="one row per id",
+    key=("id",),
+    columns=(text("id", "id"), count("n", "number")),
+    rules={"n_is_positive": "n > 0"},
+    key_is_built_in=True,
+)
+SECOND = Table(
+    name="gold.second",
+    grain="one row per policy, year and id",
+    key=("policy", "performance_year", "id"),
+    columns=(text("policy", "policy"), year("performance_year", "year"), text("id", "id"), count("n", "number")),
+    partition_by=("policy", "performance_year"),
+    slice_by=("policy", "performance_year"),
+    key_is_built_in=True,
+)
+
+
+class World:
+    """What the stages find outside, and what happens to them."""
+
+    def __init__(self, spark: SparkSession) -> None:
+        self.spark = spark
+        self.rows = [("a", 1), ("b", 2)]
+        self.happens: BaseException | None = None
+
+    def first(self) -> DataFrame:
+        return self.spark.createDataFrame(self.rows, FIRST.schema)
+
+    def second(self, first: DataFrame, *, policies: list[Policy], performance_years: list[int]) -> DataFrame:
+        if self.happens is not None:
+            raise self.happens
+        years = F.explode(F.array(*[F.lit(y) for y in performance_years]))
+        labels = F.explode(F.array(*[F.lit(p.label) for p in policies]))
+        return first.withColumn("performance_year", years).withColumn("policy", labels)
+
+
+@pytest.fixture
+def world(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> World:
+    made = World(spark)
+    stages = (Stage(FIRST, (), made.first), Stage(SECOND, (FIRST,), made.second, ("policies", "performance_years")))
+    use(monkeypatch, stages)
+    monkeypatch.setattr(pipeline, "load_sources", lambda *_: Loaded(notices=["one notice"], files=3))
+    return made
+
+
+def use(monkeypatch: pytest.MonkeyPatch, stages: tuple[Stage, ...]) -> None:
+    monkeypatch.setattr(pipeline, "STAGES", stages)
+    monkeypatch.setattr(pipeline, "STORED", tuple(stage.output for stage in stages))
+    monkeypatch.setattr(pipeline, "GROUPS", {"load": stages[:1], "silver": (), "gold": stages[1:]})
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> RunConfig:
+    source = Source(kind="rif", path="claims")
+    return RunConfig(source, Warehouse(path=str(tmp_path / "warehouse")), (2021,), (Policy("house"),), Reference())
+
+
+def second(spark: SparkSession, config: RunConfig) -> set[tuple[str, int, str, int]]:
+    """What readers see of the last table."""
+    return {tuple(row) for row in published(spark, config).read(SECOND).collect()}
+
+
+def book(spark: SparkSession, config: RunConfig) -> list[tuple[str, str]]:
+    store = Store(spark, config.warehouse)
+    newest = store.current_version(RUNS)
+    assert newest is not None
+    store.versions[RUNS.name] = newest
+    return [(row["run_id"], row["status"]) for row in store.read(RUNS).orderBy("at").collect()]
+
+
+BEFORE = {("house", 2021, "a", 1), ("house", 2021, "b", 2)}
+
+
+def test_a_run_is_published_whole_with_its_receipts_and_a_rerun_doubles_nothing(
+    world: World, config: RunConfig
+) -> None:
+    spark = world.spark
+    with pytest.raises(InputError, match="no run has finished in this warehouse; run `pmpm run` first"):
+        published(spark, config)
+    result = pipeline.run(spark, config)
+    assert [(r.table, r.rows, dict(r.inputs)) for r in result.receipts] == [
+        ("silver.first", 2, {}),
+        ("gold.second", 2, {"silver.first": result.receipts[0].version}),
+    ]
+    assert result.notices == ("one notice",)
+    assert book(spark, config) == [(result.run_id, "started"), (result.run_id, "finished")]
+    assert second(spark, config) == BEFORE
+
+    found = published(spark, config)
+    row = RunBook(spark, config.warehouse)._store.read(RUNS).where("status = 'finished'").collect()[0]
+    assert row["versions"] == {r.table: r.version for r in result.receipts} == found.run.versions
+    assert [(r["table"], r["version"], r["rows"]) for r in row["receipts"]] == [
+        (r.table, r.version, r.rows) for r in result.receipts
+    ]
+    assert all(r["seconds"] > 0 for r in row["receipts"])
+    assert row["receipts"][1]["inputs"] == {"silver.first": result.receipts[0].version}
+    assert (row["policies"], row["policy_hashes"]) == (["house"], [config.policies[0].content_hash])
+    settings = json.loads(row["settings"])
+    assert settings["performance_years"] == [2021]
+    assert settings["source"]["path"] == "claims"
+    assert settings["policies"][0]["eligibility"]["window_months"] == 24
+    inputs = json.loads(row["inputs"])
+    assert inputs["files_loaded"] == 3
+    assert len(inputs["reference"]) == 16
+    assert row["notices"] == ["one notice"]
+    assert set(row["contracts"]) == {"silver.first", "gold.second"}
+
+    again = pipeline.run(spark, config)
+    assert again.run_id > result.run_id
+    assert second(spark, config) == BEFORE
+    assert published(spark, config).read(SECOND).count() == 2
+    assert published(spark, config).run.run_id == again.run_id
+
+
+def test_a_run_replaces_its_own_policies_and_years_and_leaves_others(world: World, config: RunConfig) -> None:
+    spark = world.spark
+    pipeline.run(spark, replace(config, performance_years=(2020, 2021)))
+    world.rows = [("c", 3)]
+    pipeline.run(spark, config)
+    kept = {("house", 2020, "a", 1), ("house", 2020, "b", 2)}
+    assert second(spark, config) == {*kept, ("house", 2021, "c", 3)}
+    world.rows = [("d", 4)]
+    pipeline.run(spark, replace(config, policies=(Policy("other"),)), only="second")
+    assert second(spark, config) == {*kept, ("house", 2021, "c", 3), ("other", 2021, "c", 3)}
+    pipeline.run(spark, config, start="second")
+    assert second(spark, config) == {*kept, ("house", 2021, "c", 3), ("other", 2021, "c", 3)}
+    result = pipeline.run(spark, config, group="load")
+    assert [receipt.table for receipt in result.receipts] == ["silver.first"]
+    pipeline.run(spark, config, group="gold")
+    assert second(spark, config) == {*kept, ("house", 2021, "d", 4), ("other", 2021, "c", 3)}
+
+
+def test_a_stage_alone_needs_what_it_reads(world: World, config: RunConfig) -> None:
+    with pytest.raises(StageError, match=r"silver\.first: not published yet"):
+        pipeline.run(world.spark, config, only="second")
+    with pytest.raises(ConfigError, match="no table third"):
+        pipeline.run(world.spark, config, only="third")
+    with pytest.raises(ConfigError, match="--rebuild third: there is no such table"):
+        pipeline.run(world.spark, config, rebuild=["third"])
+
+
+def test_a_run_that_fails_leaves_what_was_published(world: World, config: RunConfig) -> None:
+    spark = world.spark
+    good = pipeline.run(spark, config)
+    world.rows = [("c", 3)]
+    for error in (AuditError("no"), InputError("no"), ValueError("a fault of the package")):
+        world.happens = error
+        with pytest.raises(type(error)):
+            pipeline.run(spark, config)
+        assert second(spark, config) == BEFORE
+        assert [status for _, status in book(spark, config)][-2:] == ["started", "failed"]
+    world.rows, world.happens = [("c", 0)], None
+    with pytest.raises(AuditError, match=r"silver\.first: rule broken: n_is_positive by 1 rows; nothing is published"):
+        pipeline.run(spark, config)
+    assert published(spark, config).run.run_id == good.run_id
+    # also who reads the newest version past the book finds the published rows
+    newest = spark.read.format("delta").load(f"{config.warehouse.path}/silver/first")
+    assert {row["id"] for row in newest.collect()} == {"a", "b"}
+
+
+def test_what_an_unfinished_run_left_is_taken_back_at_the_next_start(
+    world: World, config: RunConfig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A driver that dies writes no last row and restores nothing."""
+    spark = world.spark
+    pipeline.run(spark, config)
+    world.rows, world.happens = [("c", 3)], SystemExit("the driver is gone")
+    with monkeypatch.context() as dying:
+        dying.setattr(pipeline, "restore_unfinished", lambda *_: [])
+        with pytest.raises(SystemExit):
+            pipeline.run(spark, config)
+    assert second(spark, config) == BEFORE
+    left = spark.read.format("delta").load(f"{config.warehouse.path}/silver/first")
+    assert [row["id"] for row in left.collect()] == ["c"]
+
+    world.happens = None
+    logging.getLogger("pmpm_spark").propagate = True
+    with caplog.at_level(logging.INFO, logger="pmpm_spark"):
+        pipeline.run(spark, config, only="second")
+    assert "silver.first: brought back to the last finished run" in caplog.messages
+    assert second(spark, config) == BEFORE
+
+
+def test_a_first_run_that_dies_leaves_nothing_to_read_and_nothing_doubled(
+    world: World, config: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spark = world.spark
+    world.happens = SystemExit("the driver is gone")
+    with monkeypatch.context() as dying:
+        dying.setattr(pipeline, "restore_unfinished", lambda *_: [])
+        with pytest.raises(SystemExit):
+            pipeline.run(spark, config)
+    with pytest.raises(InputError, match="no run has finished"):
+        published(spark, config)
+    world.happens, world.rows = None, [("c", 3)]
+    pipeline.run(spark, config)
+    assert second(spark, config) == {("house", 2021, "c", 3)}
+
+
+def test_a_table_that_differs_from_its_contract_is_refused_until_it_is_rebuilt(
+    world: World, config: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spark = world.spark
+    pipeline.run(spark, config)
+    wider = replace(FIRST, columns=(*FIRST.columns, count("more", "more")))
+    stages = (
+        Stage(wider, (), lambda: world.first().withColumn("more", F.lit(7))),
+        Stage(SECOND, (wider,), world.second, ("policies", "performance_years")),
+    )
+    use(monkeypatch, stages)
+    with pytest.raises(StageError) as caught:
+        pipeline.run(spark, config)
+    assert str(caught.value) == (
+        "silver.first: the stored table differs from its contract; rebuild it with `pmpm run --rebuild silver.first`"
+    )
+    world.happens = AuditError("no")
+    with pytest.raises(AuditError):
+        pipeline.run(spark, config, rebuild=["silver.first"])
+    assert second(spark, config) == BEFORE
+    restored = spark.read.format("delta").load(f"{config.warehouse.path}/silver/first")
+    assert restored.columns == ["id", "n"]
+
+    world.happens = None
+    pipeline.run(spark, config, rebuild=["silver.first"])
+    assert published(spark, config).read(wider).columns == ["id", "n", "more"]
+    assert second(spark, config) == BEFORE
+    pipeline.run(spark, config)
+
+
+def test_a_second_run_at_once_is_refused(world: World, config: RunConfig, capsys: pytest.CaptureFixture[str]) -> None:
+    with locked(config.warehouse), pytest.raises(BusyError) as caught:
+        pipeline.run(world.spark, config)
+    assert caught.value.exit_code == 2
+    assert str(caught.value) == f"{config.warehouse.path}: another run is at work in this warehouse; wait for its end"
+    pipeline.run(world.spark, config)
+
+
+HOLDER = """
+import sys, time
+from pmpm_spark.config import Warehouse
+from pmpm_spark.runs import locked
+with locked(Warehouse(path=sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def holder(config: RunConfig) -> Iterator[subprocess.Popen[str]]:
+    """Another process that holds the warehouse."""
+    root = str(Path(__file__).parent.parent)
+    command = [sys.executable, "-c", HOLDER, str(config.warehouse.path)]
+    environment = {**os.environ, "PYTHONPATH": root}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_the_lock_ends_with_its_process_however_it_ends(
+    holder: subprocess.Popen[str], config: RunConfig
+) -> None:
+    with pytest.raises(BusyError), locked(config.warehouse):
+        pass
+    holder.send_signal(signal.SIGKILL)
+    holder.wait(10)
+    with locked(config.warehouse):
+        pass
+
+
+def test_a_catalogs_schema_is_locked_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    schema, other = Warehouse(catalog="main", schema="pmpm"), Warehouse(catalog="main", schema="pmpm2")
+    with locked(schema), locked(other), pytest.raises(BusyError), locked(schema):
+        pass
+
+
+def test_a_folder_that_cannot_be_written_is_said_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match=r"not writable \(.+\); choose another warehouse.path") as caught, locked(
+        Warehouse(path=str(tmp_path / "file" / "warehouse"))
+    ):
+        pass
+    assert caught.value.exit_code == 2
+
+
+def test_run_ids_stand_in_the_order_of_their_starts() -> None:
+    ids: list[Any] = [new_run_id() for _ in range(5)]
+    assert ids == sorted(ids)
+    assert len(set(ids)) == 5
