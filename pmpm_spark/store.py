@@ -158,7 +158,9 @@ class Store:
         """
         try:
             newest = self.spark.sql(f"DESCRIBE HISTORY {self.name_of(table)} LIMIT 1").select("version").collect()
-        except PySparkException as error:
+        except Exception as error:
+            if not is_engine_error(error):
+                raise
             condition = engine_condition(error)
             if any(word in condition for word in ABSENT):
                 return None

@@ -295,9 +295,7 @@ def holder(config: RunConfig) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
-def test_the_lock_ends_with_its_process_however_it_ends(
-    holder: subprocess.Popen[str], config: RunConfig
-) -> None:
+def test_the_lock_ends_with_its_process_however_it_ends(holder: subprocess.Popen[str], config: RunConfig) -> None:
     with pytest.raises(BusyError), locked(config.warehouse):
         pass
     holder.send_signal(signal.SIGKILL)
@@ -315,8 +313,9 @@ def test_a_catalogs_schema_is_locked_too(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 def test_a_folder_that_cannot_be_written_is_said_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match=r"not writable \(.+\); choose another warehouse.path") as caught, locked(
-        Warehouse(path=str(tmp_path / "file" / "warehouse"))
+    with (
+        pytest.raises(ConfigError, match=r"not writable \(.+\); choose another warehouse.path") as caught,
+        locked(Warehouse(path=str(tmp_path / "file" / "warehouse"))),
     ):
         pass
     assert caught.value.exit_code == 2

@@ -26,7 +26,7 @@ VISITS = Table(
     grain="one row per member's visit",
     key=("member_id", "performance_year"),
     columns=(
-        text("member_id", "the member's id; a back\\slash and \"quotes\" change nothing"),
+        text("member_id", 'the member\'s id; a back\\slash and "quotes" change nothing'),
         year("performance_year", "year"),
         money("paid_amount", "paid"),
     ),

@@ -56,19 +56,19 @@ def scan(spark: SparkSession, path: str) -> tuple[SourceFile, ...]:
     Raises:
         InputError: there is nothing at the path.
     """
-    blocks = (
-        _lines(spark, [path])
-        .groupBy("path", "block")
-        .agg(
-            F.count(F.lit(1)).alias("lines"),
-            F.count_if(F.trim("value") != "").alias("rows"),
-            F.sum(F.octet_length("value")).alias("text_bytes"),
-            F.sum(F.xxhash64("value").cast(T.DecimalType(20, 0))).alias("hash"),
-            F.min_by("value", "line_id").alias("first_line"),
+    try:  # without Spark Connect the path is looked at as soon as it is named
+        found = (
+            _lines(spark, [path])
+            .groupBy("path", "block")
+            .agg(
+                F.count(F.lit(1)).alias("lines"),
+                F.count_if(F.trim("value") != "").alias("rows"),
+                F.sum(F.octet_length("value")).alias("text_bytes"),
+                F.sum(F.xxhash64("value").cast(T.DecimalType(20, 0))).alias("hash"),
+                F.min_by("value", "line_id").alias("first_line"),
+            )
+            .collect()
         )
-    )
-    try:
-        found = blocks.collect()
     except PySparkException as error:
         if "PATH_NOT_FOUND" in str(error):
             raise InputError(f"{path}: there is no such file or folder") from None
