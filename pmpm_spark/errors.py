@@ -49,3 +49,10 @@ class AuditError(PmpmError):
 
 class StageError(PmpmError):
     """Raised when the engine fails while a stage's table is computed or written."""
+
+
+def is_engine_error(error: BaseException) -> bool:
+    """Whether the engine raised it: as PySpark's error or, for what PySpark has no error of its own, as Java's."""
+    from pyspark.errors import PySparkException
+
+    return isinstance(error, PySparkException) or hasattr(error, "java_exception")

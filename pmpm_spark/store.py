@@ -20,7 +20,7 @@ from pyspark.sql import Observation
 from pyspark.sql import functions as F
 
 from pmpm_spark.config import Warehouse
-from pmpm_spark.errors import AuditError, StageError
+from pmpm_spark.errors import AuditError, StageError, is_engine_error
 from pmpm_spark.reference import reference_table
 from pmpm_spark.table import Table, conform, small_frame
 
@@ -143,9 +143,11 @@ class Store:
         # a rule holds where it is null; for Delta alone it would not
         properties = {f"delta.constraints.{name}": f"({rule}) IS NOT FALSE" for name, rule in table.rules.items()}
         told = ", ".join(f"{_text(key)} = {_text(value)}" for key, value in properties.items())
+        # CREATE OR REPLACE would keep what lies in the folder of an unfinished run, and refuse another schema
+        verb = "CREATE" if self.current_version(table) is None else "REPLACE"
         self._forget_last_version()
         self.spark.sql(
-            f"CREATE OR REPLACE TABLE {self.name_of(table)} ({columns}) USING delta{layout} "
+            f"{verb} TABLE {self.name_of(table)} ({columns}) USING delta{layout} "
             f"COMMENT {_text(table.grain)}" + (f" TBLPROPERTIES ({told})" if told else "")
         )
         self.versions[table.name] = self._last_version(table)
@@ -186,13 +188,11 @@ class Store:
         for condition in holds.values():
             observed = observed.where(condition)
         self._forget_last_version()
-        writer = observed.write.format("delta").mode("append" if append else "overwrite")
-        if slices is not None:
-            writer = writer.option("replaceWhere", _predicate(slices))
-        if self.warehouse.path is not None:
-            writer.save(self._path(table))
+        writer = observed.writeTo(self.name_of(table))
+        if append:
+            writer.append()
         else:
-            writer.saveAsTable(self.name_of(table))
+            writer.overwrite(F.lit(True) if slices is None else F.expr(_predicate(slices)))
         counts = seen.get
         faults = [f"{name} by {counts[f'broken_{i}']:,} rows" for i, name in enumerate(holds) if counts[f"broken_{i}"]]
         if faults:
@@ -245,11 +245,6 @@ def contract_hash(table: Table) -> str:
         table.cluster_by,
     ]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:12]
-
-
-def is_engine_error(error: BaseException) -> bool:
-    """Whether the engine raised it: as PySpark's error or, for what PySpark has no error of its own, as Java's."""
-    return isinstance(error, PySparkException) or hasattr(error, "java_exception")
 
 
 def engine_condition(error: BaseException) -> str:

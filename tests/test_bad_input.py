@@ -78,7 +78,7 @@ def write_delivery(folder: Path) -> None:
         claim("carrier", "CNRYCLAIM5", ONE, day, "18-Oct-2021", "10"),  # rejected
         visit("", ONE, day, "10", "111", "9001"),  # rejected
         visit("CNRYCLAIM6", NINE, day, "31.25", "111", "9001"),  # accepted, of nobody enrolled
-        visit("CNRYCLAIM7", "", day, "1O", "111", "9001", LINE_NUM="one", LINE_ALOWD_CHRG_AMT="1O"),  # rejected
+        visit("CNRYCLAIM7", "", day, "10", "111", "9001", LINE_NUM="one", LINE_ALOWD_CHRG_AMT="1O"),  # rejected
         visit("CNRYCLAIM8", ONE, day, "10", "111", "9001")[:200],  # rejected: the file ends here
     ]
     windows = "\r\n".join(["|".join(heading("carrier")), *lines])

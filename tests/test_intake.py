@@ -1,4 +1,3 @@
-# ruff: noqa: E501
 """What becomes of each delivered row, and the proof that none was lost."""
 
 from pyspark.sql import functions as F

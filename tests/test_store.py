@@ -244,6 +244,26 @@ def test_a_former_version_can_be_restored(store: Store) -> None:
     assert rows(store) == FIRST_ROWS
 
 
+def test_a_table_of_a_first_run_that_never_finished_is_made_anew(store: Store) -> None:
+    """The next run knows no version of it: what lies there must not count, whatever its columns."""
+    store.publish(VISITS, visits(store, FIRST))
+    store.publish(OTHERS, frame(store.spark, OTHERS, "id\nx"))
+    next_run = Store(store.spark, store.warehouse)
+    next_run.publish(VISITS, visits(store, "c | 2021 | 9.00"), append=True)
+    assert rows(next_run) == [("c", "2021", "9.00")]
+    wider = Table(**{**vars(OTHERS), "columns": (text("id", "id"), text("more", "more")), "cluster_by": ()})
+    next_run.publish(wider, frame(store.spark, wider, "id | more\ny | z"))
+    assert rows(next_run, wider) == [("y", "z")]
+    store.restore(OTHERS, 1)
+    assert rows(store, OTHERS) == [("x",)]
+
+
+def test_a_table_whose_very_first_commit_was_cut_off_is_made(store: Store) -> None:
+    Path(f"{store.warehouse.path}/silver/visits/_delta_log").mkdir(parents=True)
+    store.publish(VISITS, visits(store, FIRST))
+    assert rows(store) == FIRST_ROWS
+
+
 def test_readers_see_the_version_that_counts_and_not_the_newest(store: Store) -> None:
     store.publish(VISITS, visits(store, FIRST))
     reader = Store(store.spark, store.warehouse, versions=store.versions)

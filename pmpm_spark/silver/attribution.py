@@ -72,8 +72,9 @@ def attribution(
 
 
 def _as_supplied(member_attribution: DataFrame, performance_years: Sequence[int]) -> DataFrame:
-    """The payer's list; of two networks for one year the lowest network_id, then the lowest physician."""
-    lowest = F.min(F.struct("network_id", "physician_npi", "practice_tin")).alias("lowest")
+    """The payer's list; of two networks for one year the lowest network_id, then the lowest physician that is named."""
+    is_unnamed = (F.col("physician_npi") == "").alias("is_unnamed")
+    lowest = F.min(F.struct("network_id", is_unnamed, "physician_npi", "practice_tin")).alias("lowest")
     chosen = (
         member_attribution.where(F.col("performance_year").isin(*performance_years))
         .groupBy("performance_year", "member_id")

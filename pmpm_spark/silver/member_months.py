@@ -21,15 +21,6 @@ from pmpm_spark.table import MONTHS, TEXTS, Table, column, day, flag, text, year
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-REASONS = (
-    "DECEASED",
-    "NOT_ENROLLED",
-    "NOT_IN_PART_A_AND_B",
-    "MEDICARE_ADVANTAGE",
-    "MEDICARE_SECONDARY",
-    "NON_US_RESIDENT",
-)
-"""Why a month does not count, in the order in which the first one decides."""
 ENROLLMENT_TYPES = ("ESRD", "DISABLED", "AGED_DUAL", "AGED_NON_DUAL", "OTHER")
 
 MEMBER_MONTHS = Table(
@@ -222,6 +213,7 @@ def _judged(months: DataFrame, policy: Policy) -> DataFrame:
         is_secondary = is_covered & _is_bit("secondary_bits", place)
     claims_name_payer = F.coalesce(F.array_contains("secondary_numbers", F.col("number")), F.lit(False))
     has_died = F.coalesce(F.col("number") > F.col("death_number"), F.lit(False))
+    # in the order in which the first one decides
     fails: dict[str, Column | None] = {
         "NOT_ENROLLED": ~is_covered,
         "NOT_IN_PART_A_AND_B": _not_both(policy, is_both, looks_at_whole_month),

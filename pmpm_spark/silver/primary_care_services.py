@@ -47,7 +47,7 @@ PRIMARY_CARE_SERVICES = Table(
         text("place_of_service", "place of service; empty where not told"),
         flag("in_snf", "the day lies in a skilled nursing stay"),
         flag("in_inpatient", "the day lies in an inpatient stay"),
-        flag("has_base_code", "another code of the set stands on the same claim and day"),
+        flag("has_base_code", "a code of the set that is no prolonged service stands on the claim that day"),
         money("allowed_amount", "charge of the lines above 0; where not told: paid and patient's share"),
         count("visits", "lines with a code of the set"),
     ),

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
-from pyspark.errors import PySparkException
 from pyspark.sql import Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from pmpm_spark.errors import InputError
+from pmpm_spark.errors import InputError, is_engine_error
 from pmpm_spark.table import Column, column, small_frame, text
 
 if TYPE_CHECKING:
@@ -69,7 +68,9 @@ def scan(spark: SparkSession, path: str) -> tuple[SourceFile, ...]:
             )
             .collect()
         )
-    except PySparkException as error:
+    except Exception as error:
+        if not is_engine_error(error):
+            raise
         if "PATH_NOT_FOUND" in str(error):
             raise InputError(f"{path}: there is no such file or folder") from None
         raise InputError(f"{path}: not readable ({type(error).__name__})") from None

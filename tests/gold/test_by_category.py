@@ -1,4 +1,3 @@
-# ruff: noqa: E501
 """Lines, services and PMPM by network and service category."""
 
 from pmpm_spark.gold.network_pmpm import NETWORK_PMPM

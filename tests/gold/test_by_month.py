@@ -1,4 +1,3 @@
-# ruff: noqa: E501
 """PMPM by network and month."""
 
 from pmpm_spark.gold.network_pmpm_by_month import NETWORK_PMPM_BY_MONTH, network_pmpm_by_month

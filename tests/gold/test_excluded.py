@@ -1,4 +1,3 @@
-# ruff: noqa: E501
 """Every month and dollar that does not count stands under its first reason."""
 
 from pmpm_spark.gold.excluded import EXCLUDED, excluded

@@ -1,4 +1,3 @@
-# ruff: noqa: E501
 """Practices and physicians stand inside their network, and add up to it."""
 
 from pmpm_spark.gold.physician_pmpm import PHYSICIAN_PMPM, physician_pmpm

@@ -693,7 +693,7 @@ def _services_of_claims(con: duckdb.DuckDBPyConnection) -> None:
             WHEN c.kind IN ('inpatient', 'snf') THEN (s.claim_id IS NOT NULL)::INTEGER
             WHEN c.service_category = 'emergency' THEN (row_number() OVER (
                 PARTITION BY c.service_category, c.is_denied, c.member_id, c.service_thru
-                ORDER BY c.claim_id DESC) = 1)::INTEGER
+                ORDER BY c.claim_id) = 1)::INTEGER
             ELSE 1 END AS services
         FROM institutional_claims c
         LEFT JOIN last_claims_of_stays s ON s.kind = c.kind AND s.claim_id = c.claim_id""")

@@ -1,4 +1,3 @@
-# ruff: noqa: E501
 """Whose member it is: plurality and the payer's list, tie by tie (design section 3.3)."""
 
 import pytest

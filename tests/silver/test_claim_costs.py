@@ -1,4 +1,3 @@
-# ruff: noqa: E501
 """Costs by member, months, category, roster network and denial; what is one service."""
 
 import random

@@ -1,4 +1,3 @@
-# ruff: noqa: E501
 """What each month of a member cost, and what of it the policy counts."""
 
 import pytest

@@ -1,4 +1,3 @@
-# ruff: noqa: E501
 """A member's year: eligible months and counted dollars, whose it is, how sick."""
 
 import pytest

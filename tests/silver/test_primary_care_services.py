@@ -1,4 +1,3 @@
-# ruff: noqa: E501
 """What attribution reads instead of the claims."""
 
 import pytest

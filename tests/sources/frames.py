@@ -9,7 +9,6 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
 from pmpm_spark.sources.rif.layout import BRONZE
-from pmpm_spark.table import small_frame
 from tests.rif_files import heading
 
 LOADED_AT = datetime(2024, 1, 1, tzinfo=UTC)
@@ -25,7 +24,7 @@ def bronze(spark: SparkSession, kind: str, *lines: str, file: str = "f.csv", bat
         rows.append((*told, file, number, batch, LOADED_AT, hash_of(line), None if is_whole else line))
     table = BRONZE[kind]
     assert table.column_names[: len(heading(kind))] == heading(kind)
-    return small_frame(spark, rows, T.StructType([T.StructField(c.name, c.type) for c in table.columns]))
+    return spark.createDataFrame(rows, T.StructType([T.StructField(c.name, c.type) for c in table.columns]))
 
 
 def hash_of(line: str) -> int:
