@@ -67,7 +67,16 @@ class House:
         environment = self.environment(JAVA_HOME=str(find_java().home))
         # spark-submit itself is looked for on the PATH that it will use
         command[0] = shutil.which(command[0], path=environment["PATH"]) or command[0]
-        return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=self.root, check=False)
+        # spark-submit sends what Python says on stderr to its own stdout
+        return subprocess.run(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=environment,
+            cwd=self.root,
+            check=False,
+        )
 
     def figures(self, spark: SparkSession) -> list[tuple[Any, ...]]:
         names = (
@@ -76,8 +85,8 @@ class House:
         )  # fmt: skip
         read = published(spark, load_config(str(self.config))).read(NETWORK_PMPM)
         texts = ("member_months", "paid_amount", "in_network_paid_amount", "adjusted_amount")
-        cells = [F.col(name).cast("string") if name in texts else F.col(name) for name in names]
-        return [tuple(row) for row in read.orderBy("network_id").select(*cells).collect()]
+        cells = [F.col(name).cast("string") if name in texts else F.round(name, 12).alias(name) for name in names[1:]]
+        return [tuple(row) for row in read.orderBy("network_id").select("network_id", *cells).collect()]
 
     def left_out(self, spark: SparkSession) -> list[tuple[Any, ...]]:
         read = published(spark, load_config(str(self.config))).read(EXCLUDED)
@@ -109,10 +118,10 @@ def test_the_jobs_of_the_groups_make_the_figures_together(
     submitted: dict[str, Answer], house: House, spark: SparkSession
 ) -> None:
     assert {job: answer.returncode for job, answer in submitted.items()} == dict.fromkeys(submitted, 0), [
-        answer.stderr[-2000:] for answer in submitted.values()
+        answer.stdout[-2000:] for answer in submitted.values()
     ]
-    assert "silver.claim_lines" in submitted["run_load.py"].stderr
-    assert "silver.member_years" not in submitted["run_load.py"].stderr
+    assert "silver.claim_lines" in submitted["run_load.py"].stdout
+    assert "silver.member_years" not in submitted["run_load.py"].stdout
     assert "networks by adjusted PMPM" in submitted["run_gold.py"].stdout
     assert house.figures(spark) == WITHOUT_LATE_FILE
     assert house.left_out(spark) == panel.LEFT_OUT
@@ -158,8 +167,8 @@ def finished(killed: str, house: House) -> Answer:
 def test_the_run_after_a_kill_ends_with_the_figures_of_a_clean_one(
     finished: Answer, house: House, spark: SparkSession
 ) -> None:
-    assert finished.returncode == 0, finished.stderr[-2000:]
-    assert f"{LATE.name}: brought back to the last finished run" in finished.stderr
+    assert finished.returncode == 0, finished.stdout[-2000:]
+    assert f"{LATE.name}: brought back to the last finished run" in finished.stdout
     assert house.figures(spark) == panel.NETWORKS
     assert house.left_out(spark) == panel.LEFT_OUT
     assert published(spark, load_config(str(house.config))).read(LATE).count() == 2

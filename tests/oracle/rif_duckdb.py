@@ -417,50 +417,46 @@ def _read_side_input(
 
 
 def _judge_rows(con: duckdb.DuckDBPyConnection) -> None:
-    """Type every row, and give it one verdict: rejected, else duplicate, else superseded, else accepted."""
+    """Type every row, and give it one verdict: rejected, accepted, duplicate or superseded."""
     for group in GROUPS:
         _type_rows(con, group)
 
-    # Enrollment: one row per member and reference year stands, the later file's, then the later row.
+    # Enrollment: one row per member and reference year stands, the later file's, then the later row. The same
+    # line once more is a duplicate of it; any other row for the member and year is superseded.
     con.execute("""
         CREATE TABLE judged_beneficiary AS
         SELECT *, CASE
             WHEN is_rejected THEN 'rejected'
-            WHEN row_number() OVER (PARTITION BY is_rejected, line_hash ORDER BY file DESC, row DESC) > 1
-                THEN 'duplicate'
-            WHEN row_number() OVER (PARTITION BY is_rejected, BENE_ID, year ORDER BY file DESC, row DESC) > 1
-                THEN 'superseded'
-            ELSE 'accepted' END AS verdict
-        FROM typed_beneficiary""")
+            WHEN row_number() OVER versions = 1 THEN 'accepted'
+            WHEN line_hash = first_value(line_hash) OVER versions THEN 'duplicate'
+            ELSE 'superseded' END AS verdict
+        FROM typed_beneficiary
+        WINDOW versions AS (PARTITION BY is_rejected, BENE_ID, year ORDER BY file DESC, row DESC)""")
 
     # Claims: of one claim's deliveries (processing date, then UPDATE after INSERT) the latest stands; in it,
-    # of two rows with one line number the later row; and nothing where that row is not final.
+    # of two rows with one line number the later row; and nothing where that row is not final. A line that
+    # repeats the one that stands for its line number is a duplicate.
     for group in ("institutional", "professional", "pharmacy"):
         con.execute(f"""
             CREATE TABLE judged_{group} AS
-            WITH repeats AS (
-                SELECT *,
-                    row_number() OVER (PARTITION BY kind, is_rejected, line_hash ORDER BY file DESC, row DESC)
-                        AS copy
-                FROM typed_{group}
-            ),
-            ranked AS (
+            WITH ranked AS (
                 SELECT *,
                     rank() OVER (
-                        PARTITION BY kind, is_rejected, copy > 1, claim_id
+                        PARTITION BY kind, is_rejected, claim_id
                         ORDER BY delivered_on DESC NULLS LAST, is_update DESC
                     ) AS delivery,
-                    row_number() OVER (
-                        PARTITION BY kind, is_rejected, copy > 1, claim_id, delivered_on, is_update,
-                            line_number
-                        ORDER BY file DESC, row DESC
-                    ) AS version_of_line
-                FROM repeats
+                    row_number() OVER versions_of_line AS version_of_line,
+                    first_value(line_hash) OVER versions_of_line AS last_line_hash
+                FROM typed_{group}
+                WINDOW versions_of_line AS (
+                    PARTITION BY kind, is_rejected, claim_id, delivered_on, is_update, line_number
+                    ORDER BY file DESC, row DESC)
             )
             SELECT *, CASE
                 WHEN is_rejected THEN 'rejected'
-                WHEN copy > 1 THEN 'duplicate'
-                WHEN delivery > 1 OR version_of_line > 1 OR is_not_final THEN 'superseded'
+                WHEN delivery > 1 THEN 'superseded'
+                WHEN version_of_line > 1 AND line_hash = last_line_hash THEN 'duplicate'
+                WHEN version_of_line > 1 OR is_not_final THEN 'superseded'
                 ELSE 'accepted' END AS verdict
             FROM ranked""")
 
