@@ -13,6 +13,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyspark.errors import PySparkException
@@ -73,6 +74,9 @@ class Store:
         self.warehouse = warehouse
         self.reference_path = reference_path
         self.versions: dict[str, int] = dict(versions or {})
+        # SQL takes only an absolute path, or one with a scheme, for a path
+        given = (warehouse.path or "").rstrip("/")
+        self._root = given if ":" in given else str(Path(given).absolute())
 
     def name_of(self, table: Table) -> str:
         """The table's name in SQL, quoted."""
@@ -215,7 +219,7 @@ class Store:
         return reader.load(self._path(table)) if self.warehouse.path is not None else reader.table(self.name_of(table))
 
     def _path(self, table: Table) -> str:
-        return f"{str(self.warehouse.path).rstrip('/')}/{table.layer}/{table.short_name}"
+        return f"{self._root}/{table.layer}/{table.short_name}"
 
     def _forget_last_version(self) -> None:
         """Before a commit: Delta makes none where nothing changes, and would tell that of another table."""
