@@ -57,13 +57,12 @@ def test_pass_through_is_paid_beside_inpatient_claims_for_each_covered_day(spark
     ]
 
 
-@pytest.mark.parametrize("kind", [k for k in INSTITUTIONAL_KINDS if k != "inpatient"])
-def test_other_institutional_claims_pay_their_header(spark, kind: str) -> None:
-    days = {"CLM_UTLZTN_DAY_CNT": "10"} if kind in ("snf", "hospice") else {}
-    [row] = typed(spark, kind, stay("c1", "123.45", kind=kind, **days))
-    assert (row["paid_amount"], row["pass_through_amount"]) == (Decimal("123.45"), 0)
-    claim_type = {"outpatient": "outpatient", "snf": "snf", "hha": "home_health", "hospice": "hospice"}[kind]
-    assert (row["claim_type"], row["amounts_are_claims"]) == (claim_type, True)
+def test_other_institutional_claims_pay_their_header(spark) -> None:
+    types = {"outpatient": "outpatient", "snf": "snf", "hha": "home_health", "hospice": "hospice"}
+    days = {"snf": {"CLM_UTLZTN_DAY_CNT": "10"}, "hospice": {"CLM_UTLZTN_DAY_CNT": "10"}}
+    rows = settled(spark, **{kind: [stay(kind, "123.45", kind=kind, **days.get(kind, {}))] for kind in types})
+    assert {row["claim_id"]: row["claim_type"] for row in rows} == types
+    assert set(column(rows, "paid_amount", "pass_through_amount")) == {(Decimal("123.45"), Decimal(0))}
 
 
 def test_the_header_counts_once_on_the_first_readable_line(spark) -> None:
@@ -130,11 +129,16 @@ def test_a_drug_event_and_a_claim_of_one_number_are_two_things(spark) -> None:
     ]
 
 
-@pytest.mark.parametrize(("reason", "denied"), [("", False), (" ", False), ("A", True), ("P", True), ("0", True)])
-def test_a_non_payment_reason_denies_an_institutional_claim(spark, reason: str, denied: bool) -> None:
-    kinds = ("inpatient", "outpatient", "snf", "hha", "hospice")
-    rows = settled(spark, **{k: [stay(k, "1", kind=k, CLM_MDCR_NON_PMT_RSN_CD=reason)] for k in kinds})
-    assert column(rows, "is_denied") == [denied] * 5
+def test_a_non_payment_reason_denies_an_institutional_claim(spark) -> None:
+    reasons = {"": False, " ": False, "A": True, "P": True, "0": True}
+    told = {
+        kind: [stay(f"{kind} {reason}", "1", kind=kind, CLM_MDCR_NON_PMT_RSN_CD=reason) for reason in reasons]
+        for kind in INSTITUTIONAL_KINDS
+    }
+    rows = settled(spark, **told)
+    assert len(rows) == len(INSTITUTIONAL_KINDS) * len(reasons)
+    for row in rows:
+        assert row["is_denied"] == reasons[row["claim_id"].partition(" ")[2]], row["claim_id"]
 
 
 LINE_DENIALS = {"": False, " ": False, "A": False, "R": False, "S": False, "C": True, "D": True, "I": True, "0": True}

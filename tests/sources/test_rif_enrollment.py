@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable
 
-import pytest
-
 from pmpm_spark.intake import coverage_records, members
 from pmpm_spark.sources.rif import all_enrollment_rows
 from pmpm_spark.sources.rif.enrollment import enrollment_rows
@@ -82,15 +80,15 @@ def test_hmo_codes(spark) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("contract", "letters"),
-    [("H1234", "ABC"), ("R0001", "ABC"), ("E9999", "ABC"), ("90091", "ABC"), ("Y0001", "ABC"), ("9A", "AB"),
-     ("N", "AB"), ("0", "AB"), ("*", "AB"), ("", "AB"), (" ", "AB")],
-)  # fmt: skip
-def test_part_c_by_contract(spark, contract: str, letters: str) -> None:
-    line = enrolled("m1", 2021, hmo="1" * 12, contract=contract)
-    assert runs(spark, line, part_c="part_c_contract") == [("m1", "2021-01", "2021-12", letters)]
-    assert runs(spark, line, part_c="hmo_indicator") == [("m1", "2021-01", "2021-12", "ABC")]
+def test_part_c_by_contract(spark) -> None:
+    contracts = {
+        "H1234": "ABC", "R0001": "ABC", "E9999": "ABC", "90091": "ABC", "Y0001": "ABC", "9A": "AB", "N": "AB",
+        "0": "AB", "*": "AB", "": "AB", " ": "AB",
+    }  # fmt: skip
+    lines = [enrolled(f"<{contract}>", 2021, hmo="1" * 12, contract=contract) for contract in contracts]
+    told = {run[0]: run[3] for run in runs(spark, *lines, part_c="part_c_contract")}
+    assert told == {f"<{contract}>": letters for contract, letters in contracts.items()}
+    assert {run[3] for run in runs(spark, *lines, part_c="hmo_indicator")} == {"ABC"}
 
 
 def test_september_is_read_from_its_own_column(spark) -> None:
@@ -120,11 +118,11 @@ def test_dual_codes_that_lost_their_zero_get_it_back(spark) -> None:
     assert [run[4] for run in runs(spark, line, also=("dual_status_code",))] == ["03", "10", "NA", None]
 
 
-@pytest.mark.parametrize(
-    ("state", "in_us"), [("41", True), ("", True), ("40", True), ("48", True), ("54", False), ("62", False)]
-)
-def test_foreign_states(spark, state: str, in_us: bool) -> None:
-    assert [run[4] for run in runs(spark, enrolled("m1", 2021, STATE_CODE=state), also=("resides_in_us",))] == [in_us]
+def test_foreign_states(spark) -> None:
+    states = {"41": True, "": True, "40": True, "48": True, "54": False, "62": False}
+    lines = [enrolled(f"<{state}>", 2021, STATE_CODE=state) for state in states]
+    found = {run[0]: run[4] for run in runs(spark, *lines, also=("resides_in_us",))}
+    assert found == {f"<{state}>": in_us for state, in_us in states.items()}
 
 
 def test_an_unknown_buy_in_code_rejects_the_row(spark) -> None:
