@@ -100,6 +100,8 @@ def load_config(path: str | None, sets: Sequence[str] = ()) -> RunConfig:
     Raises:
         ConfigError: names the file and the key.
     """
+    if path is None and not sets:
+        raise ConfigError("there is no configuration: give --config FILE, or every setting with --set")
     said = _toml(Path(path)) if path is not None else {}
     where = path if path is not None else "--set"
     changes: dict[str, Any] = {}

@@ -147,13 +147,16 @@ class Store:
         # a rule holds where it is null; for Delta alone it would not
         properties = {f"delta.constraints.{name}": f"({rule}) IS NOT FALSE" for name, rule in table.rules.items()}
         told = ", ".join(f"{_text(key)} = {_text(value)}" for key, value in properties.items())
-        # CREATE OR REPLACE would keep what lies in the folder of an unfinished run, and refuse another schema
-        verb = "CREATE" if self.current_version(table) is None else "REPLACE"
-        self._forget_last_version()
-        self.spark.sql(
-            f"{verb} TABLE {self.name_of(table)} ({columns}) USING delta{layout} "
-            f"COMMENT {_text(table.grain)}" + (f" TBLPROPERTIES ({told})" if told else "")
+        said = f"TABLE {self.name_of(table)} ({columns}) USING delta{layout} COMMENT {_text(table.grain)}" + (
+            f" TBLPROPERTIES ({told})" if told else ""
         )
+        self._forget_last_version()
+        try:  # not CREATE OR REPLACE: in a folder it keeps the rows of a table that stands there
+            self.spark.sql(f"REPLACE {said}")
+        except Exception as error:
+            if not is_engine_error(error) or not _is_absent(error):
+                raise
+            self.spark.sql(f"CREATE {said}")
         self.versions[table.name] = self._last_version(table)
 
     def current_version(self, table: Table) -> int | None:
@@ -167,10 +170,9 @@ class Store:
         except Exception as error:
             if not is_engine_error(error):
                 raise
-            condition = engine_condition(error)
-            if any(word in condition for word in ABSENT):
+            if _is_absent(error):
                 return None
-            raise StageError(f"{table.name}: its Delta log cannot be read ({condition})") from None
+            raise StageError(f"{table.name}: its Delta log cannot be read ({engine_condition(error)})") from None
         return int(newest[0][0]) if newest else None
 
     def restore(self, table: Table, version: int) -> None:
@@ -259,6 +261,11 @@ def engine_condition(error: BaseException) -> str:
     if hasattr(error, "java_exception"):
         return str(error.java_exception.getClass().getSimpleName())
     return type(error).__name__
+
+
+def _is_absent(error: Exception) -> bool:
+    """Whether the engine says that there is no such table."""
+    return any(word in engine_condition(error) for word in ABSENT)
 
 
 def _quoted(name: str) -> str:

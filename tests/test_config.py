@@ -153,3 +153,8 @@ def test_a_secret_is_refused_and_not_repeated(tmp_path: Path, key: str) -> None:
     message = refused(tmp_path, GOOD, f"{key}=hunter2")
     assert "secrets do not belong in a configuration" in message
     assert "hunter2" not in message
+
+
+def test_no_configuration_at_all_is_said() -> None:
+    with pytest.raises(ConfigError, match="give --config FILE"):
+        load_config(None)

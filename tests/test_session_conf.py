@@ -49,6 +49,7 @@ def test_the_file_for_small_inputs_says_all_that_the_other_says_and_more() -> No
     assert set(small) - set(local) == {
         "spark.driver.extraJavaOptions",
         "spark.databricks.delta.stats.collect",
+        "spark.sql.adaptive.enabled",
     }
 
 

@@ -41,7 +41,7 @@ def explained(warehouse: Published, member_id: str, month: str | None) -> str:
             + (" in this month" if month else "")
         )
     whose = warehouse.read(ATTRIBUTION).where(is_member).orderBy("policy", "performance_year").collect()
-    parts = ["Attribution", _attribution(whose), "", "Months", _months(months), "", "Dollars", _dollars(costs)]
+    parts = ["Attribution", _attribution(whose), "", "Months", _months(months), "", "Dollars", _dollars(costs, month)]
     return "\n".join(parts)
 
 
@@ -74,7 +74,7 @@ def _months(rows: list[Row]) -> str:
     return as_table(Rows(names, told)) if told else "no member month: not covered in any performance year of the run"
 
 
-def _dollars(rows: list[Row]) -> str:
+def _dollars(rows: list[Row], month: str | None) -> str:
     """Each month's category, in parts as `excluded` has them."""
     names = (
         "policy",
@@ -97,7 +97,8 @@ def _dollars(rows: list[Row]) -> str:
         )
         for row in rows
     ]
-    return as_table(Rows(names, told)) if told else "no claim line in any performance year of the run"
+    where = "in any performance year of the run" if month is None else f"in {month}"
+    return as_table(Rows(names, told)) if told else f"no claim line {where}"
 
 
 def _why_not(row: Row) -> str:
