@@ -61,7 +61,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         (("runn",), "invalid choice: 'runn'"),
         (("run", "--colour"), "unrecognized arguments: --colour"),
         (("run", "--only", "a", "--from", "b"), "not allowed with"),
-        (("run",), "source is missing"),
+        (("run",), "give --config FILE"),
         (("run", "--config", "no/such.toml"), "no/such.toml: there is no such file"),
         (("run", *WITH_WAREHOUSE, "--set", "source.paht=x"), "unknown key source.paht"),
         (("run", *WITH_WAREHOUSE, "--set", "policy.cost.amount=x"), "cost.amount"),
