@@ -237,7 +237,7 @@ class Store:
             return int(told)
         newest = self.current_version(table)
         if newest is None:
-            raise StageError(f"{table.name}: the table is gone")
+            raise StageError(f"{table.name}: {self.name_of(table)} holds no table though it is there; delete it")
         return newest
 
 
