@@ -45,7 +45,7 @@ build: $(READY) ## the wheel and the source archive, in dist
 
 constraints: ## write constraints.txt anew (needs uv)
 	@head -2 constraints.txt > constraints.new
-	@uv pip compile pyproject.toml --extra local --extra report --extra dev --generate-hashes --upgrade --quiet \
+	@uv pip compile pyproject.toml --extra local --extra embedded --extra report --extra dev --generate-hashes --upgrade --quiet \
 	    --python-version 3.11 --python-platform x86_64-manylinux_2_28 --no-config --no-header --no-annotate \
 	    --no-emit-index-url --no-emit-find-links >> constraints.new
 	@mv constraints.new constraints.txt

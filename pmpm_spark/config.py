@@ -10,6 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from pmpm_spark.engine import ENGINES, SPARK
 from pmpm_spark.errors import ConfigError
 from pmpm_spark.policy import Policy, one_of, policy_from
 from pmpm_spark.settings import read_settings
@@ -69,6 +70,7 @@ class FileConfig:
     performance_years: tuple[int, ...]
     policy: tuple[str, ...] = ("conf/policies/default.toml",)
     reference: Reference = Reference()
+    engine: str = field(default=SPARK, metadata=one_of(*ENGINES))
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ class RunConfig:
     performance_years: tuple[int, ...]
     policies: tuple[Policy, ...]
     reference: Reference = Reference()
+    engine: str = SPARK
 
     def __post_init__(self) -> None:
         if not self.performance_years:
@@ -94,8 +97,8 @@ class RunConfig:
             raise ConfigError(f"policy: give at least one, and none twice (given: {', '.join(labels) or 'none'})")
 
 
-def load_config(path: str | None, sets: Sequence[str] = ()) -> RunConfig:
-    """The configuration from its file (or from `--set` alone) and the changes of one run.
+def load_config(path: str | None, sets: Sequence[str] = (), engine: str | None = None) -> RunConfig:
+    """The configuration from its file (or from `--set` alone) and the changes of one run; `engine` comes before both.
 
     Raises:
         ConfigError: names the file and the key.
@@ -107,11 +110,15 @@ def load_config(path: str | None, sets: Sequence[str] = ()) -> RunConfig:
     changes: dict[str, Any] = {}
     for assignment in sets:
         _assign(said, changes, assignment)
+    if engine is not None:
+        said["engine"] = engine
     if "policy" in said and isinstance(said["policy"], str):
         said["policy"] = [said["policy"]]
     config = read_settings(FileConfig, said, where)
     policies = tuple(_policy(name, changes) for name in config.policy)
-    return RunConfig(config.source, config.warehouse, config.performance_years, policies, config.reference)
+    return RunConfig(
+        config.source, config.warehouse, config.performance_years, policies, config.reference, config.engine
+    )
 
 
 def load_policy(path: str, changes: dict[str, Any] | None = None) -> Policy:

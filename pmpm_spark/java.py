@@ -24,6 +24,7 @@ from pathlib import Path
 from pmpm_spark.errors import PmpmError, SetupError
 
 SUPPORTED = (17, 21)
+JAVA_HOME = "JAVA_HOME"
 VECTOR_MODULE = "--add-modules=jdk.incubator.vector"
 FIX = (
     "install one (Debian, Ubuntu: apt-get install openjdk-17-jre-headless; "
@@ -71,7 +72,7 @@ def ensure_java() -> Java:
     Raises: SetupError when there is none.
     """
     java = find_java()
-    os.environ["JAVA_HOME"] = str(java.home)
+    os.environ[JAVA_HOME] = str(java.home)
     return java
 
 
@@ -93,9 +94,9 @@ def candidates() -> Iterator[Candidate]:
     """The Javas of this machine in the order in which they are tried; each is looked at only when asked
     for.
     """
-    java_home = os.environ.get("JAVA_HOME")
+    java_home = os.environ.get(JAVA_HOME)
     if java_home:
-        yield _look_at(Path(java_home, "bin", "java"), "JAVA_HOME")
+        yield _look_at(Path(java_home, "bin", "java"), JAVA_HOME)
     on_path = shutil.which("java")
     if on_path:
         yield _look_at(Path(on_path), "java on the PATH")
@@ -138,7 +139,10 @@ def _look_at(executable: Path, source: str) -> Candidate:
         version = re.search(r"^\s*java\.specification\.version = (?:1\.)?(\d+)", text, re.MULTILINE)
         home = re.search(r"^\s*java\.home = (.+?)\s*$", text, re.MULTILINE)
         if answer.returncode == 0 and version and home:
-            return Candidate(executable, source, int(version[1]), Path(home[1]), bool(options))
+            # a JAVA_HOME that starts as it is stays: it may be the stand-in, and the Java behind it would not start
+            is_home = bool(options) and source == JAVA_HOME
+            kept = executable.parent.parent if is_home else Path(home[1])
+            return Candidate(executable, source, int(version[1]), kept, bool(options))
     return Candidate(executable, source, 0, None, False)
 
 

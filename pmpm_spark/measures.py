@@ -4,25 +4,37 @@ from __future__ import annotations
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from pmpm_spark.table import MONEY
 
 MONTHS_PER_1000_YEARS = 12_000
 
 
+def ratio(dividend: Column, divisor: Column) -> Column:
+    """Quotient as DOUBLE; null where the divisor is 0. (try_divide takes no DOUBLE on the embedded engine.)"""
+    by = divisor.cast("double")
+    return F.when(by != 0, dividend.cast("double") / by)
+
+
 def per_member_month(amount: Column, member_months: Column) -> Column:
     """Amount per member month, US dollars, unrounded; null where there is no member month."""
-    return F.try_divide(amount.cast("double"), member_months.cast("double"))
+    return ratio(amount, member_months)
 
 
 def per_1000(count: Column, member_months: Column) -> Column:
     """Count per 1,000 member years: count x 12,000 / member months; null where there is no member month."""
-    return F.try_divide(count.cast("double") * MONTHS_PER_1000_YEARS, member_months.cast("double"))
+    return ratio(count.cast("double") * MONTHS_PER_1000_YEARS, member_months)
 
 
 def in_cents(amount: Column) -> Column:
-    """A quotient of dollars rounded half up to cents."""
-    return F.round(amount, 2).cast(MONEY)
+    """A quotient of dollars rounded half up to cents.
+
+    By its shortest decimal text: the binary value of 1.005 lies below it, and engines differ in whether they see that.
+    Less than a tenth of a cent is 0, since its text may be 1e-7, which is no decimal everywhere.
+    """
+    exact = amount.cast("string").try_cast(T.DecimalType(38, 18))
+    return F.when(F.abs(amount) < 0.001, F.lit(0).cast(MONEY)).otherwise(F.round(exact, 2).cast(MONEY))
 
 
 def total(amount: str | Column) -> Column:

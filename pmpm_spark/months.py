@@ -8,7 +8,8 @@ from pyspark.sql import functions as F
 
 def month_of(date: Column | str) -> Column:
     """First day of the date's month."""
-    return F.trunc(date, "MM")
+    # not F.trunc: the embedded engine takes it by way of a timestamp that ends in 2262
+    return F.make_date(F.year(date), F.month(date), F.lit(1))
 
 
 def month_number(date: Column | str) -> Column:

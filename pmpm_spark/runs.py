@@ -36,6 +36,7 @@ RECEIPTS = T.ArrayType(
             T.StructField("rows", T.LongType()),
             T.StructField("seconds", T.DoubleType()),
             T.StructField("inputs", VERSIONS),
+            T.StructField("engine", T.StringType()),
         ]
     )
 )
@@ -54,7 +55,7 @@ RUNS = Table(
         text("inputs", "fingerprint of the reference tables, and files loaded before and now, JSON"),
         column("versions", VERSIONS, "Delta version of each table"),
         column("contracts", T.MapType(T.StringType(), T.StringType()), "hash of each table's contract"),
-        column("receipts", RECEIPTS, "one per table written: version, rows, seconds and versions read"),
+        column("receipts", RECEIPTS, "one per table written: version, rows, seconds, versions read, and the engine"),
         column("notices", TEXTS, "what the run said in plain words"),
     ),
     rules={"status_is_known": "status IN ('started', 'finished', 'failed')"},

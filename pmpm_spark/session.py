@@ -21,6 +21,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pmpm_spark.embedded import open_embedded
+from pmpm_spark.engine import EMBEDDED, PLATFORM_VARIABLES, SPARK
 from pmpm_spark.errors import SetupError
 from pmpm_spark.jars import IVY_FOLDER, PACKAGES, delta_package, fetch_delta_jars, ivy_folder
 from pmpm_spark.java import cache_dir, ensure_java
@@ -33,23 +35,21 @@ __all__ = ["check_session", "find_conf", "open_session", "session_is_given"]
 
 log = logging.getLogger(__name__)
 
-_PLATFORM_VARIABLES = (
-    "PYSPARK_GATEWAY_PORT",  # spark-submit
-    "DATABRICKS_RUNTIME_VERSION",
-    "SPARK_REMOTE",  # Spark Connect
-    "SPARK_CONNECT_MODE_ENABLED",
-)
 _QUERY_LOGGERS = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
 _DELTA_EXTENSION = "io.delta.sql.DeltaSparkSessionExtension"
 _DELTA_CATALOG = "org.apache.spark.sql.delta.catalog.DeltaCatalog"
 _OUT_OF_MEMORY = "java.lang.OutOfMemoryError"
 
 
-def open_session(properties_file: str | None = None, app_name: str = "pmpm") -> SparkSession:
-    """The session that is there, else a local one with the file's properties, by default local.conf's.
+def open_session(properties_file: str | None = None, app_name: str = "pmpm", engine: str = SPARK) -> SparkSession:
+    """The session that is there, else a local one with the file's properties, by default local.conf's; or, where
+    asked for, the embedded engine's.
 
     Raises: SetupError when the session cannot be started or lacks what the job needs.
     """
+    if engine == EMBEDDED:
+        _silence_query_loggers()
+        return open_embedded()
     if importlib.util.find_spec("pyspark") is None:
         raise SetupError('PySpark is not installed: pip install "pmpm-spark[local]"')
     from pyspark.sql import SparkSession
@@ -62,7 +62,7 @@ def open_session(properties_file: str | None = None, app_name: str = "pmpm") -> 
 
 def session_is_given() -> bool:
     """Whether a platform, spark-submit, Spark Connect or the caller has a session already."""
-    if any(os.environ.get(name) for name in _PLATFORM_VARIABLES):
+    if any(os.environ.get(name) for name in PLATFORM_VARIABLES):
         return not os.environ.get("SPARK_REMOTE", "").startswith("local")  # its server is started from here
     from pyspark.sql import SparkSession
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import types as T
@@ -168,11 +168,13 @@ def small_frame(spark: SparkSession, rows: Sequence[Sequence[Any]], schema: T.St
 
     names = [field.name for field in schema.fields]
     told = json.dumps([dict(zip(names, row, strict=True)) for row in rows], default=_as_json)
-    literal = F.from_json(F.lit(told), T.ArrayType(schema))
+    literal = F.from_json(F.lit(told), T.ArrayType(schema), {"timestampFormat": "yyyy-MM-dd HH:mm:ss.SSSSSS"})
     return spark.range(0, 1, 1, 1).select(F.inline(literal))
 
 
 def _as_json(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
     return value.isoformat() if isinstance(value, date) else str(value)
 
 

@@ -1,6 +1,6 @@
 """The demo's figures against an independent computation: DuckDB on the demo's raw files, deltalake on its tables.
 
-    make demo && .venv/bin/python tests/check_demo.py
+make demo && .venv/bin/python tests/check_demo.py
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ def main(note: Path) -> int:
         faults += [f"{name} {row}: {fault}" for row in wanted for fault in _differences(found[row], wanted[row])]
     for fault in faults[:20]:
         print(fault, file=sys.stderr)
-    print(f"{compared} rows of {len(KEYS)} gold tables compared with the independent computation, {len(faults)} differences")
+    print(
+        f"{compared} rows of {len(KEYS)} gold tables compared with the independent computation, {len(faults)} differences"
+    )
     return 1 if faults or not compared else 0
 
 

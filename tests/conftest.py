@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
+from tests.one_engine import reason_to_leave_out
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("PMPM_SHARED", REPOSITORY.parent / "shared"))
 LEFT_OUT: list[str] = []
+OF_THE_OTHER: list[str] = []
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -19,7 +22,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--engine",
         choices=("spark", "embedded"),
         default="spark",
-        help="embedded: tests of transformations alone, on an engine without Java, for a quick look",
+        help="the engine that the tests run on; tests/one_engine.py lists what runs on one alone",
     )
 
 
@@ -28,13 +31,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if "shared" in item.keywords and not (SHARED / "data").is_dir():
             item.add_marker(pytest.mark.skip(reason="the shared data is not there (PMPM_SHARED)"))
             LEFT_OUT.append(item.nodeid)
-        if "delta" in item.keywords and config.getoption("--engine") == "embedded":
-            item.add_marker(pytest.mark.skip(reason="needs the store on Spark"))
-            LEFT_OUT.append(item.nodeid)
+        why = reason_to_leave_out(item.nodeid, config.getoption("--engine"))
+        if why is not None:
+            item.add_marker(pytest.mark.skip(reason=why))
+            OF_THE_OTHER.append(item.nodeid)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    terminalreporter.write_line(f"{len(LEFT_OUT)} tests were left out")
+    terminalreporter.write_line(f"{len(LEFT_OUT)} tests were left out: the shared data is not there")
+    terminalreporter.write_line(f"{len(OF_THE_OTHER)} tests are of the other engine alone (tests/one_engine.py)")
 
 
 @pytest.fixture(scope="session")
@@ -44,27 +49,14 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def spark(request: pytest.FixtureRequest) -> Iterator[Any]:
-    if request.config.getoption("--engine") == "embedded":
-        yield from _embedded()
-        return
+def engine(request: pytest.FixtureRequest) -> str:
+    return str(request.config.getoption("--engine"))
+
+
+@pytest.fixture(scope="session")
+def spark(engine: str) -> Iterator[Any]:
     from pmpm_spark.session import open_session
 
-    session = open_session(str(REPOSITORY / "conf" / "spark" / "small.conf"), "pmpm tests")
+    session = open_session(os.environ.get("PMPM_TEST_CONF", str(REPOSITORY / "conf" / "spark" / "small.conf")), "pmpm tests", engine)
     yield session
     session.stop()
-
-
-def _embedded() -> Iterator[Any]:
-    from pysail.spark import SparkConnectServer
-    from pyspark.sql import SparkSession
-
-    server = SparkConnectServer(port=0)
-    server.start(background=True)
-    _, port = server.listening_address
-    session = SparkSession.builder.remote(f"sc://localhost:{port}").getOrCreate()
-    session.conf.set("spark.sql.session.timeZone", "UTC")
-    session.conf.set("spark.sql.ansi.enabled", "true")
-    yield session
-    session.stop()
-    server.stop()

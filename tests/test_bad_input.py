@@ -7,7 +7,6 @@ dates in it, in good rows and bad, occur nowhere else: they are the canaries, an
 from __future__ import annotations
 
 import gzip
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -34,6 +33,7 @@ from pmpm_spark.stages import STORED
 from pmpm_spark.store import Store
 from pmpm_spark.warehouse import Published, published
 from tests import panel
+from tests.processes import environment
 from tests.rif_files import claim, enrolled, heading, visit, write
 from tests.tables import frame
 
@@ -130,7 +130,7 @@ class Dirty:
 
 
 @pytest.fixture(scope="module")
-def dirty(tmp_path_factory: pytest.TempPathFactory) -> Dirty:
+def dirty(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Dirty:
     root = tmp_path_factory.mktemp("dirty")
     events, lists = root / "events", root / "lists"
     events.mkdir()
@@ -144,10 +144,9 @@ def dirty(tmp_path_factory: pytest.TempPathFactory) -> Dirty:
         + f"\nspark.eventLog.enabled true\nspark.eventLog.dir file://{events}\nspark.eventLog.compress false\n"
         "spark.databricks.delta.stats.collect true\n"
     )
-    environment = {**os.environ, "PMPM_SPARK_PROPERTIES": str(properties), "PYTHONPATH": str(ROOT)}
-    environment.pop("PMPM_DEBUG", None)
-    command = [sys.executable, "-m", "pmpm_spark", "run", "--config", str(path)]
-    answer = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=root, check=False)
+    command = [sys.executable, "-m", "pmpm_spark", "run", "--config", str(path), "--engine", engine]
+    own = environment(PMPM_SPARK_PROPERTIES=str(properties))
+    answer = subprocess.run(command, capture_output=True, text=True, env=own, cwd=root, check=False)
     return Dirty(answer, load_config(str(path)), events)
 
 
@@ -424,17 +423,17 @@ def test_a_policy_of_allowed_amounts_needs_them(spark: SparkSession, tmp_path: P
 
 
 def test_an_error_of_input_is_one_line_of_the_command_with_exit_code_2(
-    spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    spark: SparkSession, engine: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from pmpm_spark.cli import main
 
     panel.write_lists(tmp_path / "lists")
     path = panel.write_config(tmp_path, tmp_path / "lists", tmp_path / "warehouse", tmp_path / "nowhere")
-    assert main(["run", "--config", str(path)]) == 2
+    assert main(["run", "--config", str(path), "--engine", engine]) == 2
     out = capsys.readouterr()
     assert out.out == ""
     assert out.err.splitlines()[-1] == f"pmpm: {tmp_path / 'nowhere'}: there is no such file or folder"
     assert "Traceback" not in out.err
-    assert main(["show", "network_pmpm", "--config", str(path)]) == 2
+    assert main(["show", "network_pmpm", "--config", str(path), "--engine", engine]) == 2
     said = capsys.readouterr().err
     assert said == f"pmpm: {tmp_path / 'warehouse'}: no run has finished in this warehouse; run `pmpm run` first\n"

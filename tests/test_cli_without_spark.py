@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ from pmpm_spark.errors import AuditError, InputError
 from pmpm_spark.model import LOAD_AUDIT
 from pmpm_spark.stages import ALL_TABLES
 from pmpm_spark.version import __version__
+from tests.processes import environment
 
 ROOT = Path(__file__).parent.parent
 CONFIG = ("--set", "performance_years=2021", "--set", "source.kind=rif", "--set", "source.path=nowhere")
@@ -168,8 +168,7 @@ def test_the_error_itself_is_shown_to_who_asks_for_it(monkeypatch: pytest.Monkey
 
 def test_the_module_is_the_command() -> None:
     command = [sys.executable, "-m", "pmpm_spark", "run", "--set", "source.paht=x"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    answer = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
     assert (answer.returncode, answer.stdout) == (2, "")
     assert answer.stderr.startswith("pmpm: --set: unknown key source.paht (known here: data_through, kind,")
     assert answer.stderr.count("\n") == 1

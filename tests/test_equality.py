@@ -252,9 +252,7 @@ def test_shipped_primary_care_codes_are_the_shared_ones(shared_data: Path) -> No
         (r["hcpcs"], r["first_year"], r["last_year"])
         for r in csv_rows(shared_data / "reference" / "primary_care_hcpcs.csv")
     }
-    shipped = {
-        (r["hcpcs"], r["first_year"], r["last_year"]) for r in csv_rows(HCPCS) if r["program"] == "plurality"
-    }
+    shipped = {(r["hcpcs"], r["first_year"], r["last_year"]) for r in csv_rows(HCPCS) if r["program"] == "plurality"}
     assert shipped == shared
 
 

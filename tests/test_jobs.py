@@ -32,6 +32,7 @@ from pmpm_spark.stages import STORED
 from pmpm_spark.store import Store
 from pmpm_spark.warehouse import published
 from tests import panel
+from tests.processes import environment
 
 pytestmark = pytest.mark.delta
 
@@ -51,9 +52,7 @@ class House:
     config: Path
 
     def environment(self, **more: str) -> dict[str, str]:
-        own = {"PYTHONPATH": str(ROOT), "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-        kept = {name: value for name, value in os.environ.items() if name not in ("PMPM_DEBUG", "SPARK_REMOTE")}
-        return {**kept, **own, **more}
+        return environment(PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", **more)
 
     def submit(self, job: str) -> Answer:
         """As CONTRIBUTING.md says; the options of Java only make a short job shorter."""
@@ -65,16 +64,16 @@ class House:
             "--driver-java-options", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
             str(ROOT / "jobs" / job), "--config", str(self.config),
         ]  # fmt: skip
-        environment = self.environment(JAVA_HOME=str(find_java().home))
+        own = self.environment(JAVA_HOME=str(find_java().home))
         # spark-submit itself is looked for on the PATH that it will use
-        command[0] = shutil.which(command[0], path=environment["PATH"]) or command[0]
+        command[0] = shutil.which(command[0], path=own["PATH"]) or command[0]
         # spark-submit sends what Python says on stderr to its own stdout
         return subprocess.run(
             command,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env=environment,
+            env=own,
             cwd=self.root,
             check=False,
         )
@@ -133,10 +132,10 @@ def killed(submitted: dict[str, Answer], house: House) -> str:
     """One more file comes; the driver dies when it stands in bronze and nothing else knows of it. What it said."""
     (house.root / LATE_FILE).rename(house.root / "claims" / LATE_FILE)
     command = [sys.executable, "-m", "pmpm_spark", "run", "--config", str(house.config)]
-    environment = house.environment(PMPM_SPARK_PROPERTIES=str(ROOT / "conf" / "spark" / "small.conf"))
+    own = house.environment(PMPM_SPARK_PROPERTIES=str(ROOT / "conf" / "spark" / "small.conf"))
     said = []
     with subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True, env=environment, cwd=house.root, start_new_session=True
+        command, stderr=subprocess.PIPE, text=True, env=own, cwd=house.root, start_new_session=True
     ) as process:
         assert process.stderr is not None
         for line in process.stderr:
@@ -194,10 +193,8 @@ def rerun(before_rerun: dict[str, int], house: House) -> Answer:
     """Rules and figures once more, by Spark Connect: a local server that the session starts."""
     again = ["run", "--from", "member_months", "--config", str(house.config)]
     command = [sys.executable, "-m", "pmpm_spark", *again]
-    environment = house.environment(
-        SPARK_REMOTE="local[2]", PMPM_SPARK_PROPERTIES=str(ROOT / "conf" / "spark" / "small.conf")
-    )
-    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=house.root, check=False)
+    own = house.environment(SPARK_REMOTE="local[2]", PMPM_SPARK_PROPERTIES=str(ROOT / "conf" / "spark" / "small.conf"))
+    return subprocess.run(command, capture_output=True, text=True, env=own, cwd=house.root, check=False)
 
 
 def test_a_rerun_by_spark_connect_changes_no_figure_and_doubles_no_row(

@@ -37,7 +37,8 @@ REFUSED_NAMES = {
     "createGlobalTempView": "a view",
     "createOrReplaceGlobalTempView": "a view",
     "inferSchema": "an inferred schema: use the contract's",
-    "DeltaTable": "delta.tables, which does not work under Spark Connect",
+    "forPath": "delta.tables, which does not work under Spark Connect",
+    "forName": "delta.tables, which does not work under Spark Connect",
 }
 FUNCTION_MODULES = ("pyspark.sql.functions", "pyspark.sql.window", "pyspark.sql.Window")
 
@@ -58,6 +59,9 @@ def _refused_names(tree: ast.Module) -> Iterator[tuple[int, str]]:
             names = [node.id]
         elif isinstance(node, ast.ImportFrom | ast.Import):
             names = [part for alias in node.names for part in alias.name.split(".")]
+            modules = [getattr(node, "module", None), *[alias.name for alias in node.names]]
+            if "delta.tables" in modules:
+                yield node.lineno, "delta.tables does not work under Spark Connect"
         elif isinstance(node, ast.keyword):
             names = [node.arg or ""]
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -137,6 +141,8 @@ def _calls_at_import(nodes: list[ast.stmt] | list[ast.expr]) -> Iterator[ast.Cal
         "def f(frame): return frame.toPandas()",
         "def f(spark): spark.conf.set('spark.sql.ansi.enabled', 'false')",
         "from delta.tables import DeltaTable",
+        "import delta.tables",
+        "def f(DeltaTable, spark): return DeltaTable.forPath(spark, 'x')",
         "from pyspark.sql import functions as F\nA = F.col('a')",
         "from pyspark.sql import functions as F\nA = [F.col('a').cast('int') for _ in range(2)]",
         "from pyspark.sql import functions as F\nclass A:\n    a = F.lit(1)",

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import signal
 import subprocess
 import sys
@@ -30,6 +29,7 @@ from pmpm_spark.stage import Stage
 from pmpm_spark.store import Store
 from pmpm_spark.table import Table, count, text, year
 from pmpm_spark.warehouse import published
+from tests.processes import environment
 
 pytestmark = pytest.mark.delta
 
@@ -285,10 +285,8 @@ with locked(Warehouse(path=sys.argv[1])):
 @pytest.fixture
 def holder(config: RunConfig) -> Iterator[subprocess.Popen[str]]:
     """Another process that holds the warehouse."""
-    root = str(Path(__file__).parent.parent)
     command = [sys.executable, "-c", HOLDER, str(config.warehouse.path)]
-    environment = {**os.environ, "PYTHONPATH": root}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
         yield process

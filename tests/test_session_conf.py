@@ -168,9 +168,7 @@ def answering(monkeypatch: pytest.MonkeyPatch, content: bytes) -> list[str]:
     return asked
 
 
-def test_tested_jars_are_fetched_once_from_the_mirror_first(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_tested_jars_are_fetched_once_from_the_mirror_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     sha256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"  # of "test"
     monkeypatch.setitem(jars.PINNED, DELTA, {"delta-spark_4.1_2.13": sha256, "delta-storage": sha256})
     asked = answering(monkeypatch, b"test")

@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pmpm_spark.cli.parser import parser
+from pmpm_spark.delta_text import engine_condition
 from pmpm_spark.errors import PmpmError, is_engine_error
 from pmpm_spark.logs import log_to_stderr
-from pmpm_spark.store import DEBUG_VARIABLE, engine_condition
+from pmpm_spark.store import DEBUG_VARIABLE
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from pmpm_spark.cli.progress import progress
 from pmpm_spark.config import RunConfig, load_config
+from pmpm_spark.embedded import missing_packages
+from pmpm_spark.engine import EMBEDDED, SPARK
 from pmpm_spark.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -34,8 +36,15 @@ def run_and_tell(
     start: str | None = None,
 ) -> int:
     """Run the job and print the summary."""
-    config = load_config(arguments.config, arguments.sets)
-    return _run(_session("spark/local.conf"), config, group=group, only=only, start=start, rebuild=arguments.rebuild)
+    config = _config(arguments)
+    return _run(
+        _session("spark/local.conf", config.engine),
+        config,
+        group=group,
+        only=only,
+        start=start,
+        rebuild=arguments.rebuild,
+    )
 
 
 def _run(
@@ -67,13 +76,14 @@ def demo(arguments: argparse.Namespace) -> int:
     if arguments.members < 1:
         raise ConfigError("--members must be at least 1")
     source, note = out / f"input-{arguments.members}", out / DEMO_NOTE
-    spark = _session("spark/small.conf")
+    engine = arguments.engine or (SPARK if missing_packages() else EMBEDDED)
+    spark = _session("spark/small.conf", engine)
     if not (source / "finished").is_file():
         print(f"generating {arguments.members:,} people in {source}", file=sys.stderr)
         _empty(source)
         generate_input(spark, str(source), members=arguments.members, years=DEMO_YEARS, seed=DEMO_SEED)
         (source / "finished").write_text("", encoding="utf-8")
-    note.write_text(_demo_config(source, out / f"warehouse-{arguments.members}"), encoding="utf-8")
+    note.write_text(_demo_config(source, out / f"warehouse-{arguments.members}", engine), encoding="utf-8")
     code = _run(spark, load_config(str(note)))
     print(f"\nThe tables are in {out / f'warehouse-{arguments.members}'} (Delta). Look further with:")
     print(f"  pmpm show network_pmpm --config {note} --year {DEMO_YEARS[1]}")
@@ -83,12 +93,13 @@ def demo(arguments: argparse.Namespace) -> int:
     return code
 
 
-def _demo_config(source: Path, warehouse: Path) -> str:
+def _demo_config(source: Path, warehouse: Path, engine: str) -> str:
     lists = ("network_roster", "providers", "risk_scores", "member_attribution")
     lines = [
         "# The demo's configuration, written by `pmpm demo`.",
         f"performance_years = [{', '.join(str(y) for y in range(DEMO_YEARS[0], DEMO_YEARS[1] + 1))}]",
         'policy = "conf/policies/default.toml"',
+        f'engine = "{engine}"',
         "",
         "[source]",
         'kind = "rif"',
@@ -113,10 +124,10 @@ def show(arguments: argparse.Namespace) -> int:
     from pmpm_spark.cli.summary import shown_rows
     from pmpm_spark.warehouse import published
 
-    config = load_config(arguments.config, arguments.sets)
+    config = _config(arguments)
     at_most = arguments.limit if arguments.limit is not None else (60 if arguments.format == "table" else None)
     found = shown_rows(
-        lambda: published(_session("spark/small.conf"), config),
+        lambda: published(_session("spark/small.conf", config.engine), config),
         arguments.table,
         years=arguments.year,
         networks=arguments.network,
@@ -133,8 +144,10 @@ def explain(arguments: argparse.Namespace) -> int:
 
     if arguments.month is not None and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", arguments.month):
         raise ConfigError("--month: write YYYY-MM")
-    config = load_config(arguments.config, arguments.sets)
-    print(explained(published(_session("spark/small.conf"), config), arguments.member_id, arguments.month))
+    config = _config(arguments)
+    print(
+        explained(published(_session("spark/small.conf", config.engine), config), arguments.member_id, arguments.month)
+    )
     return 0
 
 
@@ -162,7 +175,8 @@ def generate(arguments: argparse.Namespace) -> int:
         raise ConfigError("--years: write FIRST-LAST, as 2020-2022")
     if arguments.members < 1:
         raise ConfigError("--members must be at least 1")
-    spark = _session("spark/small.conf" if arguments.members <= 20_000 else "spark/local.conf")
+    properties = "spark/small.conf" if arguments.members <= 20_000 else "spark/local.conf"
+    spark = _session(properties, arguments.engine or SPARK)
     span = (int(years[1]), int(years[2]))
     generate_input(spark, arguments.out, members=arguments.members, years=span, seed=arguments.seed)
     print(arguments.out)
@@ -183,10 +197,14 @@ def doctor(arguments: argparse.Namespace) -> int:
     return 0 if all(check.ok for check in found) else 1
 
 
-def _session(properties: str) -> SparkSession:
+def _config(arguments: argparse.Namespace) -> RunConfig:
+    return load_config(arguments.config, arguments.sets, arguments.engine)
+
+
+def _session(properties: str, engine: str) -> SparkSession:
     import os
 
     from pmpm_spark.session import find_conf, open_session
 
     own = os.environ.get("PMPM_SPARK_PROPERTIES")
-    return open_session(own or str(find_conf(properties)), "pmpm")
+    return open_session(own or str(find_conf(properties)), "pmpm", engine)

@@ -7,6 +7,7 @@ import sys
 from typing import NoReturn
 
 from pmpm_spark.cli import commands
+from pmpm_spark.engine import ENGINES
 from pmpm_spark.version import __version__
 
 
@@ -23,6 +24,11 @@ def add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="sets", help="change one setting for this run"
     )
+    add_engine(parser, "by default the configuration's")
+
+
+def add_engine(parser: argparse.ArgumentParser, default: str) -> None:
+    parser.add_argument("--engine", choices=ENGINES, help=f"spark, or the one without Java; {default}")
 
 
 def parser() -> Parser:
@@ -34,6 +40,7 @@ def parser() -> Parser:
     demo = of.add_parser("demo", help="the whole job on generated data in CMS's research-file format")
     demo.add_argument("--members", type=int, default=1000, help="people to generate (default 1,000)")
     demo.add_argument("--out", default="build/demo", metavar="DIR", help="where input and tables go")
+    add_engine(demo, "by default that one, where it is installed")
     demo.set_defaults(command=commands.demo)
 
     run = of.add_parser("run", help="load what is new, run the stages, publish")
@@ -71,6 +78,7 @@ def parser() -> Parser:
     generate.add_argument("--years", required=True, metavar="FIRST-LAST", help="performance years, as 2020-2022")
     generate.add_argument("--seed", type=int, default=1)
     generate.add_argument("--out", required=True, metavar="DIR")
+    add_engine(generate, "by default spark")
     generate.set_defaults(command=commands.generate)
 
     doctor = of.add_parser("doctor", help="what this machine lacks, and the fix")

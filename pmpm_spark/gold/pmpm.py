@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from pmpm_spark.measures import in_cents, per_member_month
+from pmpm_spark.measures import in_cents, per_member_month, ratio
 from pmpm_spark.policy import Policy
 from pmpm_spark.silver.union import of_policies
 from pmpm_spark.table import FACTOR, MONTHS, Column, column, count, flag, money, quotient
@@ -73,9 +73,9 @@ def pmpm_by(
     )
     with_risk = scored.withColumn("risk_score", risk_score)
     factor = F.when(F.col("risk_score").isNotNull(), F.col("normalization_factor"))
-    normalized = F.try_divide("risk_score", factor.cast("double"))
+    normalized = ratio(F.col("risk_score"), factor)
     with_normalized = with_risk.withColumns({"normalization_factor": factor, "normalized_risk_score": normalized})
-    adjusted = F.try_divide(F.col("counted_amount").cast("double"), F.col("normalized_risk_score"))
+    adjusted = ratio(F.col("counted_amount"), F.col("normalized_risk_score"))
     return with_normalized.withColumns(
         {
             "pmpm": per_member_month(F.col("counted_amount"), F.col("member_months")),
@@ -96,7 +96,7 @@ def _score_sums() -> list[SparkColumn]:
 
 
 def _mean(total: str, weight: str) -> SparkColumn:
-    return F.try_divide(F.col(total).cast("double"), F.col(weight).cast("double"))
+    return ratio(F.col(total), F.col(weight))
 
 
 def _factors(years: DataFrame, table: DataFrame, policies: Sequence[Policy]) -> DataFrame:

@@ -175,9 +175,9 @@ def _plurality(services: DataFrame, network_roster: DataFrame) -> DataFrame:
         F.when(inside, winner["candidate"]).otherwise(UNATTRIBUTED).alias("network_id"),
         F.when(inside, winner["tin"]).alias("practice_tin"),
         F.when(inside, winner["npi"]).alias("physician_npi"),
-        winner["amount"].alias("measure_amount"),
+        winner["amount"].cast(MONEY).alias("measure_amount"),
         second["candidate"].alias("runner_up_network_id"),
-        second["amount"].alias("runner_up_amount"),
+        second["amount"].cast(MONEY).alias("runner_up_amount"),
         winner["candidate"].alias("winner"),
     ).withColumns(
         {"practice_tin": _or_unattributed("practice_tin"), "physician_npi": _or_unattributed("physician_npi")}

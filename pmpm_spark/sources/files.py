@@ -9,18 +9,17 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import reduce
+from pathlib import Path
 from urllib.parse import quote, unquote
 
-from pyspark.sql import Window
+from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from pmpm_spark.engine import is_embedded
 from pmpm_spark.errors import InputError, is_engine_error
 from pmpm_spark.table import Column, column, small_frame, text
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
 
 NAMES = T.StructType([T.StructField(name, T.StringType()) for name in ("path", "_source_file")])
 BOM = "\ufeff"
@@ -107,7 +106,10 @@ def numbered_lines(spark: SparkSession, files: Sequence[SourceFile]) -> DataFram
 
 
 def _lines(spark: SparkSession, paths: list[str]) -> DataFrame:
+    """Each line with its file's URI, the part of the file that was read in one go, and an id that rises in it."""
     decoded = [unquote(p) for p in paths]
+    if is_embedded(spark):
+        return _lines_by_file(spark, decoded)
     return (
         spark.read.option("recursiveFileLookup", "true")
         .text(decoded)
@@ -118,6 +120,44 @@ def _lines(spark: SparkSession, paths: list[str]) -> DataFrame:
             "value",
         )
     )
+
+
+def _lines_by_file(spark: SparkSession, paths: list[str]) -> DataFrame:
+    """The same on the embedded engine, which does not say what file a line is from: each file is read by itself.
+
+    The upper bits of its ids count the parts of the file, from the first.
+    """
+    line_id = F.monotonically_increasing_id()
+    frames = [
+        spark.read.text(str(file)).select(
+            F.lit(file.as_uri()).alias("path"),
+            F.shiftright(line_id, 33).alias("block"),
+            line_id.alias("line_id"),
+            "value",
+        )
+        for path in paths
+        for file in _files_at(path)
+    ]
+    if not frames:
+        return spark.read.text(paths[0]).select(
+            F.lit("").alias("path"), F.lit(0).alias("block"), line_id.alias("line_id"), "value"
+        )
+    return reduce(DataFrame.unionByName, frames)
+
+
+def _files_at(path: str) -> list[Path]:
+    """The files at or below a path as Spark lists them: without those whose name, or folder, begins with _ or a dot.
+
+    Raises:
+        InputError: there is nothing at the path.
+    """
+    top = Path(path.removeprefix("file://").removeprefix("file:")).absolute()
+    if top.is_file():
+        return [top]
+    if not top.exists():
+        raise InputError(f"{path}: there is no such file or folder")
+    files = [file for file in sorted(top.rglob("*")) if file.is_file()]
+    return [file for file in files if not any(part[0] in "_." for part in file.relative_to(top).parts)]
 
 
 def _file(path: str, root: str, blocks: list[T.Row]) -> SourceFile:

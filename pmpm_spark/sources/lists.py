@@ -26,6 +26,8 @@ from pmpm_spark.table import SCORE, Table, small_frame, text
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+_CELL = r',("(?:[^"]|"")*"|[^,"]*)'
+"""A comma and a cell: in quotes, where a quote stands twice, or without any."""
 ALWAYS = "1900-01-01"
 OPEN_ENDED = "9999-12-31"
 NETWORK_TYPES = ("MSSP", "REACH", "OTHER")
@@ -187,17 +189,24 @@ def list_load(
 def _bronze_rows(
     spark: SparkSession, the_list: List, file: SourceFile, batch_id: str, ingested_at: datetime
 ) -> DataFrame:
-    width = len(file.heading)
-    names = [f"c{i}" for i in range(width)]
-    schema = ", ".join(f"{name} STRING" for name in (*names, "parse_failure"))
-    options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": "parse_failure", "escape": '"'}
-    parsed = numbered_lines(spark, (file,)).withColumn("cells", F.from_csv("value", schema, options))
-    is_unparsed = F.col("cells.parse_failure").isNotNull()
+    # a comma before every cell makes each match one; what no match takes is a quote out of its place
+    line = F.concat(F.lit(","), "value")
+    is_whole = (F.regexp_replace(line, _CELL, "") == "") & (F.size("cells") == len(file.heading))
+    parsed = (
+        numbered_lines(spark, (file,))
+        .withColumn("cells", F.regexp_extract_all(line, F.lit(_CELL), F.lit(1)))
+        .withColumn("cells", F.when(is_whole, F.col("cells")))
+    )
     places = {name: at for at, name in enumerate(file.heading)}
     delivered = [
-        (F.when(~is_unparsed, F.col(f"cells.c{places[name]}")) if name in places else F.lit(None).cast("string")).alias(
+        (_unquoted(F.element_at("cells", places[name] + 1)) if name in places else F.lit(None).cast("string")).alias(
             name
         )
         for name in the_list.columns
     ]
-    return add_provenance(parsed, delivered, is_unparsed, batch_id, ingested_at)
+    return add_provenance(parsed, delivered, F.col("cells").isNull(), batch_id, ingested_at)
+
+
+def _unquoted(cell: Column) -> Column:
+    inner = F.regexp_replace(cell.substr(F.lit(2), F.length(cell) - 2), '""', '"')
+    return F.when(cell.startswith('"'), inner).otherwise(cell)

@@ -90,9 +90,7 @@ def test_adjusted_cost_is_cost_over_the_printed_normalized_score_to_the_dollar(s
     for name, printed in PRINTED.items():
         exact_mean = {JONES: 4.090 / 4, BROWN: 3.596 / 3}[name]
         implied = f"{exact_mean / printed['normalized']:.10f}"
-        factors = frame(
-            spark, NORMALIZATION_FACTORS, f"performance_year | normalization_factor\n2021 | {implied}"
-        )
+        factors = frame(spark, NORMALIZATION_FACTORS, f"performance_year | normalization_factor\n2021 | {implied}")
         row = physicians(factors)[name]
         found[name] = (round(row.normalized_risk_score, 4), round(row.adjusted_amount))
         if printed["slip"] != printed["total"]:

@@ -231,9 +231,7 @@ def read_inputs(
     return con
 
 
-def compute(
-    con: duckdb.DuckDBPyConnection, *, factors: dict[int, Decimal], settings: OracleSettings
-) -> Result:
+def compute(con: duckdb.DuckDBPyConnection, *, factors: dict[int, Decimal], settings: OracleSettings) -> Result:
     """Compute every table for one set of settings from what `read_inputs` has read."""
     _years(con, settings)
     _member_months(con, settings)
@@ -275,18 +273,10 @@ def check_identities(result: Result) -> None:
             assert parts == row[f"all_{part}"], f"{year}: {part} {parts} instead of {row[f'all_{part}']}"
         for table in ("practice_pmpm", "physician_pmpm", "network_pmpm_by_month"):
             rows = [r for r in result[table] if r["performance_year"] == year]
-            assert sum(r["member_months"] for r in rows) == row["counted_months"], (
-                f"{year}: months of {table}"
-            )
-            assert sum(r["paid_amount"] for r in rows) == row["counted_paid_amount"], (
-                f"{year}: dollars of {table}"
-            )
-        rows = [
-            r for r in result["network_pmpm_by_category"] if r["performance_year"] == year and r["in_total"]
-        ]
-        assert sum(r["paid_amount"] for r in rows) == row["counted_paid_amount"], (
-            f"{year}: dollars by category"
-        )
+            assert sum(r["member_months"] for r in rows) == row["counted_months"], f"{year}: months of {table}"
+            assert sum(r["paid_amount"] for r in rows) == row["counted_paid_amount"], f"{year}: dollars of {table}"
+        rows = [r for r in result["network_pmpm_by_category"] if r["performance_year"] == year and r["in_total"]]
+        assert sum(r["paid_amount"] for r in rows) == row["counted_paid_amount"], f"{year}: dollars by category"
     for row in result["load_counts"]:
         judged = row["accepted"] + row["rejected"] + row["duplicate"] + row["superseded"]
         assert judged == row["rows_read"], f"{row['file']}: {judged} rows judged of {row['rows_read']}"
@@ -374,9 +364,7 @@ def _load(con: duckdb.DuckDBPyConnection, kind: str, file: str, columns: list[st
             raise ValueError(f"{file}: a {kind} file without the column {column}")
     count = len(columns)
     # One empty field too many is a closing separator.
-    right_number = (
-        f"len(fields) = {count} OR (len(fields) = {count + 1} AND cleaned(fields[{count + 1}]) IS NULL)"
-    )
+    right_number = f"len(fields) = {count} OR (len(fields) = {count + 1} AND cleaned(fields[{count + 1}]) IS NULL)"
     statement = f"""
         WITH delivered AS (SELECT unnest($numbers) AS row, rtrim(unnest($lines), E'\\r') AS line),
              split AS (SELECT row, line, string_split(line, '|') AS fields FROM delivered)
@@ -512,8 +500,7 @@ def _type_rows(con: duckdb.DuckDBPyConnection, group: str) -> None:
     if group == "beneficiary":
         refused += ["year IS NULL", "year NOT BETWEEN 1966 AND 2100"]
         refused += [
-            f"(MDCR_ENTLMT_BUYIN_{number}_IND NOT IN ('0', '1', '2', '3', 'A', 'B', 'C'))"
-            for number in range(1, 13)
+            f"(MDCR_ENTLMT_BUYIN_{number}_IND NOT IN ('0', '1', '2', '3', 'A', 'B', 'C'))" for number in range(1, 13)
         ]
         versions = ""
     else:
@@ -1143,9 +1130,7 @@ def _totals(con: duckdb.DuckDBPyConnection, result: Result) -> list[Row]:
     for row in rows:
         year = row["performance_year"]
         counted = [r for r in result["network_pmpm"] if r["performance_year"] == year]
-        categories = [
-            r for r in result["network_pmpm_by_category"] if r["performance_year"] == year and r["in_total"]
-        ]
+        categories = [r for r in result["network_pmpm_by_category"] if r["performance_year"] == year and r["in_total"]]
         excluded = [r for r in result["excluded"] if r["performance_year"] == year]
         row["counted_months"] = _total(r["member_months"] for r in counted)
         row["excluded_months"] = _total(r["member_months"] for r in excluded if r["kind"] == "month")

@@ -44,9 +44,7 @@ YEAR_2021 = OracleSettings(performance_years=(2021,), part_a_b="current_month")
 def read(tmp_path: Path) -> Callable[..., duckdb.DuckDBPyConnection]:
     """Reads the folder `rif` of the test's directory with the given side inputs."""
 
-    def read_folder(
-        *, roster: str = "", scores: str = "", attribution: str = ""
-    ) -> duckdb.DuckDBPyConnection:
+    def read_folder(*, roster: str = "", scores: str = "", attribution: str = "") -> duckdb.DuckDBPyConnection:
         paths = {}
         for name, head, rows in (
             ("network_roster", ROSTER, roster),
@@ -84,9 +82,7 @@ def found(rows: list[dict[str, Any]], *columns: str) -> list[tuple[Any, ...]]:
 
 
 def paid_lines(con: duckdb.DuckDBPyConnection) -> list[tuple[str, int, Decimal, bool]]:
-    return con.execute(
-        "SELECT claim_id, line_number, paid_amount, is_denied FROM lines ORDER BY ALL"
-    ).fetchall()
+    return con.execute("SELECT claim_id, line_number, paid_amount, is_denied FROM lines ORDER BY ALL").fetchall()
 
 
 # ------------------------------------------------------------------------------------------
@@ -462,9 +458,7 @@ def test_rows_that_cannot_be_read_are_rejected_and_odd_but_readable_ones_are_not
     marked = "\ufeff" + "|".join(heading("beneficiary")) + "\n"
     (folder / "enrollment.csv").write_text(
         marked
-        + "\n".join(
-            [enrolled("m", 2021), enrolled("m", 0), enrolled("", 2021), enrolled("q", 2021, DEATH_DT="?")]
-        ),
+        + "\n".join([enrolled("m", 2021), enrolled("m", 0), enrolled("", 2021), enrolled("q", 2021, DEATH_DT="?")]),
         encoding="utf-8",
     )
     (folder / "network_roster.csv").write_text("network_id,tin\n")
@@ -489,9 +483,7 @@ def test_rows_that_cannot_be_read_are_rejected_and_odd_but_readable_ones_are_not
     ]
 
 
-def test_a_heading_of_no_known_kind_is_refused(
-    tmp_path: Path, read: Callable[..., duckdb.DuckDBPyConnection]
-) -> None:
+def test_a_heading_of_no_known_kind_is_refused(tmp_path: Path, read: Callable[..., duckdb.DuckDBPyConnection]) -> None:
     (tmp_path / "rif").mkdir()
     (tmp_path / "rif" / "strange.txt").write_text("ONE|TWO\n1|2\n")
     with pytest.raises(ValueError, match=r"strange\.txt"):
@@ -773,9 +765,7 @@ def test_services(tmp_path: Path, read: Callable[..., duckdb.DuckDBPyConnection]
 # The shared data set
 # ------------------------------------------------------------------------------------------
 
-needs_shared_data = pytest.mark.skipif(
-    not (SHARED_DATA / "rif").is_dir(), reason="the shared data set is not here"
-)
+needs_shared_data = pytest.mark.skipif(not (SHARED_DATA / "rif").is_dir(), reason="the shared data set is not here")
 
 
 @cache

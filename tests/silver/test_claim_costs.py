@@ -69,7 +69,9 @@ def test_the_network_is_that_of_the_facility_or_of_who_bills_on_an_institutional
 
 def test_an_outpatient_home_health_or_hospice_claim_is_one_service_and_any_other_line_one_each(costs_are):
     kinds = ("outpatient", "home_health", "hospice", "dme", "pharmacy", "other")
-    lines = "claim_id | line_number | member_id | claim_type | service_category | is_denied | service_thru | paid_amount"
+    lines = (
+        "claim_id | line_number | member_id | claim_type | service_category | is_denied | service_thru | paid_amount"
+    )
     for kind in kinds:
         lines += "".join(f"\n{kind} | {n} | m1 | {kind} | {kind} | false | 2021-05-05 | 1.00" for n in (1, 2, 3))
     costs_are(

@@ -183,8 +183,9 @@ def test_a_months_statuses_are_those_of_the_day_its_coverage_rule_looks_at(month
         m         | 2021-06-02 | 2021-06-30 | false      | true       | false
         m         | 2021-07-10 | 2021-07-31 | true       | true       | false
         """,
-        policies=[Policy(rule, eligibility=Eligibility(coverage_rule=rule, part_a_b="current_month")) for rule in
-        RULES],
+        policies=[
+            Policy(rule, eligibility=Eligibility(coverage_rule=rule, part_a_b="current_month")) for rule in RULES
+        ],
     )
     assert {name: fates[4:7] for name, fates in year_of(built).items()} == {
         "first_of_month m": ["MEDICARE_ADVANTAGE", "counts", NO_COVERAGE],

@@ -64,9 +64,7 @@ def deaths(draw: random.Random) -> dict[str, date]:
 
 
 def named_by_claims(draw: random.Random) -> set[tuple[str, date]]:
-    return {
-        (f"m{draw.randrange(PEOPLE):04}", date(draw.choice(YEARS), draw.randint(1, 12), 1)) for _ in range(PEOPLE)
-    }
+    return {(f"m{draw.randrange(PEOPLE):04}", date(draw.choice(YEARS), draw.randint(1, 12), 1)) for _ in range(PEOPLE)}
 
 
 def month_after(month: date, by: int) -> date:
@@ -186,8 +184,7 @@ def test_every_month_of_every_generated_person_has_exactly_the_reasons_that_its_
     ).select("policy", "member_id", "member_month", "ineligible_reasons", "medicare_status_code", "dual_status_code")
     rows = built.collect()
     found = {
-        (policy, member, month): (tuple(reasons), status, dual)
-        for policy, member, month, reasons, status, dual in rows
+        (policy, member, month): (tuple(reasons), status, dual) for policy, member, month, reasons, status, dual in rows
     }
     assert len(found) == len(rows)
     expected = {

@@ -13,9 +13,7 @@ CODES = "program | hcpcs | first_year | last_year\nplurality | 99213 | 2019 | 20
 @pytest.fixture
 def services_are(spark):
     def check(lines, expected):
-        built = primary_care_services(
-            frame(spark, FINAL_CLAIM_LINES, lines), frame(spark, PRIMARY_CARE_HCPCS, CODES)
-        )
+        built = primary_care_services(frame(spark, FINAL_CLAIM_LINES, lines), frame(spark, PRIMARY_CARE_HCPCS, CODES))
         assert_table(built, PRIMARY_CARE_SERVICES, spark, expected)
 
     return check

@@ -133,9 +133,7 @@ def test_static_loses_no_row(static: Taken) -> None:
 
 
 def test_static_reasons(static: Taken) -> None:
-    reasons = Counter(
-        reason for row in (*static.enrollment, *static.claims) for reason in row["reject_reasons"]
-    )
+    reasons = Counter(reason for row in (*static.enrollment, *static.claims) for reason in row["reject_reasons"])
     assert reasons["RFRNC_YR is no year"] == 5
     assert reasons["the number of fields is not that of the heading"] == 1
     assert all(row["rejected_row"] for row in static.claims if row["outcome"] == "rejected")

@@ -68,10 +68,10 @@ def _bronze_rows(
     ingested_at: datetime,
 ) -> DataFrame:
     width = len(heading)
-    cells = F.split("value", r"\|", -1)
+    cells = F.split("value", "[|]", -1)
     split = numbered_lines(spark, group).withColumn("cells", cells)
     # one field too many that is empty is a separator that closes the line; any other number of fields is a fault
-    is_whole = (F.size("cells") == width) | ((F.size("cells") == width + 1) & (F.get("cells", F.lit(width)) == ""))
+    is_whole = (F.size("cells") == width) | ((F.size("cells") == width + 1) & (F.element_at("cells", -1) == ""))
     whole = split.select(
         "_source_file",
         "_source_row",
@@ -80,7 +80,7 @@ def _bronze_rows(
     )
     places = {name: at for at, name in enumerate(heading)}
     delivered = [
-        (F.get("cells", F.lit(places[name])) if name in places else F.lit(None).cast("string")).alias(name)
+        (F.element_at("cells", places[name] + 1) if name in places else F.lit(None).cast("string")).alias(name)
         for name in columns_of(kind)
     ]
     return add_provenance(whole, delivered, F.col("cells").isNull(), batch_id, ingested_at)

@@ -249,9 +249,7 @@ def _coded(name: str, first: int, systems: tuple[str, str]) -> Column:
         repeats = (at + first == 0) & (F.trim(cell) == F.trim(F.get(codes, F.lit(1))))
         system = F.when(F.trim(F.get(versions, at)) == "9", old).otherwise(new)
         on = rif_date(F.trim(F.get(days, at)))
-        told = F.struct(
-            (at + first).alias("position"), code.alias("code"), system.alias("code_system"), on.alias("on")
-        )
+        told = F.struct((at + first).alias("position"), code.alias("code"), system.alias("code_system"), on.alias("on"))
         return F.when((code != "") & ~F.coalesce(repeats, F.lit(False)), told)
 
     typed = F.array_compact(F.transform(codes, one))

@@ -1,0 +1,144 @@
+"""Delta tables on the embedded engine. Only the store uses this.
+
+pysail writes and reads them and holds their constraints; it has no history, no restore and no observation of a write.
+For these there is the `deltalake` package, and the commit itself tells its version and rows.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from pyspark.sql import functions as F
+
+from pmpm_spark.config import Warehouse
+from pmpm_spark.delta_text import Written, definition, engine_condition, folder_of, is_local_folder, literal, quoted
+from pmpm_spark.errors import ConfigError, StageError, is_engine_error
+from pmpm_spark.table import Table
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+
+WRITERS = min(4, os.cpu_count() or 1)
+"""Files that a write leaves."""
+
+
+class DeltaEmbedded:
+    """Tables below a folder of this machine."""
+
+    def __init__(self, spark: SparkSession, warehouse: Warehouse) -> None:
+        if not is_local_folder(warehouse):
+            raise ConfigError('engine = "embedded" needs a folder of this machine as warehouse.path')
+        self.spark = spark
+        self._beside = Path(tempfile.mkdtemp(prefix="pmpm-"))
+        atexit.register(shutil.rmtree, self._beside, ignore_errors=True)
+        self._root = self._plain(folder_of(warehouse))
+
+    def create(self, table: Table) -> int:
+        # it takes a name for a table, not a path; the name is gone when the table stands
+        name = quoted(f"made_now_{table.layer}_{table.short_name}")
+        layout = f" PARTITIONED BY ({', '.join(map(quoted, table.partition_by))})" if table.partition_by else ""
+        layout += f" LOCATION {literal(self._folder(table))}"
+        self.spark.sql(f"CREATE OR REPLACE TABLE {name} {definition(table, layout)}").collect()
+        self.spark.sql(f"DROP TABLE {name}").collect()
+        return int(self._log(table).version())
+
+    def write(self, table: Table, frame: DataFrame, append: bool, where: str | None) -> Written:
+        """Write; the engine refuses the whole where a row breaks a rule, and only then such rows are counted.
+
+        A slice must hold all rows: what stands outside it is as it was before.
+        """
+        # pysail pushes the check of a constraint below the frame's last filter, to rows that are not written: a step
+        # between the two keeps it where it belongs
+        writer = frame.repartition(WRITERS).write.format("delta").mode("append" if append else "overwrite")
+        if where is not None and not append:
+            writer = writer.option("replaceWhere", where)
+        before = self._log(table).version()
+        try:
+            writer.save(self._folder(table))
+        except Exception as error:
+            broken = _broken(frame, table) if is_engine_error(error) else {}
+            if not any(broken.values()):
+                raise
+            return Written(before, 0, broken)
+        last = self._log(table).history(1)[0]
+        if last["version"] == before:
+            return Written(before, 0, {})  # nothing to change, no commit
+        if where is not None and self._rows_outside(table, before, where) != self._rows_outside(
+            table, last["version"], where
+        ):
+            raise StageError(f"{table.name}: the engine failed (rows outside their slice); nothing is published")
+        return Written(int(last["version"]), int(last["operationMetrics"]["numOutputRows"]), {})
+
+    def _plain(self, folder: str) -> str:
+        """The folder, or a link to it where its name in a URL differs: pysail makes tables below the URL.s name."""
+        path = Path(folder.removeprefix("file://").removeprefix("file:"))
+        if quote(str(path)) == str(path):
+            return str(path)
+        path.mkdir(parents=True, exist_ok=True)
+        link = self._beside / "warehouse"
+        link.symlink_to(path.absolute())
+        return str(link)
+
+    def _rows_outside(self, table: Table, version: int, where: str) -> int:
+        return self.at(table, version).where(f"NOT ({where})").count()
+
+    def newest(self, table: Table) -> int | None:
+        from deltalake.exceptions import DeltaError, TableNotFoundError
+
+        try:
+            return int(self._log(table).version())
+        except TableNotFoundError:
+            return None
+        except DeltaError as error:
+            raise StageError(f"{table.name}: its Delta log cannot be read ({engine_condition(error)})") from None
+
+    def restore(self, table: Table, version: int) -> int:
+        log = self._log(table)
+        if log.version() != version:
+            log.restore(version)
+        return int(self._log(table).version())
+
+    def at(self, table: Table, version: int) -> DataFrame:
+        folder = Path(self._folder(table))
+        checkpoints = [int(path.name.split(".")[0]) for path in folder.glob("_delta_log/*.checkpoint*.parquet")]
+        if max(checkpoints, default=-1) > version:
+            # pysail finds no commit of a version that a later checkpoint covers: it is shown a log that ends there
+            return self.spark.read.format("delta").load(str(self._log_until(folder, version)))
+        return self.spark.read.format("delta").option("versionAsOf", version).load(str(folder))
+
+    def _log_until(self, folder: Path, version: int) -> Path:
+        """A folder of links to the table's files and to its log as it was at a version."""
+        seen = self._beside / f"{folder.parent.name}.{folder.name}.{version}"
+        if not seen.exists():
+            log = seen / "_delta_log"
+            log.mkdir(parents=True)
+            for file in (folder / "_delta_log").iterdir():
+                if file.name[:20].isdigit() and int(file.name[:20]) <= version:
+                    (log / file.name).symlink_to(file.resolve())
+        for entry in folder.iterdir():
+            if entry.name != "_delta_log" and not (seen / entry.name).exists():
+                (seen / entry.name).symlink_to(entry.resolve())
+        return seen
+
+    def _folder(self, table: Table) -> str:
+        return f"{self._root}/{table.layer}/{table.short_name}"
+
+    def _log(self, table: Table) -> Any:
+        from deltalake import DeltaTable
+
+        return DeltaTable(self._folder(table))
+
+
+def _broken(frame: DataFrame, table: Table) -> dict[str, int]:
+    """How many rows break each rule."""
+    rules = table.audit_rules()
+    breaks = [F.count_if(~F.coalesce(F.expr(rule), F.lit(True))).alias(name) for name, rule in rules.items()]
+    counted = frame.agg(*breaks).collect()[0]
+    return {name: int(counted[name]) for name in rules}

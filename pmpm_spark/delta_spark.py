@@ -1,0 +1,135 @@
+"""Delta tables on Spark: making, writing, naming of versions, restoring. Only the store uses this.
+
+SQL is written here and in `delta_embedded.py` and nowhere else; the `delta.tables` API does not work under Connect.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyspark.sql import Observation
+from pyspark.sql import functions as F
+
+from pmpm_spark.config import Warehouse
+from pmpm_spark.delta_text import Written, definition, engine_condition, folder_of, is_local_folder, quoted
+from pmpm_spark.errors import StageError, is_engine_error
+from pmpm_spark.table import Table
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+LAST_VERSION = "spark.databricks.delta.lastCommitVersionInSession"
+ABSENT = (
+    "DELTA_TABLE_ONLY_OPERATION",
+    "NOT_FOUND",
+    "MISSING_TABLE",
+    "PATH_DOES_NOT_EXIST",
+    "MISSING_DELTA_TABLE",
+    "NOT_A_DELTA_TABLE",
+)
+"""What the engine's conditions say where there is no such table."""
+
+
+class DeltaOnSpark:
+    """Tables below a folder, or in a schema of a catalog."""
+
+    def __init__(self, spark: SparkSession, warehouse: Warehouse) -> None:
+        self.spark = spark
+        self.warehouse = warehouse
+
+    def name_of(self, table: Table) -> str:
+        """The table's name in SQL, quoted."""
+        if self.warehouse.path is not None:
+            return f"delta.`{self._folder(table).replace('`', '``')}`"
+        parts = (self.warehouse.catalog, self.warehouse.schema, f"{table.layer}_{table.short_name}")
+        return ".".join(quoted(part) for part in parts if part is not None)
+
+    def create(self, table: Table) -> int:
+        layout = ""
+        if table.partition_by:
+            layout = f" PARTITIONED BY ({', '.join(map(quoted, table.partition_by))})"
+        elif table.cluster_by and not is_local_folder(self.warehouse):
+            layout = f" CLUSTER BY ({', '.join(map(quoted, table.cluster_by))})"
+        said = f"TABLE {self.name_of(table)} {definition(table, layout)}"
+        self._forget_last_version()
+        try:  # not CREATE OR REPLACE: in a folder it keeps the rows of a table that stands there
+            self.spark.sql(f"REPLACE {said}")
+        except Exception as error:
+            if not is_engine_error(error) or not _is_absent(error):
+                raise
+            self.spark.sql(f"CREATE {said}")
+        return self._last_version(table)
+
+    def newest(self, table: Table) -> int | None:
+        """The newest version, counted or not; None where the table does not stand.
+
+        Raises:
+            StageError: it stands, but cannot be read.
+        """
+        try:
+            newest = self.spark.sql(f"DESCRIBE HISTORY {self.name_of(table)} LIMIT 1").select("version").collect()
+        except Exception as error:
+            if not is_engine_error(error):
+                raise
+            if _is_absent(error):
+                return None
+            raise StageError(f"{table.name}: its Delta log cannot be read ({engine_condition(error)})") from None
+        return int(newest[0][0]) if newest else None
+
+    def restore(self, table: Table, version: int) -> int:
+        self._forget_last_version()
+        self.spark.sql(f"RESTORE TABLE {self.name_of(table)} TO VERSION AS OF {int(version)}").collect()
+        return self._last_version(table)
+
+    def at(self, table: Table, version: int) -> DataFrame:
+        reader = self.spark.read.format("delta").option("versionAsOf", version)
+        if self.warehouse.path is None:
+            return reader.table(self.name_of(table))
+        return reader.load(self._folder(table))
+
+    def write(self, table: Table, frame: DataFrame, append: bool, where: str | None) -> Written:
+        """Write the rows that keep every rule and count those that do not, in one pass."""
+        rules = table.audit_rules()
+        seen = Observation()
+        holds = {name: F.coalesce(F.expr(rule), F.lit(True)) for name, rule in rules.items()}
+        broken = [F.count_if(~condition).alias(f"broken_{i}") for i, condition in enumerate(holds.values())]
+        observed = frame.observe(seen, F.count(F.lit(1)).alias("rows"), *broken)
+        for condition in holds.values():
+            observed = observed.where(condition)
+        self._forget_last_version()
+        writer = observed.writeTo(self.name_of(table))
+        if append:
+            writer.append()
+        else:
+            writer.overwrite(F.lit(True) if where is None else F.expr(where))
+        counts = seen.get
+        return Written(
+            self._last_version(table),
+            int(counts["rows"]),
+            {name: int(counts[f"broken_{i}"]) for i, name in enumerate(holds)},
+        )
+
+    def _folder(self, table: Table) -> str:
+        return f"{folder_of(self.warehouse)}/{table.layer}/{table.short_name}"
+
+    def _forget_last_version(self) -> None:
+        """Before a commit: Delta makes none where nothing changes, and would tell that of another table."""
+        self.spark.conf.unset(LAST_VERSION)
+
+    def _last_version(self, table: Table) -> int:
+        """The version that the commit to this table just made, or, where nothing had to change, the newest.
+
+        Delta tells it without a look at the log; where it does not, the history does.
+        """
+        said = self.spark.conf.get(LAST_VERSION, None)
+        if said is not None:
+            return int(said)
+        newest = self.newest(table)
+        if newest is None:
+            raise StageError(f"{table.name}: {self.name_of(table)} holds no table though it is there; delete it")
+        return newest
+
+
+def _is_absent(error: Exception) -> bool:
+    """Whether the engine says that there is no such table."""
+    return any(word in engine_condition(error) for word in ABSENT)

@@ -1,0 +1,103 @@
+"""What both engines' Delta tables have in common: names, definitions and slices as SQL text, and what a write left."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame
+
+from pmpm_spark.config import Warehouse
+from pmpm_spark.errors import StageError
+from pmpm_spark.table import Table
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a write left: the version, the rows of the frame, and how many of them broke each rule."""
+
+    version: int
+    rows: int
+    broken: Mapping[str, int]
+
+
+class Delta(Protocol):
+    """Delta tables of one warehouse on one engine. A version is a number of the table's own log."""
+
+    def create(self, table: Table) -> int:
+        """Make the table empty, with its constraints, comments and layout; the version."""
+
+    def write(self, table: Table, frame: DataFrame, append: bool, where: str | None) -> Written:
+        """Add the rows, or put them in the place of all, or of those that `where` names. Rows that break a rule are
+        counted; whether others were written then is not promised."""
+
+    def newest(self, table: Table) -> int | None:
+        """The newest version; None where the table does not stand. A StageError where it cannot be read."""
+
+    def restore(self, table: Table, version: int) -> int:
+        """Make a version's content the newest; the version that this makes."""
+
+    def at(self, table: Table, version: int) -> DataFrame: ...
+
+
+def is_local_folder(warehouse: Warehouse) -> bool:
+    """Whether tables stand in a folder of this machine, which either engine may write.
+
+    Such tables are not clustered: nothing there would run the OPTIMIZE that clusters, and the embedded engine refuses
+    tables with that feature.
+    """
+    return warehouse.path is not None and not re.match(r"(?!file:)\w+:", warehouse.path)
+
+
+def folder_of(warehouse: Warehouse) -> str:
+    """The folder of all tables. SQL takes only an absolute path, or one with a scheme, for a path."""
+    given = (warehouse.path or "").rstrip("/")
+    return given if ":" in given else str(Path(given).absolute())
+
+
+def definition(table: Table, layout: str) -> str:
+    """Columns, layout, comment and constraints, as they follow a name in CREATE TABLE."""
+    columns = ", ".join(
+        f"{quoted(c.name)} {c.type.simpleString()}{' NOT NULL' * (c.name in table.key)} COMMENT {literal(c.meaning)}"
+        for c in table.columns
+    )
+    # a rule holds where it is null; for Delta alone it would not
+    properties = {f"delta.constraints.{name}": f"({rule}) IS NOT FALSE" for name, rule in table.rules.items()}
+    told = ", ".join(f"{literal(key)} = {literal(value)}" for key, value in properties.items())
+    return f"({columns}) USING delta{layout} COMMENT {literal(table.grain)}" + (
+        f" TBLPROPERTIES ({told})" if told else ""
+    )
+
+
+def slice_predicate(slices: Mapping[str, Sequence[Any]]) -> str:
+    """The slices as SQL: `policy IN ('default') AND performance_year IN (2021)`."""
+    parts = []
+    for name, values in slices.items():
+        told = ", ".join(str(int(v)) if isinstance(v, int) else literal(str(v)) for v in values)
+        parts.append(f"{quoted(name)} IN ({told})")
+    return " AND ".join(parts)
+
+
+def quoted(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_\-]+", name):
+        raise StageError(f"{name!r} is no name of a table or column: letters, digits, _ and - only")
+    return f"`{name}`"
+
+
+def literal(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def engine_condition(error: BaseException) -> str:
+    """The engine's name for what went wrong. Its text may quote a member's values and is never shown."""
+    if isinstance(error, PySparkException):
+        condition = error.getCondition() if hasattr(error, "getCondition") else error.getErrorClass()
+        return condition or type(error).__name__
+    if hasattr(error, "java_exception"):
+        return str(error.java_exception.getClass().getSimpleName())
+    return type(error).__name__

@@ -1,0 +1,118 @@
+"""The embedded engine's own faults, each with the way around it that the package takes.
+
+A test here fails where the way around is gone, or where the engine got another fault in its place.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from pmpm_spark.config import Warehouse, load_config
+from pmpm_spark.errors import ConfigError, SetupError
+from pmpm_spark.measures import in_cents, ratio
+from pmpm_spark.months import month_of
+from pmpm_spark.session import open_session
+from pmpm_spark.store import Store
+from pmpm_spark.table import Table, money, text
+from tests.tables import frame
+
+AMOUNTS = Table(
+    name="silver.amounts",
+    grain="one row per id",
+    key=("id",),
+    columns=(text("id", "id"), money("amount", "amount")),
+    rules={"amount_is_told": "amount IS NOT NULL"},
+)
+
+
+@pytest.fixture
+def store(spark: SparkSession, tmp_path: Path) -> Store:
+    return Store(spark, Warehouse(str(tmp_path / "warehouse")))
+
+
+def test_a_constraint_judges_the_rows_that_are_written_and_no_others(store: Store) -> None:
+    """pysail pushes the check below the frame's last filter."""
+    raw = frame(store.spark, AMOUNTS, "id | amount\na | 1.00\nb | -\nc | 2.00")
+    path = f"{store.warehouse.path}/raw"
+    raw.write.format("delta").save(path)
+    told = store.spark.read.format("delta").load(path).where(F.col("id") != "b")
+    assert store.publish(AMOUNTS, told).rows == 2
+
+
+def test_every_version_of_a_long_log_is_read(store: Store) -> None:
+    """pysail finds no commit of a version that a later checkpoint covers."""
+    versions = [
+        store.publish(AMOUNTS, frame(store.spark, AMOUNTS, f"id | amount\na{n} | {n}")).version for n in range(23)
+    ]
+    assert list(Path(f"{store.warehouse.path}/silver/amounts/_delta_log").glob("*.checkpoint.parquet")) != []
+    for n, version in enumerate(versions):
+        assert [row["id"] for row in store.delta.at(AMOUNTS, version).collect()] == [f"a{n}"]
+
+
+def test_amounts_of_fifteen_digits_are_exact(store: Store) -> None:
+    """A column of one value is taken from the file's statistics, which pysail reads as a DOUBLE: 15 digits are safe."""
+    store.publish(AMOUNTS, frame(store.spark, AMOUNTS, "id | amount\na | 9999999999999.99"))
+    assert [str(row["amount"]) for row in store.read(AMOUNTS).collect()] == ["9999999999999.99"]
+
+
+def test_a_filter_above_a_bitwise_not_keeps_the_rows_it_should(store: Store) -> None:
+    """Pushed below the projection of a bitwise not, a filter of pysail's has kept other rows."""
+    spark = store.spark
+    bits = spark.range(0, 4096, 1, 2).select("id", (F.col("id") % 16).cast("bigint").alias("bits"))
+    path = f"{store.warehouse.path}/bits"
+    bits.write.format("delta").save(path)
+    held = (
+        spark.read.format("delta")
+        .load(path)
+        .select("id", F.lit(15).cast("bigint").bitwiseAND(F.bitwise_not("bits")).alias("held"))
+        .select("id", F.bit_count("held").alias("months"))
+        .where((F.col("months") >= 3) & (F.col("id") % 2 == 0))
+    )
+    expected = [n for n in range(4096) if bin(15 & ~(n % 16)).count("1") >= 3 and n % 2 == 0]
+    assert sorted(row["id"] for row in held.collect()) == expected
+
+
+def test_months_reach_the_open_end(spark: SparkSession) -> None:
+    """F.trunc goes by way of a timestamp that ends in 2262."""
+    told = spark.range(1).select(month_of(F.to_date(F.lit("9999-12-31"))).cast("string").alias("month")).collect()
+    assert told[0]["month"] == "9999-12-01"
+
+
+def test_quotients_and_cents(spark: SparkSession) -> None:
+    """try_divide takes no DOUBLE, and rounding goes by the binary value."""
+    one = spark.range(1).select(F.lit(2.01).alias("amount"), F.lit(2.0).alias("by"), F.lit(0.0).alias("zero"))
+    row = one.select(
+        in_cents(ratio(F.col("amount"), F.col("by"))).cast("string").alias("cents"),
+        ratio(F.col("amount"), F.col("zero")).alias("nothing"),
+        in_cents(F.lit(1e-7)).cast("string").alias("tiny"),
+    ).collect()[0]
+    assert (row["cents"], row["nothing"], row["tiny"]) == ("1.01", None, "0.00")
+
+
+def test_a_second_session_is_the_first(spark: SparkSession) -> None:
+    assert open_session(engine="embedded") is spark
+
+
+def test_its_warehouse_is_a_folder_of_this_machine(spark: SparkSession) -> None:
+    for elsewhere in (Warehouse(schema="s"), Warehouse(path="s3://bucket/pmpm")):
+        with pytest.raises(ConfigError, match='engine = "embedded" needs a folder of this machine'):
+            Store(spark, elsewhere)
+
+
+def test_without_its_packages_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pmpm_spark import embedded
+
+    monkeypatch.setattr(embedded, "NEEDED", ("no_such_package", "pyarrow"))
+    with pytest.raises(SetupError, match=r'lacks no_such_package: pip install "pmpm-spark\[embedded\]"'):
+        open_session(engine="embedded")
+
+
+def test_the_engine_is_one_of_two() -> None:
+    with pytest.raises(ConfigError, match="engine"):
+        load_config(
+            None, ['source.kind="rif"', "source.path=x", "warehouse.path=y", "performance_years=[2021]", "engine=duck"]
+        )
