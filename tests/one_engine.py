@@ -10,7 +10,6 @@ ONLY_SPARK = {
     "tests/test_store.py::test_a_folder_whose_very_first_commit_was_cut_off_is_named": (
         "the embedded engine makes the table there all the same"
     ),
-    "tests/test_session_conf.py": "conf/spark is Spark's own",
 }
 # each whole run takes Spark a minute or two; which settings are left out there is as in test_equality.py
 PROVED_EQUAL = {

@@ -106,7 +106,7 @@ def homes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         raise OSError("no network in this test")
 
     monkeypatch.setattr(jars.urllib.request, "urlopen", no_network)
-    for name in session._PLATFORM_VARIABLES:
+    for name in session.PLATFORM_VARIABLES:
         monkeypatch.delenv(name, raising=False)
 
 
