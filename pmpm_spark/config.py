@@ -22,7 +22,7 @@ IDENTIFIER = re.compile(r"[A-Za-z0-9_\-]+")
 class Source:
     """What is read: the claims and enrollment of one delivered format, and the lists beside it."""
 
-    kind: str = field(metadata=one_of("rif"))
+    kind: str = field(metadata=one_of("rif", "cclf"))
     path: str = field()
     network_roster: str | None = None
     providers: str | None = None
@@ -30,8 +30,11 @@ class Source:
     member_attribution: str | None = None
     data_through: str | None = None
     part_c: str = field(default="hmo_indicator", metadata=one_of("hmo_indicator", "part_c_contract"))
+    max_reject_share: float = 0.05
 
     def __post_init__(self) -> None:
+        if not 0 <= self.max_reject_share <= 1:
+            raise ConfigError("source.max_reject_share: a share from 0.0 to 1.0")
         if self.data_through is not None:
             _day_of(self.data_through, "source.data_through")
 

@@ -15,7 +15,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from pmpm_spark.errors import InputError
-from pmpm_spark.intake import accepted, latest_row_fates
+from pmpm_spark.intake import accepted, latest_row_fates, with_current_ids
 from pmpm_spark.model import MEMBER_ATTRIBUTION, NETWORK_ROSTER, PROVIDERS, RISK_SCORES
 from pmpm_spark.sources.bronze import BronzeLoad, add_provenance
 from pmpm_spark.sources.cells import TypedRow
@@ -57,8 +57,9 @@ class List:
             key_is_built_in=True,
         )
 
-    def rows(self, bronze: DataFrame) -> DataFrame:
-        """One typed row per bronze row, with its fate: the last row of a key counts."""
+    def rows(self, bronze: DataFrame, *member_id_changes: DataFrame) -> DataFrame:
+        """One typed row per bronze row, with its fate: the last row of a key counts. A member stands under the
+        current id, where the source tells changes of ids."""
         row = TypedRow()
         values = self.typed(row)
         typed = row.over(bronze).select(
@@ -71,14 +72,15 @@ class List:
             "reject_reasons",
             "rejected_row",
         )
+        for changes in member_id_changes if "member_id" in self.silver.key else ():
+            typed = with_current_ids(typed, changes)
         return latest_row_fates(typed, self.silver.key)
 
-    def accepted_rows(self, bronze: DataFrame) -> DataFrame:
-        return accepted(self.rows(bronze)).select(*self.silver.column_names)
+    def accepted_rows(self, bronze: DataFrame, *member_id_changes: DataFrame) -> DataFrame:
+        return accepted(self.rows(bronze, *member_id_changes)).select(*self.silver.column_names)
 
-    @property
-    def stage(self) -> Stage:
-        return Stage(self.silver, (self.bronze,), self.accepted_rows)
+    def stage(self, *member_id_changes: Table) -> Stage:
+        return Stage(self.silver, (self.bronze, *member_id_changes), self.accepted_rows)
 
 
 def _network_roster(row: TypedRow) -> dict[str, Column]:
