@@ -1,8 +1,8 @@
 """CCLF9, changes of Medicare Beneficiary Identifiers, followed to the current one.
 
 Every delivery repeats all changes so far: of several that name the same previous id the latest file counts. Chains
-come step by step or all to the newest; they are followed by doubling, so that five joins follow 32 steps. What has
-not ended then goes in a circle.
+come step by step or all to the newest; they are followed by doubling, so that three joins follow eight changes of
+one person's id. What has not ended then goes in a circle.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pmpm_spark.sources.cclf.layout import BRONZE, CONTROL
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-DOUBLINGS = 5
+DOUBLINGS = 3
 CYCLE = "the chain of ids goes in a circle"
 
 
