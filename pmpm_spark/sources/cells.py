@@ -96,15 +96,16 @@ class TypedRow:
         A rejected row is kept as the cells that the mapping reads, or as the whole line where it could not be parted;
         the rest of it stands in bronze under its file and row.
         """
-        whole = F.col("_unparsed").isNull()
-        self.must(whole, self._unparsed)
         cells = bronze.select(
             *KEPT,
             *[_trimmed(name).alias(name) for name in self._cells],
             *[value.alias(name) for name, value in self._as_delivered.items()],
         )
         typed = cells.select("*", *[value.alias(name) for name, value in self._typed.items()])
-        judged = typed.withColumn("reject_reasons", F.array_compact(F.array(*self._reasons)))
+        # of a line that could not be parted nothing else can be said
+        is_whole = F.col("_unparsed").isNull()
+        reasons = F.when(is_whole, F.array_compact(F.array(*self._reasons))).otherwise(F.array(F.lit(self._unparsed)))
+        judged = typed.withColumn("reject_reasons", reasons)
         as_told = F.to_json(F.struct(*self._cells))
         as_read = judged.withColumn("row_as_read", F.coalesce("_unparsed", as_told))
         return as_read.withColumn("rejected_row", F.when(F.size("reject_reasons") > 0, F.col("row_as_read")))

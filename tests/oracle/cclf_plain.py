@@ -1,8 +1,8 @@
 """CCLF deliveries recomputed in plain Python from the raw bytes, with nothing of the package: the figures that the
 pipeline must reproduce.
 
-By the delivered set's README: newest id, same version once, cancels subtracted (signed sums, no pairing), cancels
-without another version left out, the latest Part D record of a key.
+By the delivered set's README: newest id, same version once, cancels subtracted (signed sums, no pairing), cancels of
+what was not delivered left out, the latest Part D record of a key.
 """
 
 from __future__ import annotations
@@ -179,7 +179,17 @@ def _standing(
 
 
 def _signed(versions: list[Record]) -> Iterator[tuple[Record, int]]:
-    if all(record["CLM_ADJSMT_TYPE_CD"] == "1" for record in versions):
-        return
+    """Each version once; a cancel minus, and not at all where what it cancels was not delivered."""
+    others = [record for record in versions if record["CLM_ADJSMT_TYPE_CD"] != "1"]
     for record in versions:
-        yield record, -1 if record["CLM_ADJSMT_TYPE_CD"] == "1" else 1
+        if record["CLM_ADJSMT_TYPE_CD"] != "1":
+            yield record, 1
+        elif any(_cancels(record, other) for other in others):
+            yield record, -1
+
+
+def _cancels(cancel: Record, other: Record) -> bool:
+    if cancel.get("CLM_ORG_CNTL_NUM"):
+        return cancel["CLM_ORG_CNTL_NUM"] == other["CLM_CNTL_NUM"]
+    name = "CLM_PMT_AMT" if "CLM_PMT_AMT" in cancel else "CLM_LINE_CVRD_PD_AMT"
+    return Decimal(cancel[name]) == Decimal(other[name])

@@ -121,6 +121,17 @@ def test_a_cancel_that_names_none_removes_one_of_its_amount_and_no_more(spark: S
     assert found.standing() == [("1", 1, "80.00"), ("5", 1, "7.00")]
 
 
+def test_a_cancel_of_what_was_not_delivered_does_not_touch_what_replaces_it(spark: SparkSession) -> None:
+    """By the number that it names though amounts agree, or by the amount."""
+    found = Netted(
+        spark,
+        cclf1=[header("1", "M1", "100.00", "1", CLM_ORG_CNTL_NUM="N0"), header("2", "M1", "100.00", "2")],
+        cclf5=[line("CCLF5", "3", 1, "M1", "10.00", "1"), line("CCLF5", "4", 1, "M1", "9.00")],
+    )
+    assert found.standing() == [("2", 1, "100.00"), ("4", 1, "9.00")]
+    assert {claim for claim, _, _, why in found.fates() if why} == {"1", "3"}
+
+
 def test_a_cancel_without_another_version_is_set_aside_with_its_lines(spark: SparkSession) -> None:
     found = Netted(
         spark,
@@ -179,7 +190,7 @@ AMOUNTS = ("10.00", "20.00", "30.00")
 
 
 def test_hundreds_of_generated_keys_are_netted_as_plain_python_nets_them(spark: SparkSession) -> None:
-    """Each cancel takes the version that it names, else one of its amount, else any, the first in effect."""
+    """Each cancel takes the version that it names, or where it names none, one of its amount, the first in effect."""
     draw = random.Random(11)
     versions = []
     for key in range(300):
@@ -226,20 +237,16 @@ def _by_hand(versions: list[dict[str, str]], *, named: bool) -> tuple[dict[str, 
     standing, unmatched = {}, set()
     for of_key in keys.values():
         free = {v["claim"]: v for v in of_key if v["code"] != "1"}
-        waiting = [v for v in of_key if v["code"] == "1"]
-        for agrees in (
-            lambda cancel, other: named and cancel["names"] == other["claim"],
-            lambda cancel, other: cancel["paid"] == other["paid"],
-            lambda cancel, other: True,
-        ):
-            left = []
-            for cancel in waiting:
-                taken = next((claim for claim, other in free.items() if agrees(cancel, other)), None)
-                if taken is None:
-                    left.append(cancel)
-                else:
-                    del free[taken]
-            waiting = left
-        unmatched |= {v["claim"] for v in waiting}
+        cancels = [v for v in of_key if v["code"] == "1"]
+        names = {v["claim"]: v["names"] if named else "" for v in cancels}
+        for cancel in sorted(cancels, key=lambda v: names[v["claim"]] == ""):  # those that name one first
+            wanted = names[cancel["claim"]]
+            fitting = [
+                claim for claim, v in free.items() if (claim == wanted if wanted else v["paid"] == cancel["paid"])
+            ]
+            if fitting:
+                del free[fitting[0]]
+            else:
+                unmatched.add(cancel["claim"])
         standing |= {claim: v["paid"] for claim, v in free.items()}
     return standing, unmatched

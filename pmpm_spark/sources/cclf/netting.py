@@ -1,8 +1,9 @@
 """Which version of a claim a cancel removes (CMS, CCLF Information Packet, sections 3.2, 3.3 and 5).
 
-A cancel removes one version of its natural key, not the key: the one whose control number it names, else one of equal
-amount, else any; of several the first that took effect, and each version at most once. The order of effective dates
-between a cancel and what replaces the original does not matter. Part D records replace one another instead.
+A cancel removes one version of its natural key, not the key: the one whose control number it names, or where it names
+none, one of its amount; of several the first that took effect, and each version at most once. The order of effective
+dates between a cancel and what replaces the original does not matter. A cancel of what was not delivered removes
+nothing, though what replaces that may be there. Part D records replace one another instead.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 CANCEL = "cancel"
-MATCHES = ("control_number", "told_amount", "any")
-"""What a cancel and the version that it removes share, the surest first."""
+MATCHES = ("control_number", "told_amount")
+"""What a cancel and the version that it removes share: the number, or where a cancel names none, the amount."""
 
 
 def net_key() -> Column:
@@ -33,12 +34,12 @@ def net_key() -> Column:
 def with_cancelled(versions: DataFrame) -> DataFrame:
     """The versions with `cancels_claim_id`; a cancel that finds none to remove is rejected.
 
-    `control_number` is a version's own, or the one that a cancel names; `any` is equal in all.
+    `control_number` is a version's own, or the one that a cancel names.
     """
     is_cancel = F.col("adjustment") == CANCEL
     group = Window.partitionBy("net_key").rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
     told = F.struct("effective_on", "claim_id", *MATCHES)
-    keyed = versions.withColumns({"net_key": net_key(), "any": F.lit(0)})
+    keyed = versions.withColumn("net_key", net_key())
     rows = keyed.withColumns(
         {
             "others": F.sort_array(F.array_compact(F.collect_list(F.when(~is_cancel, told)).over(group))),
@@ -46,14 +47,15 @@ def with_cancelled(versions: DataFrame) -> DataFrame:
         }
     )
     for match in MATCHES:
-        looks = is_cancel & F.col("cancels_claim_id").isNull()
+        names_one = F.col("control_number").isNotNull()
+        looks = is_cancel & (names_one if match == "control_number" else ~names_one)
         among = Window.partitionBy("net_key", "looks", match).orderBy("effective_on", "claim_id")
         rows = (
             rows.withColumns({"looks": looks, "taken": F.array_compact(F.collect_list("cancels_claim_id").over(group))})
             .withColumn("place", F.row_number().over(among))
             .withColumn("cancels_claim_id", F.coalesce("cancels_claim_id", F.when(F.col("looks"), _free(match))))
         )
-    rows = rows.drop("net_key", "any", "others", "looks", "taken", "place")
+    rows = rows.drop("net_key", "others", "looks", "taken", "place")
     return rejected_too(rows, is_cancel & F.col("cancels_claim_id").isNull(), UNMATCHED_CANCEL)
 
 
