@@ -87,13 +87,13 @@ def _load(store: Store, source: Source, batch_id: str, ingested_at: datetime, sc
     loaded.notices += notices
     changed_lists = []
     for the_list in LISTS:
-        path = getattr(source, the_list.setting)
-        files, notices = list_files(spark, the_list, path) if path is not None else ((), [])
+        path, theirs = getattr(source, the_list.setting), source.columns_of(the_list.setting)
+        files, notices = list_files(spark, the_list, path, theirs) if path is not None else ((), [])
         loaded.notices += notices
         table = the_list.bronze
         now = {file.fingerprint for file in files}
         if table.name not in store.versions or now != {f for name, f in known if name == table.name}:
-            changed_lists.append(list_load(spark, the_list, files, batch_id, ingested_at))
+            changed_lists.append(list_load(spark, the_list, files, batch_id, ingested_at, theirs))
 
     for table in kind.bronze:
         if table.name not in store.versions and not any(load.table is table for load in loads):

@@ -110,3 +110,16 @@ def test_a_list_may_name_a_person_by_a_former_id(at_once: Published) -> None:
     changes = {row["previous_id"]: row["member_id"] for row in at_once.read(MEMBER_ID_CHANGES).collect()}
     listed = [row["member_id"] for row in at_once.read(MEMBER_ATTRIBUTION).collect()]
     assert listed == [changes["1S00E00AG13"]]
+
+
+def test_the_loads_are_told_with_their_counts(at_once: Published) -> None:
+    from pmpm_spark.cli.loads import loads
+
+    by_load = loads(at_once, by_file=False)
+    told = [dict(zip(by_load.names, row, strict=True)) for row in by_load.rows]
+    assert [row["files"] for row in told] == [10 * len(DELIVERIES) + 1]  # and the list
+    by_file = loads(at_once, by_file=True)
+    files = [dict(zip(by_file.names, row, strict=True)) for row in by_file.rows]
+    assert len(files) == told[0]["files"]
+    for name in ("rows_read", "accepted", "rejected", "duplicate", "superseded", "amount_read"):
+        assert sum(row[name] for row in files) == told[0][name], name
