@@ -242,6 +242,10 @@ def test_a_replaced_file_of_the_same_name_counts_from_then_on(spark: SparkSessio
     assert found.covered() == {("M1", "2022-04")}
     assert found.counts("CCLF8") == (3, 1, 0, 0, 2)
     assert found.counts("CCLF1") == (3, 1, 0, 0, 2)
+    deliver(tmp_path / "in", MAY, old)
+    back = Ran(spark, tmp_path / "in")
+    assert back.covered() == {("M1", "2022-04"), ("M2", "2022-04")}
+    assert back.counts("CCLF1") == (5, 2, 0, 0, 3)
 
 
 def test_a_month_that_no_delivery_tells_is_named(spark: SparkSession, tmp_path: Path) -> None:

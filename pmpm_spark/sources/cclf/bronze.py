@@ -41,19 +41,22 @@ def bronze_loads(
     """
     at_path, notices = deliveries(spark, path, scratch)
     contents = _known_contents(known)
-    names = {name for name, _ in contents}
-    seen = {content for _, content in contents}
+    seen = set(contents.values())
+    again: list[str] = []
     new: list[Delivery] = []
     for delivery in at_path:
         if delivery.content in seen:
-            notices.append(f"{delivery.name}: loaded before, nothing new")
+            again.append(delivery.name)
             continue
-        if delivery.name in names:
+        if delivery.name in contents:
             notices.append(f"{delivery.name}: was loaded with other content before; what it holds now counts")
         seen.add(delivery.content)
         new.append(delivery)
+    if again:
+        others = f" and {len(again) - 1} more" if len(again) > 1 else ""
+        notices.append(f"{again[0]}{others}: loaded before, nothing new")
     told = {told_month(d.file_date) for d in new if d.is_regular}
-    told |= {told_month(n.file_date) for n in map(file_name, names_of(known)) if n is not None and n.is_regular}
+    told |= {told_month(n.file_date) for n in (file_name(file.name) for file in known) if n and n.is_regular}
     notices += [
         f"{month:%Y-%m}: no delivery tells this month; nobody is covered in it" for month in untold_months(told)
     ]
@@ -66,18 +69,15 @@ def bronze_loads(
     return loads, notices
 
 
-def names_of(known: Collection[KnownFile]) -> set[str]:
-    return {file.name for file in known}
-
-
-def _known_contents(known: Collection[KnownFile]) -> set[tuple[str, frozenset[tuple[str, str]]]]:
-    """Name and content of each delivery loaded before."""
-    parts: dict[tuple[str, str], set[tuple[str, str]]] = {}
+def _known_contents(known: Collection[KnownFile]) -> dict[str, frozenset[tuple[str, str]]]:
+    """The content that counts of each delivery loaded before, by its name: the one loaded last."""
+    parts: dict[str, dict[str, set[tuple[str, str]]]] = {}
     for file in known:
         told = file_name(file.name)
-        if told is not None and file.table == BRONZE[told.kind].name:
-            parts.setdefault((told.delivery, file.batch_id), set()).add((told.kind, file.fingerprint))
-    return {(name, frozenset(content)) for (name, _), content in parts.items()}
+        if told is not None and told.kind in BRONZE and file.table == BRONZE[told.kind].name:
+            by_batch = parts.setdefault(told.delivery, {})
+            by_batch.setdefault(file.batch_id, set()).add((told.kind, file.fingerprint))
+    return {name: frozenset(by_batch[max(by_batch)]) for name, by_batch in parts.items()}
 
 
 def _bronze_rows(
