@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 from pmpm_spark.config import RunConfig
 from pmpm_spark.errors import InputError
 from pmpm_spark.model import COVERAGE_RECORDS, LOAD_AUDIT, MEMBER_ATTRIBUTION, NETWORK_ROSTER, RISK_SCORES
+from pmpm_spark.model.intake import UNMATCHED
 from pmpm_spark.reference import PRIMARY_CARE_HCPCS, reference_rows
 from pmpm_spark.silver.claim_costs import CLAIM_COSTS
 from pmpm_spark.silver.member_month_costs import PHARMACY
@@ -37,6 +38,31 @@ def check_factors(store: Store, config: RunConfig, factor_years: set[int]) -> No
         raise InputError(
             f"normalization_factors: there is no factor for {years[0]}, which has risk scores; add it in a folder "
             f"named in [reference] path, or set policy.risk.normalization to population"
+        )
+
+
+def check_rejects(store: Store, config: RunConfig) -> None:
+    """No file has more rejects than `source.max_reject_share` allows. What a later delivery may mend is no fault.
+
+    Raises:
+        InputError: names the file and how many of its rows are rejected.
+    """
+    unmatched = sum(
+        (F.coalesce(F.try_element_at("rejected_by_reason", F.lit(reason)), F.lit(0)) for reason in UNMATCHED), F.lit(0)
+    )
+    faulty = F.col("rejected") - unmatched
+    worst = (
+        store.read(LOAD_AUDIT)
+        .select("_source_file", "rows_read", faulty.alias("faulty"))
+        .where(F.col("faulty") > F.col("rows_read") * config.source.max_reject_share)
+        .orderBy(F.desc("faulty"), "_source_file")
+        .limit(1)
+        .collect()
+    )
+    for file in worst:
+        raise InputError(
+            f"{file['_source_file']}: {file['faulty']:,} of {file['rows_read']:,} rows are rejected, more than "
+            f"source.max_reject_share = {config.source.max_reject_share} allows; nothing is published"
         )
 
 
@@ -116,7 +142,7 @@ def _rosters(store: Store) -> list[str]:
 def _enrollment(store: Store, config: RunConfig) -> list[str]:
     managed = F.count_if(F.col("in_medicare_advantage")).alias("managed")
     found = store.read(COVERAGE_RECORDS).agg(managed).collect()[0]["managed"]
-    if found or config.source.part_c != "hmo_indicator":
+    if found or config.source.kind != "rif" or config.source.part_c != "hmo_indicator":
         return []
     return [
         "no month is in Medicare Advantage: the HMO indicators may all be blank; "

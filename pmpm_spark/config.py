@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,24 @@ IDENTIFIER = re.compile(r"[A-Za-z0-9_\-]+")
 
 
 @dataclass(frozen=True)
+class AttributionColumns:
+    """The list's own name of each column, by ours; `=` and a value where it stands for every row."""
+
+    performance_year: str | None = None
+    member_id: str | None = None
+    network_id: str | None = None
+    physician_npi: str | None = None
+    practice_tin: str | None = None
+    file_date: str | None = None
+    start_date: str | None = None
+    end_date: str | None = None
+
+
+@dataclass(frozen=True)
 class Source:
     """What is read: the claims and enrollment of one delivered format, and the lists beside it."""
 
-    kind: str = field(metadata=one_of("rif"))
+    kind: str = field(metadata=one_of("rif", "cclf"))
     path: str = field()
     network_roster: str | None = None
     providers: str | None = None
@@ -30,10 +44,19 @@ class Source:
     member_attribution: str | None = None
     data_through: str | None = None
     part_c: str = field(default="hmo_indicator", metadata=one_of("hmo_indicator", "part_c_contract"))
+    max_reject_share: float = 0.05
+    member_attribution_columns: AttributionColumns = AttributionColumns()
 
     def __post_init__(self) -> None:
+        if not 0 <= self.max_reject_share <= 1:
+            raise ConfigError("source.max_reject_share: a share from 0.0 to 1.0")
         if self.data_through is not None:
             _day_of(self.data_through, "source.data_through")
+
+    def columns_of(self, setting: str) -> dict[str, str]:
+        """The own names of a list's columns, by ours."""
+        told = asdict(getattr(self, f"{setting}_columns", AttributionColumns()))
+        return {ours: theirs for ours, theirs in told.items() if theirs is not None}
 
     @property
     def last_told_day(self) -> date | None:

@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 
 from pmpm_spark.model.claim_lines import LINE_COLUMNS
 from pmpm_spark.model.coverage_records import COVERAGE_RECORDS
+from pmpm_spark.model.intake import OUTCOMES
 from pmpm_spark.model.members import MEMBERS
 from pmpm_spark.table import MONEY
 
@@ -110,32 +111,43 @@ def claim_fates(typed: DataFrame) -> DataFrame:
         }
     )
     working = ("claim_key", "delivery", "last_delivery", "place", "counted_hash", "first_line", "_line_hash")
-    return placed.drop(*working, "is_update", "is_final_action", "amounts_are_claims")
+    told = placed.withColumn("told_amount", F.col("paid_amount"))
+    return told.drop(*working, "is_update", "is_final_action", "amounts_are_claims")
 
 
 def accepted(rows: DataFrame) -> DataFrame:
     return rows.where(F.col("outcome") == "accepted")
 
 
+def with_current_ids(rows: DataFrame, member_id_changes: DataFrame) -> DataFrame:
+    """The rows under the current id of their person."""
+    changes = member_id_changes.select(F.col("previous_id").alias("member_id"), F.col("member_id").alias("current_id"))
+    joined = rows.join(F.broadcast(changes), "member_id", how="left")
+    return joined.withColumn("member_id", F.coalesce("current_id", "member_id")).drop("current_id")
+
+
 def members(enrollment_rows: DataFrame) -> DataFrame:
-    """One row a member: the row of the latest year told, and the latest day of death told in any year."""
+    """One row a member: the row recorded last, of the latest year told; the death that was recorded last."""
     described = F.struct(*[F.col(c.name) for c in MEMBERS.columns if c.name not in ("member_id", "death_date")])
+    told_last = F.struct("recorded_on", "reference_year", "_source_file", "_source_row")
+    death = F.when(F.col("death_date").isNotNull(), F.struct("recorded_on", "death_date"))
     latest = (
         accepted(enrollment_rows)
         .groupBy("member_id")
-        .agg(F.max_by(described, "reference_year").alias("latest"), F.max("death_date").alias("death_date"))
+        .agg(F.max_by(described, told_last).alias("latest"), F.max(death).alias("death"))
     )
-    return latest.select("member_id", "latest.*", "death_date")
+    return latest.select("member_id", "latest.*", F.col("death")["death_date"].alias("death_date"))
 
 
 def coverage_records(enrollment_rows: DataFrame) -> DataFrame:
     """The runs of covered days of the accepted enrollment rows."""
-    runs = accepted(enrollment_rows).select("member_id", "plan_id", F.inline("coverage"))
-    return runs.withColumn("recorded_on", F.to_date(F.lit(RECORDED_UNKNOWN))).select(*COVERAGE_RECORDS.column_names)
+    runs = accepted(enrollment_rows).select("member_id", "plan_id", "recorded_on", F.inline("coverage"))
+    return runs.select(*COVERAGE_RECORDS.column_names)
 
 
 def claim_lines(claim_rows: DataFrame) -> DataFrame:
-    return accepted(claim_rows).select(*[c.name for c in LINE_COLUMNS])
+    """The accepted rows that are lines; a header of a claim with lines is none."""
+    return accepted(claim_rows).where("line_number IS NOT NULL").select(*[c.name for c in LINE_COLUMNS])
 
 
 def claim_diagnoses(claim_rows: DataFrame) -> DataFrame:
@@ -162,17 +174,25 @@ def load_audit(source_files: DataFrame, *typed: DataFrame) -> DataFrame:
     file_key = ["_bronze_table", "_source_file", "_batch_id"]
 
     def narrow(frame: DataFrame) -> DataFrame:
-        paid = F.col("paid_amount") if "paid_amount" in frame.columns else F.lit(0).cast(MONEY)
-        return frame.select(*file_key, "outcome", paid.alias("paid_amount"))
-
-    def counted(outcome: str) -> Column:
-        return F.count_if(F.col("outcome") == outcome).alias(outcome)
+        told = F.coalesce("told_amount", F.lit(0)) if "told_amount" in frame.columns else F.lit(0)
+        return frame.select(*file_key, "outcome", "reject_reasons", told.cast(MONEY).alias("told_amount"))
 
     rows = reduce(lambda left, right: left.unionByName(right), [narrow(frame) for frame in typed])
+    amounts = {outcome: f"amount_{outcome}" for outcome in OUTCOMES} | {"accepted": "paid_amount_accepted"}
     fates = rows.groupBy(*file_key).agg(
-        *[counted(outcome) for outcome in ("accepted", "rejected", "duplicate", "superseded")],
-        F.sum(F.when(F.col("outcome") == "accepted", F.col("paid_amount"))).alias("paid_amount_accepted"),
+        *[F.count_if(F.col("outcome") == outcome).alias(outcome) for outcome in OUTCOMES],
+        *[F.sum(F.when(F.col("outcome") == o, F.col("told_amount"))).alias(name) for o, name in amounts.items()],
+        F.sum("told_amount").alias("amount_read"),
     )
-    zeros = {name: F.coalesce(name, F.lit(0)) for name in ("accepted", "rejected", "duplicate", "superseded")}
-    paid = F.coalesce("paid_amount_accepted", F.lit(0)).cast(MONEY)
-    return source_files.join(fates, file_key, how="left").withColumns({**zeros, "paid_amount_accepted": paid})
+    reasons = (
+        rows.select(*file_key, F.explode("reject_reasons").alias("reason"))
+        .groupBy(*file_key, "reason")
+        .agg(F.count(F.lit(1)).alias("rows"))
+        .groupBy(*file_key)
+        .agg(F.sort_array(F.collect_list(F.struct("reason", "rows"))).alias("reasons"))
+    )
+    zeros = {name: F.coalesce(name, F.lit(0)) for name in OUTCOMES}
+    no_money = {name: F.coalesce(name, F.lit(0)).cast(MONEY) for name in (*amounts.values(), "amount_read")}
+    by_reason = F.map_from_entries(F.coalesce("reasons", F.array().cast("array<struct<reason:string,rows:bigint>>")))
+    counted = source_files.join(fates, file_key, how="left").join(F.broadcast(reasons), file_key, how="left")
+    return counted.withColumns({**zeros, **no_money, "rejected_by_reason": by_reason})

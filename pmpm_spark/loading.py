@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pmpm_spark.config import Source
-from pmpm_spark.errors import AuditError
+from pmpm_spark.config import Source, Warehouse
+from pmpm_spark.delta_text import folder_of, is_local_folder
+from pmpm_spark.errors import AuditError, ConfigError
 from pmpm_spark.model import SOURCE_FILES
-from pmpm_spark.sources import rif
-from pmpm_spark.sources.bronze import BronzeLoad
+from pmpm_spark.sources.bronze import BronzeLoad, KnownFile
+from pmpm_spark.sources.kinds import SOURCE_KINDS
 from pmpm_spark.sources.lists import LISTS, list_files, list_load
 from pmpm_spark.store import Receipt, Store, empty
 from pmpm_spark.table import small_frame
@@ -21,6 +26,8 @@ if TYPE_CHECKING:
     from pyspark.sql import Row
 
 log = logging.getLogger(__name__)
+
+UNPACKED = "unpacked-"
 
 
 @dataclass
@@ -37,26 +44,58 @@ def load_sources(store: Store, source: Source, batch_id: str, ingested_at: datet
 
     Raises:
         InputError: something named is missing or has a layout that cannot be read.
+        ConfigError: the warehouse holds files of another kind of source.
         AuditError: fewer or more rows arrived than the files hold.
     """
+    with _scratch(store.warehouse, batch_id) as scratch:
+        return _load(store, source, batch_id, ingested_at, scratch)
+
+
+@contextmanager
+def _scratch(warehouse: Warehouse, batch_id: str) -> Iterator[Path]:
+    """A folder for unpacked files, made by who needs it: below the warehouse where that is one, so that every engine
+    that writes there can read it."""
+    if is_local_folder(warehouse):
+        below = Path(folder_of(warehouse).removeprefix("file://").removeprefix("file:"))
+        for left in below.glob(f"{UNPACKED}*"):  # of a run that was killed
+            shutil.rmtree(left, ignore_errors=True)
+        folder = below / f"{UNPACKED}{batch_id}"
+    else:
+        folder = Path(tempfile.mkdtemp(prefix=UNPACKED))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _load(store: Store, source: Source, batch_id: str, ingested_at: datetime, scratch: Path) -> Loaded:
     loaded = Loaded()
     spark = store.spark
     register = store.read(SOURCE_FILES).collect() if SOURCE_FILES.name in store.versions else []
-    known = {(row["_bronze_table"], row["fingerprint"]) for row in register}
+    files_before = [
+        KnownFile(r["_bronze_table"], r["_source_file"], r["_batch_id"], r["fingerprint"]) for r in register
+    ]
+    known = {(file.table, file.fingerprint) for file in files_before}
+    kind = SOURCE_KINDS[source.kind]
+    of_others = {table.name for name, other in SOURCE_KINDS.items() if name != source.kind for table in other.bronze}
+    if any(file.table in of_others for file in files_before):
+        raise ConfigError(
+            f"the warehouse holds files of another source.kind than {source.kind}: choose another warehouse"
+        )
 
-    loads, notices = rif.bronze_loads(spark, source.path, known, batch_id, ingested_at)
+    loads, notices = kind.loads(spark, source.path, files_before, batch_id, ingested_at, scratch)
     loaded.notices += notices
     changed_lists = []
     for the_list in LISTS:
-        path = getattr(source, the_list.setting)
-        files, notices = list_files(spark, the_list, path) if path is not None else ((), [])
+        path, theirs = getattr(source, the_list.setting), source.columns_of(the_list.setting)
+        files, notices = list_files(spark, the_list, path, theirs) if path is not None else ((), [])
         loaded.notices += notices
         table = the_list.bronze
         now = {file.fingerprint for file in files}
         if table.name not in store.versions or now != {f for name, f in known if name == table.name}:
-            changed_lists.append(list_load(spark, the_list, files, batch_id, ingested_at))
+            changed_lists.append(list_load(spark, the_list, files, batch_id, ingested_at, theirs))
 
-    for table in rif.BRONZE_TABLES:
+    for table in kind.bronze:
         if table.name not in store.versions and not any(load.table is table for load in loads):
             store.publish(table, empty(spark, table))
     for load in loads:

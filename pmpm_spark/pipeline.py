@@ -13,18 +13,18 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from pmpm_spark.checks import check_allowed_amounts, check_factors, run_notices
+from pmpm_spark.checks import check_allowed_amounts, check_factors, check_rejects, run_notices
 from pmpm_spark.config import RunConfig
 from pmpm_spark.errors import ConfigError, StageError
 from pmpm_spark.loading import load_sources
 from pmpm_spark.logs import RUN_ID
-from pmpm_spark.model import RISK_SCORES
+from pmpm_spark.model import LOAD_AUDIT, RISK_SCORES
 from pmpm_spark.reference import NORMALIZATION_FACTORS, reference_fingerprint, reference_rows
 from pmpm_spark.runs import RunBook, check_contracts, locked, new_run_id, restore_unfinished
 from pmpm_spark.silver.claim_costs import CLAIM_COSTS
 from pmpm_spark.silver.member_years import MEMBER_YEARS
 from pmpm_spark.stage import Stage, chosen
-from pmpm_spark.stages import GROUPS, STAGES, STORED
+from pmpm_spark.stages import STORED, groups_of, stages_of
 from pmpm_spark.store import Receipt, Store, contract_hash
 
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ def run(
         StageError, AuditError: exit 1, nothing is published.
         BusyError: another run is at work in the warehouse.
     """
-    stages = chosen(GROUPS[group] if group else STAGES, only, start)
+    kind = config.source.kind
+    stages = chosen(groups_of(kind)[group] if group else stages_of(kind), only, start)
     loads = only is None and start is None and group in (None, "load")
     names = {table.name for table in STORED}
     unknown = [name for name in rebuild if name not in names]
@@ -148,6 +149,8 @@ def _work(
             progress(done + int(loads), len(stages) + int(loads), stage.output.name)
         receipt = _publish(store, config, stage)
         receipts.append(receipt)
+        if stage.output is LOAD_AUDIT:
+            check_rejects(store, config)
         if stage.output is RISK_SCORES:
             check_factors(store, config, factors)
         if stage.output is CLAIM_COSTS:

@@ -1,8 +1,12 @@
-"""Every stage, in order: what is made from what. The lineage in the docs is drawn from here."""
+"""Every stage, in order: what is made from what. The lineage in the docs is drawn from here.
+
+The stages of a source stand first; those after them are the same for all.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pmpm_spark import intake
@@ -23,6 +27,7 @@ from pmpm_spark.model import (
     FINAL_CLAIM_LINES,
     LOAD_AUDIT,
     MEMBER_ATTRIBUTION,
+    MEMBER_ID_CHANGES,
     MEMBERS,
     NETWORK_ROSTER,
     PROVIDERS,
@@ -48,7 +53,7 @@ from pmpm_spark.silver.member_years import MEMBER_YEARS, member_years
 from pmpm_spark.silver.primary_care_services import PRIMARY_CARE_SERVICES, primary_care_services
 from pmpm_spark.silver.secondary_payer_months import SECONDARY_PAYER_MONTHS, secondary_payer_months
 from pmpm_spark.silver.told_months import TOLD_MONTHS, told_months
-from pmpm_spark.sources import rif
+from pmpm_spark.sources.kinds import SOURCE_KINDS
 from pmpm_spark.sources.lists import LISTS
 from pmpm_spark.stage import Stage, in_order
 from pmpm_spark.table import Table
@@ -59,32 +64,30 @@ if TYPE_CHECKING:
 RUN_SETTINGS = ("policies", "performance_years")
 
 LIST_BRONZE = tuple(the_list.bronze for the_list in LISTS)
-GIVEN = (*rif.BRONZE_TABLES, *LIST_BRONZE, SOURCE_FILES, *REFERENCE_TABLES)
-
-INTAKE_STAGES = (
-    *rif.STAGES,
-    *[the_list.stage for the_list in LISTS],
-)
 
 
-def _with_list_rows(combine: Callable[..., DataFrame]) -> Callable[..., DataFrame]:
-    """Give a combining function the fates of the lists' rows, typed from their bronze tables."""
+def given_to(kind: str) -> tuple[Table, ...]:
+    """What the stages of a source do not make themselves."""
+    return (*SOURCE_KINDS[kind].bronze, *LIST_BRONZE, SOURCE_FILES, *REFERENCE_TABLES)
+
+
+def _with_list_rows(combine: Callable[..., DataFrame], changes: int) -> Callable[..., DataFrame]:
+    """Give a combining function the fates of the lists' rows, typed from their bronze tables.
+
+    `changes` frames before those hold the ids that are in use no more.
+    """
 
     def build(*frames: DataFrame) -> DataFrame:
         at = len(frames) - len(LISTS)
-        typed = [the_list.rows(bronze) for the_list, bronze in zip(LISTS, frames[at:], strict=True)]
-        return combine(*frames[:at], *typed)
+        ids = frames[at - changes : at]
+        typed = [the_list.rows(bronze, *ids) for the_list, bronze in zip(LISTS, frames[at:], strict=True)]
+        return combine(*frames[: at - changes], *typed)
 
     return build
 
 
 STAGES = in_order(
     (
-        *INTAKE_STAGES,
-        Stage(REJECTS, (ENROLLMENT_ROWS, CLAIM_ROWS, *LIST_BRONZE), _with_list_rows(intake.rejects)),
-        Stage(
-            LOAD_AUDIT, (SOURCE_FILES, ENROLLMENT_ROWS, CLAIM_ROWS, *LIST_BRONZE), _with_list_rows(intake.load_audit)
-        ),
         Stage(MEMBERS, (ENROLLMENT_ROWS,), intake.members),
         Stage(COVERAGE_RECORDS, (ENROLLMENT_ROWS,), intake.coverage_records),
         Stage(CLAIM_LINES, (CLAIM_ROWS,), intake.claim_lines),
@@ -120,19 +123,46 @@ STAGES = in_order(
         Stage(EXCLUDED, (MEMBER_MONTHS, MEMBER_MONTH_COSTS), excluded, RUN_SETTINGS),
         Stage(IDENTITIES, (MEMBER_MONTHS, CLAIM_COSTS, NETWORK_PMPM, EXCLUDED), identities, RUN_SETTINGS),
     ),
-    given=GIVEN,
+    given=(ENROLLMENT_ROWS, CLAIM_ROWS, *[the_list.silver for the_list in LISTS], *REFERENCE_TABLES),
 )
+"""The stages after a source's own."""
 
-_FIRST_SILVER = next(i for i, stage in enumerate(STAGES) if stage.output is ELIGIBILITY_SPANS)
-_FIRST_GOLD = next(i for i, stage in enumerate(STAGES) if stage.output is NETWORK_PMPM)
-GROUPS = {"load": STAGES[:_FIRST_SILVER], "silver": STAGES[_FIRST_SILVER:_FIRST_GOLD], "gold": STAGES[_FIRST_GOLD:]}
-"""What can be submitted by itself: the source's rows and the common model; rules; reported tables."""
+
+@lru_cache
+def stages_of(kind: str) -> tuple[Stage, ...]:
+    """All stages of a run on one kind of source."""
+    source = SOURCE_KINDS[kind]
+    has_changes = any(stage.output is MEMBER_ID_CHANGES for stage in source.stages)
+    changes = (MEMBER_ID_CHANGES,) if has_changes else ()
+    with_lists = (*source.rows, *changes, *LIST_BRONZE)
+    return in_order(
+        (
+            *source.stages,
+            *[the_list.stage(*changes) for the_list in LISTS],
+            Stage(REJECTS, with_lists, _with_list_rows(intake.rejects, len(changes))),
+            Stage(LOAD_AUDIT, (SOURCE_FILES, *with_lists), _with_list_rows(intake.load_audit, len(changes))),
+            *STAGES,
+        ),
+        given=given_to(kind),
+    )
+
+
+@lru_cache
+def groups_of(kind: str) -> dict[str, tuple[Stage, ...]]:
+    """What can be submitted by itself: the source's rows and the common model; rules; reported tables."""
+    stages = stages_of(kind)
+    silver = next(i for i, stage in enumerate(stages) if stage.output is ELIGIBILITY_SPANS)
+    gold = next(i for i, stage in enumerate(stages) if stage.output is NETWORK_PMPM)
+    return {"load": stages[:silver], "silver": stages[silver:gold], "gold": stages[gold:]}
+
+
+def stored_by(kind: str) -> tuple[Table, ...]:
+    """Every Delta table of a run on one kind of source, but the book of runs."""
+    made = [stage.output for stage in stages_of(kind)]
+    return (*SOURCE_KINDS[kind].bronze, *LIST_BRONZE, SOURCE_FILES, *made)
+
+
 GOLD = tuple(stage.output for stage in STAGES if stage.output.layer == "gold")
-STORED: tuple[Table, ...] = (
-    *rif.BRONZE_TABLES,
-    *LIST_BRONZE,
-    SOURCE_FILES,
-    *[stage.output for stage in STAGES],
-)
-"""Every Delta table but the book of runs."""
+STORED: tuple[Table, ...] = tuple({table.name: table for kind in SOURCE_KINDS for table in stored_by(kind)}.values())
+"""Every Delta table of any source, but the book of runs."""
 ALL_TABLES = (*REFERENCE_TABLES, *STORED, RUNS)

@@ -130,6 +130,7 @@ def write_config(folder: Path, lists: Path, warehouse: Path, source: Path, *, mo
         "[source]",
         'kind = "rif"',
         f'path = "{source}"',
+        "max_reject_share = 1.0",
         *named,
         more,
     ]

@@ -29,7 +29,7 @@ from pmpm_spark.runs import RUNS
 from pmpm_spark.silver.claim_costs import CLAIM_COSTS
 from pmpm_spark.sources.lists import LISTS, list_files
 from pmpm_spark.sources.rif import bronze_loads
-from pmpm_spark.stages import STORED
+from pmpm_spark.stages import stored_by
 from pmpm_spark.store import Store
 from pmpm_spark.warehouse import Published, published
 from tests import panel
@@ -251,7 +251,7 @@ def test_no_canary_is_seen_in_the_book_of_runs(warehouse: Published, dirty: Dirt
     assert set(rows[0].__fields__) == set(RUNS.column_names)
     assert canaries_in(repr(rows)) == []
     tables = {receipt["table"] for row in rows for receipt in row["receipts"]}
-    with_rows = {t.name for t in STORED} - {f"bronze.rif_{kind}" for kind in ("snf", "hha", "dme")}
+    with_rows = {t.name for t in stored_by("rif")} - {f"bronze.rif_{kind}" for kind in ("snf", "hha", "dme")}
     assert tables == with_rows
 
 
@@ -265,7 +265,7 @@ def test_no_canary_is_seen_in_the_event_log(dirty: Dirty) -> None:
 
 def test_the_canaries_stand_in_the_tables(warehouse: Published) -> None:
     """Else the tests above would find nothing whatever was shown."""
-    held = " ".join(repr(warehouse.read(t).collect()) for t in STORED if t.layer in ("bronze", "silver"))
+    held = " ".join(repr(warehouse.read(t).collect()) for t in stored_by("rif") if t.layer in ("bronze", "silver"))
     assert canaries_in(held.replace("datetime.date(1931, 9, 17)", "1931-09-17")) != []
     assert {"CNRY", "17-Sep-1931", "23-Nov-2021", "19-Oct-2021", "31-Feb-2021"} <= set(canaries_in(held))
 

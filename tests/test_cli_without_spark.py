@@ -48,7 +48,7 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = said(capsys, "--help")
     assert (code, err) == (0, "")
-    for command in ("demo", "run", "show", "explain", "tables", "generate", "doctor"):
+    for command in ("demo", "run", "load", "loads", "show", "explain", "tables", "generate", "doctor"):
         assert f"\n    {command} " in out
     for option in ("--only", "--from", "--rebuild", "--config", "--set"):
         assert option in said(capsys, "run", "--help")[1]
@@ -66,6 +66,9 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         (("run", *WITH_WAREHOUSE, "--set", "source.paht=x"), "unknown key source.paht"),
         (("run", *WITH_WAREHOUSE, "--set", "policy.cost.amount=x"), "cost.amount"),
         (("run", *CONFIG), "warehouse is missing"),
+        (("load",), "give --config FILE"),
+        (("loads", *WITH_WAREHOUSE, "--format", "xml"), "invalid choice: 'xml'"),
+        (("load", *WITH_WAREHOUSE, "--set", "source.max_reject_share=1.5"), "source.max_reject_share: a share from"),
         (("show", "network_pmpmm", *WITH_WAREHOUSE), "no table network_pmpmm to show (one of: network_pmpm,"),
         (("show", "excluded", "--network", "N1", *WITH_WAREHOUSE), "excluded has no network_id to choose by"),
         (("show", "network_pmpm", "--format", "xml"), "invalid choice: 'xml'"),

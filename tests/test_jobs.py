@@ -28,7 +28,7 @@ from pmpm_spark.java import find_java
 from pmpm_spark.model import LOAD_AUDIT
 from pmpm_spark.properties import find_conf, read_properties
 from pmpm_spark.sources.rif.layout import BRONZE
-from pmpm_spark.stages import STORED
+from pmpm_spark.stages import stored_by
 from pmpm_spark.store import Store
 from pmpm_spark.warehouse import published
 from tests import panel
@@ -96,7 +96,7 @@ class House:
     def counts(self, spark: SparkSession) -> dict[str, int]:
         """Rows of every table that the last finished run published."""
         found = published(spark, load_config(str(self.config)))
-        return {table.name: found.read(table).count() for table in STORED}
+        return {table.name: found.read(table).count() for table in stored_by("rif")}
 
 
 @pytest.fixture(scope="module")
@@ -212,5 +212,5 @@ def test_at_the_end_no_table_stands_ahead_of_what_was_published(
 ) -> None:
     found = published(spark, load_config(str(house.config)))
     store = Store(spark, load_config(str(house.config)).warehouse)
-    ahead = {t.name for t in STORED if store.current_version(t) != found.run.versions[t.name]}
+    ahead = {t.name for t in stored_by("rif") if store.current_version(t) != found.run.versions[t.name]}
     assert ahead == set()

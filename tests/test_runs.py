@@ -81,9 +81,10 @@ def world(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def use(monkeypatch: pytest.MonkeyPatch, stages: tuple[Stage, ...]) -> None:
-    monkeypatch.setattr(pipeline, "STAGES", stages)
+    monkeypatch.setattr(pipeline, "stages_of", lambda kind: stages)
     monkeypatch.setattr(pipeline, "STORED", tuple(stage.output for stage in stages))
-    monkeypatch.setattr(pipeline, "GROUPS", {"load": stages[:1], "silver": (), "gold": stages[1:]})
+    groups = {"load": stages[:1], "silver": (), "gold": stages[1:]}
+    monkeypatch.setattr(pipeline, "groups_of", lambda kind: groups)
 
 
 @pytest.fixture

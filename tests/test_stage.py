@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from pmpm_spark.errors import ConfigError
+from pmpm_spark.sources.kinds import SOURCE_KINDS
 from pmpm_spark.stage import Stage, chosen, in_order
-from pmpm_spark.stages import ALL_TABLES, GIVEN, GOLD, GROUPS, STAGES, STORED
+from pmpm_spark.stages import ALL_TABLES, GOLD, STAGES, STORED, given_to, groups_of, stages_of, stored_by
 from pmpm_spark.table import Table, text
 
 
@@ -57,22 +58,33 @@ def test_a_name_that_no_stage_makes_is_refused_with_those_that_are_made() -> Non
         chosen(THREE, only="secnd")
 
 
-def test_the_stages_of_the_job_are_in_order() -> None:
-    assert in_order(STAGES, given=GIVEN) == STAGES
+@pytest.mark.parametrize("kind", SOURCE_KINDS)
+def test_the_stages_of_each_source_are_in_order(kind: str) -> None:
+    stages, given = stages_of(kind), given_to(kind)
+    assert in_order(stages, given=given) == stages
     with pytest.raises(ValueError, match="no earlier stage makes"):
-        in_order(reversed(STAGES), given=GIVEN)
+        in_order(reversed(stages), given=given)
 
 
-def test_the_groups_are_the_stages_in_order() -> None:
-    assert (*GROUPS["load"], *GROUPS["silver"], *GROUPS["gold"]) == STAGES
-    assert {stage.output.layer for stage in GROUPS["gold"]} == {"gold", "ops"}
-    assert all(stage.output.layer not in ("gold", "ops") for stage in (*GROUPS["load"], *GROUPS["silver"]))
+@pytest.mark.parametrize("kind", SOURCE_KINDS)
+def test_what_follows_a_source_is_the_same_for_all(kind: str) -> None:
+    assert stages_of(kind)[-len(STAGES) :] == STAGES
 
 
-def test_every_stage_makes_a_stored_table_and_every_gold_table_is_made() -> None:
-    names = [table.name for table in STORED]
+@pytest.mark.parametrize("kind", SOURCE_KINDS)
+def test_the_groups_are_the_stages_in_order(kind: str) -> None:
+    groups = groups_of(kind)
+    assert (*groups["load"], *groups["silver"], *groups["gold"]) == stages_of(kind)
+    assert {stage.output.layer for stage in groups["gold"]} == {"gold", "ops"}
+    assert all(stage.output.layer not in ("gold", "ops") for stage in (*groups["load"], *groups["silver"]))
+
+
+@pytest.mark.parametrize("kind", SOURCE_KINDS)
+def test_every_stage_makes_a_stored_table_and_every_gold_table_is_made(kind: str) -> None:
+    names = [table.name for table in stored_by(kind)]
     assert len(names) == len(set(names))
-    assert {stage.output.name for stage in STAGES} < set(names)
+    assert {stage.output.name for stage in stages_of(kind)} < set(names)
+    assert set(names) <= {table.name for table in STORED}
     assert [t.short_name for t in GOLD] == [
         "network_pmpm",
         "practice_pmpm",
@@ -84,6 +96,7 @@ def test_every_stage_makes_a_stored_table_and_every_gold_table_is_made() -> None
 
 
 def test_a_short_name_means_one_table_of_those_made() -> None:
-    made = [stage.output.short_name for stage in STAGES]
-    assert len(made) == len(set(made))
+    for kind in SOURCE_KINDS:
+        made = [stage.output.short_name for stage in stages_of(kind)]
+        assert len(made) == len(set(made))
     assert len({t.name for t in ALL_TABLES}) == len(ALL_TABLES)

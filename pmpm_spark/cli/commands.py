@@ -28,6 +28,22 @@ def run(arguments: argparse.Namespace) -> int:
     return run_and_tell(arguments, only=arguments.only, start=arguments.start)
 
 
+def load(arguments: argparse.Namespace) -> int:
+    """Load what is new and build the common model, no more."""
+    return run_and_tell(arguments, group="load")
+
+
+def loads(arguments: argparse.Namespace) -> int:
+    from pmpm_spark.cli.loads import loads as loads_of
+    from pmpm_spark.cli.render import rendered
+    from pmpm_spark.warehouse import published
+
+    config = _config(arguments)
+    warehouse = published(_session("spark/small.conf", config.engine), config)
+    print(rendered(loads_of(warehouse, by_file=arguments.files), arguments.format))
+    return 0
+
+
 def run_and_tell(
     arguments: argparse.Namespace,
     *,

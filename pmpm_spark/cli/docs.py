@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from pmpm_spark.errors import ConfigError
-from pmpm_spark.stages import ALL_TABLES, STAGES
+from pmpm_spark.sources.kinds import SOURCE_KINDS
+from pmpm_spark.stages import ALL_TABLES, stages_of
 from pmpm_spark.table import Table
 
 DICTIONARY_FILE = "data-dictionary.md"
@@ -63,8 +64,8 @@ def lineage() -> str:
         lines.append(f"  subgraph {layer}")
         lines += [f"    {_node(table)}[{table.short_name}]" for table in tables]
         lines.append("  end")
-    for stage in STAGES:
-        lines += [f"  {_node(given)} --> {_node(stage.output)}" for given in stage.inputs]
+    stages = [stage for kind in SOURCE_KINDS for stage in stages_of(kind)]
+    lines += dict.fromkeys(f"  {_node(given)} --> {_node(stage.output)}" for stage in stages for given in stage.inputs)
     return "\n".join([*lines, "```", ""])
 
 

@@ -51,6 +51,17 @@ def parser() -> Parser:
     run.add_argument("--rebuild", action="append", default=[], metavar="TABLE", help="make the stored table anew")
     run.set_defaults(command=commands.run)
 
+    load = of.add_parser("load", help="load what is new and build the common model, no more")
+    add_config(load)
+    load.add_argument("--rebuild", action="append", default=[], metavar="TABLE", help="make the stored table anew")
+    load.set_defaults(command=commands.load)
+
+    loads = of.add_parser("loads", help="what was loaded when, and what became of its rows")
+    add_config(loads)
+    loads.add_argument("--files", action="store_true", help="one row a file, not one a load")
+    loads.add_argument("--format", choices=("table", "csv", "json"), default="table")
+    loads.set_defaults(command=commands.loads)
+
     show = of.add_parser("show", help="a gold table in the terminal")
     show.add_argument("table", metavar="TABLE")
     add_config(show)

@@ -4,14 +4,24 @@ from pmpm_spark.model.claim_diagnoses import CLAIM_DIAGNOSES
 from pmpm_spark.model.claim_lines import CLAIM_LINES, FINAL_CLAIM_LINES
 from pmpm_spark.model.claim_procedures import CLAIM_PROCEDURES
 from pmpm_spark.model.coverage_records import COVERAGE_RECORDS
-from pmpm_spark.model.intake import CLAIM_ROWS, ENROLLMENT_ROWS, LOAD_AUDIT, REJECTS, SOURCE_FILES
+from pmpm_spark.model.intake import (
+    CLAIM_CODE_ROWS,
+    CLAIM_ROWS,
+    ENROLLMENT_ROWS,
+    LOAD_AUDIT,
+    OTHER_ROWS,
+    REJECTS,
+    SOURCE_FILES,
+)
 from pmpm_spark.model.member_attribution import MEMBER_ATTRIBUTION
+from pmpm_spark.model.member_id_changes import MEMBER_ID_CHANGES
 from pmpm_spark.model.members import MEMBERS
 from pmpm_spark.model.network_roster import NETWORK_ROSTER
 from pmpm_spark.model.providers import PROVIDERS
 from pmpm_spark.model.risk_scores import RISK_SCORES
 
 __all__ = [
+    "CLAIM_CODE_ROWS",
     "CLAIM_DIAGNOSES",
     "CLAIM_LINES",
     "CLAIM_PROCEDURES",
@@ -22,7 +32,9 @@ __all__ = [
     "LOAD_AUDIT",
     "MEMBERS",
     "MEMBER_ATTRIBUTION",
+    "MEMBER_ID_CHANGES",
     "NETWORK_ROSTER",
+    "OTHER_ROWS",
     "PROVIDERS",
     "REJECTS",
     "RISK_SCORES",

@@ -43,7 +43,7 @@ LINE_COLUMNS: tuple[Column, ...] = (
     text("adjustment", "original, cancel or replacement"),
     text("claim_group", "versions that belong together"),
     day("effective_on", "day the version takes effect"),
-    text("cancels_claim_id", "claim that a cancel removes"),
+    text("cancels_claim_id", "version of the group that this one removes: by a cancel, or by what stands in its place"),
     flag("is_denied", "not paid by decision; kept, never counted"),
 )
 

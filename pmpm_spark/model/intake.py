@@ -9,9 +9,13 @@ from pyspark.sql import types as T
 from pmpm_spark.model.claim_lines import LINE_COLUMNS
 from pmpm_spark.model.coverage_records import STATUSES
 from pmpm_spark.model.members import MEMBERS
-from pmpm_spark.table import TEXTS, Column, Table, column, count, money, text, year
+from pmpm_spark.table import TEXTS, Column, Table, column, count, day, money, text, year
 
 OUTCOMES = ("accepted", "rejected", "duplicate", "superseded")
+UNMATCHED_CANCEL = "a cancel of nothing that was delivered"
+UNMATCHED_LINE = "the claim of this line was not delivered, or is rejected"
+UNMATCHED = (UNMATCHED_CANCEL, UNMATCHED_LINE)
+"""Reasons that a later delivery may lift: they say nothing against the file."""
 
 PROVENANCE: tuple[Column, ...] = (
     text("_bronze_table", "bronze table that the row stands in"),
@@ -51,6 +55,42 @@ CLAIM_ROWS = Table(
         column("procedures", CODED, "procedures of the claim, on its first readable line"),
         *PROVENANCE,
         *FATE,
+        money(
+            "told_amount", "the amount that the row itself tells: paid, or where there is none the patient's payment"
+        ),
+    ),
+    rules=_FATE_RULES,
+    key_is_built_in=True,
+)
+
+CLAIM_CODE_ROWS = Table(
+    name="intake.claim_code_rows",
+    grain="one row per bronze row of a file of diagnoses or procedures",
+    key=("_bronze_table", "_source_file", "_source_row", "_batch_id"),
+    columns=(
+        text("claim_id", "claim, as delivered"),
+        text("code_kind", "diagnosis or procedure"),
+        text("listing", "which list of the claim it stands in, as delivered"),
+        column("sequence", T.IntegerType(), "place in that list"),
+        text("code", "code without a dot"),
+        text("code_system", "ICD-10-CM, ICD-9-CM, ICD-10-PCS or ICD-9-PCS"),
+        day("on", "day of a procedure"),
+        *PROVENANCE,
+        *FATE,
+    ),
+    rules=_FATE_RULES,
+    key_is_built_in=True,
+)
+
+OTHER_ROWS = Table(
+    name="intake.other_rows",
+    grain="one row per bronze row that tells neither claims nor enrollment: counts of a delivery, changes of an id",
+    key=("_bronze_table", "_source_file", "_source_row", "_batch_id"),
+    columns=(
+        text("previous_id", "id as it was; null where the row tells no change"),
+        text("member_id", "current id of the same person; null where nothing has changed"),
+        *PROVENANCE,
+        *FATE,
     ),
     rules=_FATE_RULES,
     key_is_built_in=True,
@@ -78,6 +118,7 @@ ENROLLMENT_ROWS = Table(
         column("coverage", COVERED_RUN, "unbroken runs of covered days with equal statuses"),
         *PROVENANCE,
         *FATE,
+        day("recorded_on", "when the payer recorded it; 1900-01-01 where the source does not tell"),
     ),
     rules=_FATE_RULES,
     key_is_built_in=True,
@@ -108,9 +149,21 @@ LOAD_AUDIT = Table(
         count("rejected", "rows set aside with their reasons"),
         count("duplicate", "rows that stand once more"),
         count("superseded", "rows that a later delivery replaces"),
-        money("paid_amount_accepted", "paid amount of the accepted rows"),
+        money("paid_amount_accepted", "amount that the accepted rows tell"),
+        money("amount_read", "amount that all rows tell, where it can be read"),
+        money("amount_rejected", "amount of the rejected rows"),
+        money("amount_duplicate", "amount of the rows that stand once more"),
+        money("amount_superseded", "amount of the rows that a later delivery replaces"),
+        column(
+            "rejected_by_reason", T.MapType(T.StringType(), T.LongType()), "rejected rows by reason; a row may have two"
+        ),
     ),
-    rules={"no_row_is_lost": "rows_read = accepted + rejected + duplicate + superseded"},
+    rules={
+        "no_row_is_lost": "rows_read = accepted + rejected + duplicate + superseded",
+        "no_amount_is_lost": (
+            "amount_read = paid_amount_accepted + amount_rejected + amount_duplicate + amount_superseded"
+        ),
+    },
     key_is_built_in=True,
 )
 

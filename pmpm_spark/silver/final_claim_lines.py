@@ -1,7 +1,8 @@
 """Final claim lines: what stands after cancels, each with the service category of its claim.
 
 Silver nets by `claim_group`, `adjustment` and `cancels_claim_id` alone: the source says which versions belong
-together and which one a cancel removes. An institutional claim has one category, from all its lines.
+together and which one each removes, a cancel or what stands in its place. An institutional claim has one category,
+from all its lines.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ OTHER = "other"
 
 
 def final_claim_lines(claim_lines: DataFrame, service_categories: DataFrame, emergency_codes: DataFrame) -> DataFrame:
-    """The lines that no cancel removes, with their category; a claim type without one is `other`."""
+    """The lines that nothing removes, with their category; a claim type without one is `other`."""
     standing = _standing(claim_lines)
     categories = service_categories.select("claim_type", "service_category")
     others = standing.where(F.col("claim_type") != "outpatient").join(F.broadcast(categories), "claim_type", how="left")
@@ -28,13 +29,13 @@ def final_claim_lines(claim_lines: DataFrame, service_categories: DataFrame, eme
 
 
 def _standing(claim_lines: DataFrame) -> DataFrame:
-    cancels = (
-        claim_lines.where(F.col("adjustment") == "cancel")
+    removed = (
+        claim_lines.where("cancels_claim_id IS NOT NULL")
         .select("claim_group", F.col("cancels_claim_id").alias("claim_id"))
         .distinct()
     )
     versions = claim_lines.where(F.col("adjustment") != "cancel")
-    return versions.join(cancels, ["claim_group", "claim_id"], how="left_anti")
+    return versions.join(removed, ["claim_group", "claim_id"], how="left_anti")
 
 
 def _outpatient(standing: DataFrame, emergency_codes: DataFrame) -> DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
@@ -24,6 +24,15 @@ class BronzeLoad:
     table: Table
     frame: DataFrame
     files: tuple[SourceFile, ...]
+
+
+class KnownFile(NamedTuple):
+    """A file that was loaded before."""
+
+    table: str
+    name: str
+    batch_id: str
+    fingerprint: str
 
 
 def add_provenance(

@@ -44,7 +44,8 @@ class TypedRow:
     the cells that are asked for, trimmed, then what is typed of them, then the reasons.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, unparsed: str = "the number of fields is not that of the heading") -> None:
+        self._unparsed = unparsed
         self._cells: dict[str, None] = {}
         self._as_delivered: dict[str, Column] = {}
         self._typed: dict[str, Column] = {}
@@ -89,23 +90,25 @@ class TypedRow:
         return F.col(name)
 
     def over(self, bronze: DataFrame) -> DataFrame:
-        """The bronze rows with the cells asked for, what is typed of them, `reject_reasons` and `rejected_row`.
+        """The bronze rows with the cells asked for, what is typed of them, `reject_reasons`, `rejected_row` and
+        `row_as_read`, from which a later step that rejects makes one.
 
         A rejected row is kept as the cells that the mapping reads, or as the whole line where it could not be parted;
         the rest of it stands in bronze under its file and row.
         """
-        whole = F.col("_unparsed").isNull()
-        self.must(whole, "the number of fields is not that of the heading")
         cells = bronze.select(
             *KEPT,
             *[_trimmed(name).alias(name) for name in self._cells],
             *[value.alias(name) for name, value in self._as_delivered.items()],
         )
         typed = cells.select("*", *[value.alias(name) for name, value in self._typed.items()])
-        judged = typed.withColumn("reject_reasons", F.array_compact(F.array(*self._reasons)))
+        # of a line that could not be parted nothing else can be said
+        is_whole = F.col("_unparsed").isNull()
+        reasons = F.when(is_whole, F.array_compact(F.array(*self._reasons))).otherwise(F.array(F.lit(self._unparsed)))
+        judged = typed.withColumn("reject_reasons", reasons)
         as_told = F.to_json(F.struct(*self._cells))
-        rejected_row = F.when(F.size("reject_reasons") > 0, F.coalesce("_unparsed", as_told))
-        return judged.withColumn("rejected_row", rejected_row)
+        as_read = judged.withColumn("row_as_read", F.coalesce("_unparsed", as_told))
+        return as_read.withColumn("rejected_row", F.when(F.size("reject_reasons") > 0, F.col("row_as_read")))
 
     def _as(self, name: str, what: str, typed: Callable[[Column], Column]) -> Column:
         alias = f"{name} as {what}"

@@ -7,6 +7,7 @@ summary, one row a file and block, comes to the driver.
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -49,14 +50,23 @@ class SourceFile:
 
 
 def scan(spark: SparkSession, path: str) -> tuple[SourceFile, ...]:
-    """The files at or below a path, in the order of their names.
+    """The files at or below a path, each with a heading, in the order of their names.
 
     Raises:
         InputError: there is nothing at the path.
     """
+    return _scan(spark, [path], path, headings=1)
+
+
+def scan_records(spark: SparkSession, paths: Sequence[str]) -> tuple[SourceFile, ...]:
+    """These files, none of which has a heading; a file without a line is not among them."""
+    return _scan(spark, list(paths), posixpath.commonprefix(list(paths)), headings=0) if paths else ()
+
+
+def _scan(spark: SparkSession, paths: list[str], asked: str, headings: int) -> tuple[SourceFile, ...]:
     try:  # without Spark Connect the path is looked at as soon as it is named
         found = (
-            _lines(spark, [path])
+            _lines(spark, paths)
             .groupBy("path", "block")
             .agg(
                 F.count(F.lit(1)).alias("lines"),
@@ -68,22 +78,53 @@ def scan(spark: SparkSession, path: str) -> tuple[SourceFile, ...]:
             .collect()
         )
     except Exception as error:
-        if not is_engine_error(error):
-            raise
-        if "PATH_NOT_FOUND" in str(error):
-            raise InputError(f"{path}: there is no such file or folder") from None
-        raise InputError(f"{path}: not readable ({type(error).__name__})") from None
+        raise _unreadable(asked, error) from None
     by_path: dict[str, list[T.Row]] = {}
     for block in found:
         by_path.setdefault(block["path"], []).append(block)
-    root = _root(path, list(by_path))
-    files = [_file(name, root, sorted(parts, key=lambda b: b["block"])) for name, parts in by_path.items()]
+    root = _root(asked, list(by_path))
+    files = [_file(name, root, sorted(parts, key=lambda b: b["block"]), headings) for name, parts in by_path.items()]
     return tuple(sorted(files, key=lambda f: f.name))
 
 
-def numbered_lines(spark: SparkSession, files: Sequence[SourceFile]) -> DataFrame:
-    """Every line of the files but the heading and blank ones: `_source_file`, `_source_row` (1 is the heading),
-    `value`.
+def paths_at(spark: SparkSession, path: str) -> list[str]:
+    """The URI of every file at or below a path, found by the driver where it can look there, else by the engine.
+
+    Raises:
+        InputError: there is nothing at the path.
+    """
+    if is_local(path) and (is_embedded(spark) or Path(_plain(path)).exists()):
+        return [file.as_uri() for file in _files_at(path)]
+    try:
+        found = (
+            spark.read.format("binaryFile").option("recursiveFileLookup", "true").load(path).select("path").collect()
+        )
+    except Exception as error:
+        raise _unreadable(path, error) from None
+    return sorted(row["path"] for row in found)
+
+
+def is_local(path: str) -> bool:
+    """Whether the driver may open the path: no scheme, or that of a file."""
+    return re.match(r"(?!file:)\w+:", path) is None
+
+
+def _unreadable(path: str, error: Exception) -> Exception:
+    """What to raise for an error met at a path."""
+    if not is_engine_error(error):
+        return error
+    if "PATH_NOT_FOUND" in str(error):
+        return InputError(f"{path}: there is no such file or folder")
+    return InputError(f"{path}: not readable ({type(error).__name__})")
+
+
+def _plain(path: str) -> str:
+    return path.removeprefix("file://").removeprefix("file:")
+
+
+def numbered_lines(spark: SparkSession, files: Sequence[SourceFile], headings: int = 1) -> DataFrame:
+    """Every line of the files but the heading and blank ones: `_source_file`, `_source_row` (the first line is 1),
+    `value`. Without a heading (`headings` 0) the first line may begin with a byte order mark, which is not of it.
 
     Line ids rise inside a block of a file, so a line's number is its id less the block's first id, plus the lines of
     the blocks before it. The lookup has one row a block.
@@ -100,8 +141,14 @@ def numbered_lines(spark: SparkSession, files: Sequence[SourceFile]) -> DataFram
         "path", "block", "_source_file", (F.col("lines_before") - F.col("first_id") + 1).alias("shift")
     )
     numbered = lines.join(F.broadcast(lookup), ["path", "block"], how="inner")
-    return numbered.select("_source_file", (F.col("line_id") + F.col("shift")).alias("_source_row"), "value").where(
-        (F.col("_source_row") > 1) & (F.trim("value") != "")
+    row = F.col("line_id") + F.col("shift")
+    value = (
+        F.col("value")
+        if headings
+        else F.when(row == 1, F.regexp_replace("value", f"^{BOM}", "")).otherwise(F.col("value"))
+    )
+    return numbered.select("_source_file", row.alias("_source_row"), value.alias("value")).where(
+        (F.col("_source_row") > headings) & (F.trim("value") != "")
     )
 
 
@@ -142,7 +189,9 @@ def _lines_by_file(spark: SparkSession, paths: list[str]) -> DataFrame:
         return spark.read.text(paths[0]).select(
             F.lit("").alias("path"), F.lit(0).alias("block"), line_id.alias("line_id"), "value"
         )
-    return reduce(DataFrame.unionByName, frames)
+    while len(frames) > 1:  # in pairs: a chain of hundreds is deeper than a plan may be
+        frames = [reduce(DataFrame.unionByName, frames[at : at + 2]) for at in range(0, len(frames), 2)]
+    return frames[0]
 
 
 def _files_at(path: str) -> list[Path]:
@@ -151,7 +200,7 @@ def _files_at(path: str) -> list[Path]:
     Raises:
         InputError: there is nothing at the path.
     """
-    top = Path(path.removeprefix("file://").removeprefix("file:")).absolute()
+    top = Path(_plain(path)).absolute()
     if top.is_file():
         return [top]
     if not top.exists():
@@ -160,7 +209,7 @@ def _files_at(path: str) -> list[Path]:
     return [file for file in files if not any(part[0] in "_." for part in file.relative_to(top).parts)]
 
 
-def _file(path: str, root: str, blocks: list[T.Row]) -> SourceFile:
+def _file(path: str, root: str, blocks: list[T.Row], headings: int) -> SourceFile:
     lines = sum(int(b["lines"]) for b in blocks)
     rows = sum(int(b["rows"]) for b in blocks)
     text_bytes = sum(int(b["text_bytes"]) for b in blocks)
@@ -171,7 +220,9 @@ def _file(path: str, root: str, blocks: list[T.Row]) -> SourceFile:
     while heading and heading[-1] == "":
         heading = heading[:-1]
     name = unquote(path[len(root) :] if path.startswith(root) else path)
-    return SourceFile(path, name, heading, first_line, rows - 1, text_bytes, f"{lines}-{text_bytes}-{digest:016x}")
+    return SourceFile(
+        path, name, heading, first_line, rows - headings, text_bytes, f"{lines}-{text_bytes}-{digest:016x}"
+    )
 
 
 def _root(asked: str, paths: list[str]) -> str:

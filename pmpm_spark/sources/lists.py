@@ -6,16 +6,17 @@ configuration names now: each run replaces it, where its content has changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from pmpm_spark.errors import InputError
-from pmpm_spark.intake import accepted, latest_row_fates
+from pmpm_spark.intake import accepted, latest_row_fates, with_current_ids
 from pmpm_spark.model import MEMBER_ATTRIBUTION, NETWORK_ROSTER, PROVIDERS, RISK_SCORES
 from pmpm_spark.sources.bronze import BronzeLoad, add_provenance
 from pmpm_spark.sources.cells import TypedRow
@@ -42,6 +43,8 @@ class List:
     required: tuple[str, ...]
     optional: tuple[str, ...]
     typed: Callable[[TypedRow], dict[str, Column]]
+    restates: tuple[str, ...] = ()
+    """What a list with a later file_date tells anew, wholly."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -57,8 +60,9 @@ class List:
             key_is_built_in=True,
         )
 
-    def rows(self, bronze: DataFrame) -> DataFrame:
-        """One typed row per bronze row, with its fate: the last row of a key counts."""
+    def rows(self, bronze: DataFrame, *member_id_changes: DataFrame) -> DataFrame:
+        """One typed row per bronze row, with its fate: the last row of a key counts. A member stands under the
+        current id, where the source tells changes of ids."""
         row = TypedRow()
         values = self.typed(row)
         typed = row.over(bronze).select(
@@ -71,14 +75,25 @@ class List:
             "reject_reasons",
             "rejected_row",
         )
+        for changes in member_id_changes if "member_id" in self.silver.key else ():
+            typed = with_current_ids(typed, changes)
+        if self.restates:
+            return _newest_lists(latest_row_fates(typed, (*self.silver.key, "file_date")), self.restates)
         return latest_row_fates(typed, self.silver.key)
 
-    def accepted_rows(self, bronze: DataFrame) -> DataFrame:
-        return accepted(self.rows(bronze)).select(*self.silver.column_names)
+    def accepted_rows(self, bronze: DataFrame, *member_id_changes: DataFrame) -> DataFrame:
+        return accepted(self.rows(bronze, *member_id_changes)).select(*self.silver.column_names)
 
-    @property
-    def stage(self) -> Stage:
-        return Stage(self.silver, (self.bronze,), self.accepted_rows)
+    def stage(self, *member_id_changes: Table) -> Stage:
+        return Stage(self.silver, (self.bronze, *member_id_changes), self.accepted_rows)
+
+
+def _newest_lists(rows: DataFrame, restates: tuple[str, ...]) -> DataFrame:
+    """Accepted rows of a list before the newest are superseded. A list without a date is older than any."""
+    newest = accepted(rows).groupBy(*restates).agg(F.max("file_date").alias("newest"))
+    is_former = F.col("newest").isNotNull() & ~F.col("file_date").eqNullSafe(F.col("newest"))
+    fate = F.when((F.col("outcome") == "accepted") & is_former, "superseded").otherwise(F.col("outcome"))
+    return rows.join(F.broadcast(newest), list(restates), how="left").withColumn("outcome", fate).drop("newest")
 
 
 def _network_roster(row: TypedRow) -> dict[str, Column]:
@@ -123,10 +138,15 @@ def _risk_scores(row: TypedRow) -> dict[str, Column]:
 
 def _member_attribution(row: TypedRow) -> dict[str, Column]:
     row.required("performance_year")
+    start_date, end_date = row.iso_day("start_date"), row.iso_day("end_date")
+    row.must(end_date >= start_date, "end_date is before start_date")
     return {
         "performance_year": row.whole("performance_year"),
         "member_id": row.required("member_id"),
         "network_id": row.required("network_id"),
+        "file_date": row.iso_day("file_date"),
+        "start_date": start_date,
+        "end_date": end_date,
         "physician_npi": F.coalesce(row.told("physician_npi"), F.lit("")),
         "practice_tin": F.coalesce(row.told("practice_tin"), F.lit("")),
     }
@@ -148,24 +168,43 @@ LISTS = (
         "member_attribution",
         MEMBER_ATTRIBUTION,
         ("performance_year", "member_id", "network_id"),
-        ("physician_npi", "practice_tin"),
+        ("physician_npi", "practice_tin", "file_date", "start_date", "end_date"),
         _member_attribution,
+        restates=("performance_year", "network_id"),
     ),
 )
 
 
-def list_files(spark: SparkSession, the_list: List, path: str) -> tuple[tuple[SourceFile, ...], list[str]]:
-    """The files of one list, and notices on columns that it does not use.
+CONSTANT = "="
+"""Before what is said of every row of a list, where a column's name would stand."""
+
+
+def list_files(
+    spark: SparkSession, the_list: List, path: str, theirs: Mapping[str, str] | None = None
+) -> tuple[tuple[SourceFile, ...], list[str]]:
+    """The files of one list, headed by our names, and notices on columns that it does not use.
+
+    `theirs` has the list's own name of a column by ours, or `=` and what stands in it on every row.
 
     Raises:
         InputError: nothing there, or a required column is missing.
     """
-    files = scan(spark, path)
+    told = theirs or {}
+    ours = {name: our for our, name in told.items()}
+    mark = f"-{crc32(repr(sorted(told.items())).encode()):08x}" if told else ""  # other names, another reading
+    files = tuple(
+        replace(
+            file, heading=tuple(ours.get(name, name) for name in file.heading), fingerprint=f"{file.fingerprint}{mark}"
+        )
+        for file in scan(spark, path)
+    )
+    said = {our for our, name in told.items() if name.startswith(CONSTANT)}
     notices = []
     for file in files:
-        missing = [name for name in the_list.required if name not in file.heading]
+        missing = [name for name in the_list.required if name not in file.heading and name not in said]
         if missing:
-            raise InputError(f"{file.name} ({the_list.setting}): column {missing[0]} is missing from the heading")
+            name = told.get(missing[0], missing[0])
+            raise InputError(f"{file.name} ({the_list.setting}): column {name} is missing from the heading")
         unknown = [name for name in file.heading if name not in the_list.columns]
         if unknown:
             notices.append(f"{file.name} ({the_list.setting}): columns passed over: {', '.join(unknown[:5])}")
@@ -175,11 +214,17 @@ def list_files(spark: SparkSession, the_list: List, path: str) -> tuple[tuple[So
 
 
 def list_load(
-    spark: SparkSession, the_list: List, files: tuple[SourceFile, ...], batch_id: str, ingested_at: datetime
+    spark: SparkSession,
+    the_list: List,
+    files: tuple[SourceFile, ...],
+    batch_id: str,
+    ingested_at: datetime,
+    theirs: Mapping[str, str] | None = None,
 ) -> BronzeLoad:
     """The bronze rows of one list; no row where the configuration names no file."""
     table = the_list.bronze
-    frames = [_bronze_rows(spark, the_list, file, batch_id, ingested_at) for file in files]
+    told = {our: name[1:] for our, name in (theirs or {}).items() if name.startswith(CONSTANT)}
+    frames = [_bronze_rows(spark, the_list, file, batch_id, ingested_at, told) for file in files]
     frame = small_frame(spark, [], table.schema)
     for part in frames:
         frame = frame.unionByName(part)
@@ -187,7 +232,12 @@ def list_load(
 
 
 def _bronze_rows(
-    spark: SparkSession, the_list: List, file: SourceFile, batch_id: str, ingested_at: datetime
+    spark: SparkSession,
+    the_list: List,
+    file: SourceFile,
+    batch_id: str,
+    ingested_at: datetime,
+    told: Mapping[str, str],
 ) -> DataFrame:
     # a comma before every cell makes each match one; what no match takes is a quote out of its place
     line = F.concat(F.lit(","), "value")
@@ -198,12 +248,13 @@ def _bronze_rows(
         .withColumn("cells", F.when(is_whole, F.col("cells")))
     )
     places = {name: at for at, name in enumerate(file.heading)}
-    delivered = [
-        (_unquoted(F.element_at("cells", places[name] + 1)) if name in places else F.lit(None).cast("string")).alias(
-            name
-        )
-        for name in the_list.columns
-    ]
+
+    def cell(name: str) -> Column:
+        if name in places:
+            return _unquoted(F.element_at("cells", places[name] + 1))
+        return F.lit(told.get(name)).cast("string")
+
+    delivered = [cell(name).alias(name) for name in the_list.columns]
     return add_provenance(parsed, delivered, F.col("cells").isNull(), batch_id, ingested_at)
 
 

@@ -146,3 +146,47 @@ def test_a_row_of_another_width_is_kept_whole(spark, tmp_path: Path) -> None:
     the_list, bronze = loaded(spark, tmp_path, "providers", text)
     told = {r["_source_row"]: (r["outcome"], r["rejected_row"]) for r in the_list.rows(bronze).collect()}
     assert told == {2: ("accepted", None), 3: ("rejected", "9002,BOB,more")}
+
+
+ATTRIBUTION = "performance_year,member_id,network_id,physician_npi,file_date,start_date,end_date\n"
+
+
+def test_of_several_lists_of_a_network_and_year_the_newest_counts_wholly(spark, tmp_path: Path) -> None:
+    """Who is not on it any more is not attributed; other networks and years go by their own lists."""
+    first = (
+        "2022,m1,A1,,2022-04-30,2022-01-01,2022-12-31\n"
+        "2022,m2,A1,,2022-04-30,,\n"
+        "2021,m2,A1,,2021-12-31,,\n"
+        "2022,m3,A2,,2022-01-31,,\n"
+        "2022,m4,A3,,,,\n"
+    )
+    second = "2022,m1,A1,,2022-07-31,2022-01-01,2022-06-30\n2022,m5,A1,,2022-07-31,2022-07-01,2022-06-30\n"
+    rows = accepted(spark, tmp_path, "member_attribution", ATTRIBUTION + first, ATTRIBUTION + second)
+    told = [(year, member, network, str(on), str(end)) for year, member, network, _, _, on, _, end in rows]
+    assert told == [
+        (2021, "m2", "A1", "2021-12-31", "None"),
+        (2022, "m1", "A1", "2022-07-31", "2022-06-30"),
+        (2022, "m3", "A2", "2022-01-31", "None"),
+        (2022, "m4", "A3", "None", "None"),
+    ]
+
+
+def test_a_list_may_have_its_own_names_for_columns_and_say_one_value_for_all_rows(spark, tmp_path: Path) -> None:
+    path = tmp_path / "assignment.csv"
+    path.write_text("BENE_MBI_ID,PROV_NPI,ALIGNED_ON\nm1,9001,2022-01-01\n")
+    theirs = {
+        "member_id": "BENE_MBI_ID",
+        "physician_npi": "PROV_NPI",
+        "start_date": "ALIGNED_ON",
+        "network_id": "=A1001",
+        "performance_year": "=2022",
+        "file_date": "=2022-04-30",
+    }
+    the_list = BY_NAME["member_attribution"]
+    files, notices = list_files(spark, the_list, str(path), theirs)
+    assert notices == []
+    bronze = list_load(spark, the_list, files, "b1", NOW, theirs).frame
+    (row,) = conform(the_list.accepted_rows(bronze), the_list.silver).collect()
+    assert tuple(row) == (2022, "m1", "A1001", "9001", "", date(2022, 4, 30), date(2022, 1, 1), None)
+    with pytest.raises(InputError, match="column MBI is missing from the heading"):
+        list_files(spark, the_list, str(path), theirs | {"member_id": "MBI"})

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from datetime import datetime
 from functools import reduce
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pmpm_spark.intake import claim_fates, latest_row_fates
 from pmpm_spark.model import CLAIM_ROWS, ENROLLMENT_ROWS
+from pmpm_spark.sources.bronze import BronzeLoad, KnownFile
 from pmpm_spark.sources.rif.bronze import bronze_loads
 from pmpm_spark.sources.rif.claims import claim_rows, with_codes
 from pmpm_spark.sources.rif.enrollment import enrollment_rows
@@ -14,11 +18,24 @@ from pmpm_spark.sources.rif.layout import BRONZE, CLAIM_KINDS
 from pmpm_spark.stage import Stage
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
 
-__all__ = ["BRONZE_TABLES", "STAGES", "bronze_loads"]
+__all__ = ["BRONZE_TABLES", "ROWS", "STAGES", "bronze_loads", "new_loads"]
 
 BRONZE_TABLES = tuple(BRONZE.values())
+ROWS = (ENROLLMENT_ROWS, CLAIM_ROWS)
+
+
+def new_loads(
+    spark: SparkSession,
+    path: str,
+    known: Collection[KnownFile],
+    batch_id: str,
+    ingested_at: datetime,
+    scratch: Path,  # nothing is unpacked
+) -> tuple[list[BronzeLoad], list[str]]:
+    """What is new at the path."""
+    return bronze_loads(spark, path, {(file.table, file.fingerprint) for file in known}, batch_id, ingested_at)
 
 
 def all_claim_rows(*bronze: DataFrame) -> DataFrame:

@@ -13,6 +13,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from pmpm_spark.intake import RECORDED_UNKNOWN
 from pmpm_spark.model.coverage_records import STATUS_NAMES
 from pmpm_spark.model.intake import COVERED_RUN
 from pmpm_spark.sources.cells import TypedRow
@@ -55,6 +56,7 @@ def enrollment_rows(beneficiary: DataFrame, *, part_c: str) -> DataFrame:
     return judged.select(
         *[value.alias(name) for name, value in typed.items()],
         F.lit(PLAN).alias("plan_id"),
+        F.to_date(F.lit(RECORDED_UNKNOWN)).alias("recorded_on"),
         F.lit(BRONZE["beneficiary"].name).alias("_bronze_table"),
         "_source_file",
         "_source_row",

@@ -1,0 +1,33 @@
+"""The delivered formats: for each `source.kind` its bronze tables, its stages to typed rows, and how it is loaded.
+
+Everything after these stages is the same whatever was delivered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pmpm_spark.sources import cclf, rif
+from pmpm_spark.sources.bronze import BronzeLoad
+from pmpm_spark.stage import Stage
+from pmpm_spark.table import Table
+
+Loads = Callable[..., tuple[list[BronzeLoad], list[str]]]
+"""Takes session, path, files known, batch, time and a folder for unpacking; gives what is new, and notices."""
+
+
+@dataclass(frozen=True)
+class SourceKind:
+    """One format. `rows` are the intake tables that hold its delivered rows with their fates."""
+
+    bronze: tuple[Table, ...]
+    rows: tuple[Table, ...]
+    stages: tuple[Stage, ...]
+    loads: Loads
+
+
+SOURCE_KINDS = {
+    "rif": SourceKind(rif.BRONZE_TABLES, rif.ROWS, rif.STAGES, rif.new_loads),
+    "cclf": SourceKind(cclf.BRONZE_TABLES, cclf.ROWS, cclf.STAGES, cclf.bronze_loads),
+}
