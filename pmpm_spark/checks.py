@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from pmpm_spark.config import RunConfig
-from pmpm_spark.errors import InputError
+from pmpm_spark.errors import ConfigError, InputError
 from pmpm_spark.model import COVERAGE_RECORDS, LOAD_AUDIT, MEMBER_ATTRIBUTION, NETWORK_ROSTER, RISK_SCORES
 from pmpm_spark.model.intake import UNMATCHED
 from pmpm_spark.reference import PRIMARY_CARE_HCPCS, reference_rows
@@ -16,6 +16,7 @@ from pmpm_spark.silver.member_month_costs import PHARMACY
 from pmpm_spark.silver.member_years import MEMBER_YEARS
 from pmpm_spark.silver.roster_match import shared_providers
 from pmpm_spark.silver.told_months import TOLD_MONTHS
+from pmpm_spark.sources.kinds import SOURCE_KINDS
 
 if TYPE_CHECKING:
     from pmpm_spark.store import Store
@@ -39,6 +40,20 @@ def check_factors(store: Store, config: RunConfig, factor_years: set[int]) -> No
             f"normalization_factors: there is no factor for {years[0]}, which has risk scores; add it in a folder "
             f"named in [reference] path, or set policy.risk.normalization to population"
         )
+
+
+def check_carried(config: RunConfig) -> None:
+    """No policy counts what was paid for a claim type of which the source does not tell it.
+
+    Raises:
+        ConfigError: names the policy and the claim type.
+    """
+    for policy in config.policies:
+        if policy.cost.include_pharmacy and PHARMACY in SOURCE_KINDS[config.source.kind].unpaid:
+            raise ConfigError(
+                f"policy {policy.label}: cost.include_pharmacy counts what was paid for {PHARMACY}, which "
+                f'source.kind = "{config.source.kind}" does not carry'
+            )
 
 
 def check_rejects(store: Store, config: RunConfig) -> None:

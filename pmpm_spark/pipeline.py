@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from pmpm_spark.checks import check_allowed_amounts, check_factors, check_rejects, run_notices
+from pmpm_spark.checks import check_allowed_amounts, check_carried, check_factors, check_rejects, run_notices
 from pmpm_spark.config import RunConfig
 from pmpm_spark.errors import ConfigError, StageError
 from pmpm_spark.loading import load_sources
@@ -64,6 +64,7 @@ def run(
         StageError, AuditError: exit 1, nothing is published.
         BusyError: another run is at work in the warehouse.
     """
+    check_carried(config)
     kind = config.source.kind
     stages = chosen(groups_of(kind)[group] if group else stages_of(kind), only, start)
     loads = only is None and start is None and group in (None, "load")

@@ -141,7 +141,8 @@ def run_and_recompute(
     part_c: str = "hmo_indicator",
 ) -> Compared:
     """Run the pipeline on the files and have the recomputation read the same ones."""
-    source = Source("rif", str(rif), part_c=part_c, **{name: str(path) for name, path in lists.items()})
+    named = {name: str(path) for name, path in lists.items()}
+    source = Source("rif", str(rif), part_c=part_c, max_reject_share=1.0, **named)
     config = RunConfig(source, Warehouse(str(warehouse)), years, policies)
     return Compared(config, run(spark, config), read_for_oracle(rif, lists))
 

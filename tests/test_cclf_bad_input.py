@@ -14,10 +14,10 @@ import pytest
 from pyspark.sql import SparkSession
 
 from pmpm_spark.config import RunConfig, Source, Warehouse
-from pmpm_spark.errors import InputError
+from pmpm_spark.errors import ConfigError, InputError
 from pmpm_spark.model import COVERAGE_RECORDS, LOAD_AUDIT, MEMBER_ID_CHANGES, REJECTS
 from pmpm_spark.pipeline import run
-from pmpm_spark.policy import Policy
+from pmpm_spark.policy import Policy, policy_from
 from pmpm_spark.sources.cclf import bronze_loads
 from pmpm_spark.warehouse import published
 from tests.cclf_files import (
@@ -294,6 +294,16 @@ def test_too_many_rejects_in_a_file_stop_the_run_before_anything_is_published(
     )
     audit = published(spark, config).read(LOAD_AUDIT).where(f"_source_file = '{name_of(MAY, '1')}'").collect()
     assert [row["rows_read"] for row in audit] == [39]
+
+
+def test_a_policy_that_counts_drugs_is_refused_as_what_was_paid_for_them_is_not_told(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    policy = policy_from({"name": "p", "cost": {"include_pharmacy": True}}, "p", {})
+    config = RunConfig(Source("cclf", "nowhere"), Warehouse(str(tmp_path / "warehouse")), (2022,), (policy,))
+    with pytest.raises(ConfigError, match="include_pharmacy counts what was paid for pharmacy, which source"):
+        run(spark, config)
+    assert not (tmp_path / "warehouse").exists()
 
 
 def test_what_is_no_cclf_file_is_passed_over_and_named(spark: SparkSession, tmp_path: Path) -> None:

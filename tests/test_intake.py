@@ -237,3 +237,30 @@ def test_the_load_audit_tells_of_each_file_what_became_of_its_rows_and_of_an_emp
         empty        | 0         | 0        | 0        | 0         | 0          | 0.00
         """,
     )
+    assert_table(
+        built,
+        LOAD_AUDIT,
+        spark,
+        """
+        _source_file | amount_read | amount_rejected | amount_duplicate | amount_superseded
+        f1           | 40.00       | 0.00            | 10.00            | 20.00
+        f2           | 120.00      | 80.00           | 0.00             | 0.00
+        empty        | 0.00        | 0.00            | 0.00             | 0.00
+        """,
+    )
+    reasons = {row["_source_file"]: row["rejected_by_reason"] for row in built.collect()}
+    assert reasons == {"f1": {}, "f2": {"bad": 1}, "empty": {}}
+
+
+def test_the_audit_counts_a_row_with_two_reasons_under_each(spark):
+    claims = fates(
+        spark,
+        """
+        claim_id | paid_on    | _source_file | reject_reasons
+        c1       | 2021-05-02 | f1           | bad;worse
+        c2       | 2021-05-02 | f1           | bad
+        """,
+    )
+    files = frame(spark, SOURCE_FILES, "_bronze_table | _source_file | _batch_id | rows_read\nbronze.t | f1 | b1 | 2")
+    (row,) = intake.load_audit(files, claims).collect()
+    assert (row["rejected"], row["rejected_by_reason"]) == (2, {"bad": 2, "worse": 1})

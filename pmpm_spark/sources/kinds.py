@@ -19,15 +19,17 @@ Loads = Callable[..., tuple[list[BronzeLoad], list[str]]]
 
 @dataclass(frozen=True)
 class SourceKind:
-    """One format. `rows` are the intake tables that hold its delivered rows with their fates."""
+    """One format. `rows` are the intake tables that hold its delivered rows with their fates; `unpaid` the claim types
+    of which it does not tell what was paid."""
 
     bronze: tuple[Table, ...]
     rows: tuple[Table, ...]
     stages: tuple[Stage, ...]
     loads: Loads
+    unpaid: tuple[str, ...] = ()
 
 
 SOURCE_KINDS = {
     "rif": SourceKind(rif.BRONZE_TABLES, rif.ROWS, rif.STAGES, rif.new_loads),
-    "cclf": SourceKind(cclf.BRONZE_TABLES, cclf.ROWS, cclf.STAGES, cclf.bronze_loads),
+    "cclf": SourceKind(cclf.BRONZE_TABLES, cclf.ROWS, cclf.STAGES, cclf.bronze_loads, unpaid=("pharmacy",)),
 }

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from pmpm_spark.intake import claim_lines
-from pmpm_spark.model import CLAIM_LINES, MEMBER_ID_CHANGES
+from pmpm_spark.model import CLAIM_LINES, CLAIM_ROWS, MEMBER_ID_CHANGES
 from pmpm_spark.reference import EMERGENCY_CODES, SERVICE_CATEGORIES, reference_table
 from pmpm_spark.silver.final_claim_lines import final_claim_lines
 from pmpm_spark.sources.cclf.claims import claim_rows
@@ -55,7 +55,8 @@ class Netted:
         changes = spark.createDataFrame(told, MEMBER_ID_CHANGES.schema)  # a published table, as in a run
         codes = code_rows(frame("CCLF3"), frame("CCLF4"))
         parts = [frame(kind) for kind in ("CCLF1", "CCLF2", "CCLF5", "CCLF6", "CCLF7")]
-        self.rows = claim_rows(*parts, codes, changes)
+        built = conform(claim_rows(*parts, codes, changes), CLAIM_ROWS)
+        self.rows = spark.createDataFrame(built.collect(), built.schema)  # computed once, whatever a test asks of it
         references = [reference_table(spark, table) for table in (SERVICE_CATEGORIES, EMERGENCY_CODES)]
         self.lines = conform(claim_lines(self.rows), CLAIM_LINES)
         self.final = final_claim_lines(self.lines, *references)
