@@ -48,6 +48,8 @@ class Source:
     member_attribution_columns: AttributionColumns = AttributionColumns()
 
     def __post_init__(self) -> None:
+        if not self.path.strip():
+            raise ConfigError("source.path is empty: name a folder or a file")
         if not 0 <= self.max_reject_share <= 1:
             raise ConfigError("source.max_reject_share: a share from 0.0 to 1.0")
         if self.data_through is not None:
@@ -72,6 +74,8 @@ class Warehouse:
     schema: str | None = None
 
     def __post_init__(self) -> None:
+        if self.path is not None and (not self.path.strip() or "%" in self.path):
+            raise ConfigError("warehouse.path: name a folder, without % in its name")
         if (self.path is None) == (self.schema is None) or (self.catalog is not None and self.schema is None):
             raise ConfigError("warehouse: give path, or schema (with or without catalog), and not both")
         for key, name in (("catalog", self.catalog), ("schema", self.schema)):

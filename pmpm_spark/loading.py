@@ -72,6 +72,8 @@ def _load(store: Store, source: Source, batch_id: str, ingested_at: datetime, sc
     loaded = Loaded()
     spark = store.spark
     register = store.read(SOURCE_FILES).collect() if SOURCE_FILES.name in store.versions else []
+    # what stands in no bronze table, since it is rebuilt, was not loaded
+    register = [row for row in register if row["_bronze_table"] in store.versions]
     files_before = [
         KnownFile(r["_bronze_table"], r["_source_file"], r["_batch_id"], r["fingerprint"]) for r in register
     ]

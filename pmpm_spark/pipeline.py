@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -72,6 +72,12 @@ def run(
     unknown = [name for name in rebuild if name not in names]
     if unknown:
         raise ConfigError(f"--rebuild {unknown[0]}: there is no such table; `pmpm tables` lists them")
+    made = {stage.output.name for stage in stages} | (
+        {t.name for t in STORED if t.layer == "bronze"} if loads else set()
+    )
+    unmade = [name for name in rebuild if name not in made]
+    if unmade:
+        raise ConfigError(f"--rebuild {unmade[0]}: this run does not make it; leave out --only, --from or the group")
     with locked(config.warehouse):
         return _run_locked(spark, config, stages, loads, rebuild, progress)
 
@@ -89,6 +95,7 @@ def _run_locked(
     versions = dict(last.versions) if last else {}
     contracts = dict(last.contracts) if last else {}
     check_contracts(STORED, contracts, rebuild)
+    stale = _check_slices(book, config, stages, rebuild)
     store = Store(spark, config.warehouse, config.reference.path, versions)
     if not book.is_clean():
         for name in restore_unfinished(store, STORED):
@@ -106,6 +113,9 @@ def _run_locked(
     book.write(run_id, "started", **told)
     try:
         receipts, notices, inputs = _work(store, config, stages, loads, run_id, progress)
+        if stale and inputs.get("files_loaded"):
+            notices.append(f"computed before these files came, and not anew: {_told(stale)}")
+            log.warning("%s", notices[-1])
     except BaseException as error:
         store.versions.update(before)
         restored = restore_unfinished(store, STORED)
@@ -124,6 +134,42 @@ def _run_locked(
         notices=notices,
     )
     return RunResult(run_id, tuple(receipts), tuple(notices))
+
+
+Slices = Mapping[tuple[str, int], str]
+"""Policy and year, with the content hash of the rules that its rows were made by."""
+
+
+def _check_slices(book: RunBook, config: RunConfig, stages: tuple[Stage, ...], rebuild: Sequence[str]) -> Slices:
+    """One name never stands for two sets of rules; what a run leaves of other policies and years is returned.
+
+    Raises:
+        ConfigError: a policy's rules are not those of its stored rows, which would stay; or a rebuild would lose rows.
+    """
+    sliced = {table.name for table in STORED if table.slice_by}
+    makes = {stage.output.name for stage in stages} & sliced
+    stored = book.slices(sliced)
+    ours = {(policy.label, year) for policy in config.policies for year in config.performance_years}
+    left = {at: content for at, content in stored.items() if at not in ours}
+    hashes = {policy.label: policy.content_hash for policy in config.policies}
+    stays = left if makes == sliced else stored
+    others = {(label, year): h for (label, year), h in stays.items() if hashes.get(label, h) != h}
+    if makes and others:
+        raise ConfigError(
+            f"policy {_told(others)}: its rules are not those that these rows were made by; run all stages for these "
+            "years too, or give the policy another name"
+        )
+    if left and makes & set(rebuild):
+        raise ConfigError(f"--rebuild would lose what this run does not make: add {_told(left)}")
+    return left
+
+
+def _told(slices: Slices) -> str:
+    """`default 2021, 2022; mine 2021`."""
+    years: dict[str, list[str]] = {}
+    for label, year in sorted(slices):
+        years.setdefault(label, []).append(str(year))
+    return "; ".join(f"{label} {', '.join(of_label)}" for label, of_label in years.items())
 
 
 def _work(

@@ -86,6 +86,10 @@ class Policy:
     risk: Risk = Risk()
     is_changed: bool = False
 
+    def __post_init__(self) -> None:
+        if not self.name.strip():
+            raise ConfigError("policy.name is empty: gold rows carry it")
+
     @property
     def content_hash(self) -> str:
         """Hash of what the policy says, whatever the order of its lines."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -106,6 +107,19 @@ class RunBook:
             row["settings"],
             tuple(row["notices"]),
         )
+
+    def slices(self, sliced: Collection[str]) -> dict[tuple[str, int], str]:
+        """The policies and years that stand in these tables, each with the content hash of its rules."""
+        if not self._is_there():
+            return {}
+        finished = self._store.read(RUNS).where(F.col("status") == "finished").orderBy("run_id")
+        found: dict[tuple[str, int], str] = {}
+        for row in finished.select("policies", "policy_hashes", "settings", "receipts").collect():
+            if any(receipt["table"] in sliced for receipt in row["receipts"]):
+                years = json.loads(row["settings"])["performance_years"]
+                hashes = zip(row["policies"], row["policy_hashes"], strict=True)
+                found |= {(label, year): content for label, content in hashes for year in years}
+        return found
 
     def is_clean(self) -> bool:
         """Whether the last run that started also ended: finished, or failed with everything restored."""

@@ -23,7 +23,7 @@ from pmpm_spark import pipeline
 from pmpm_spark.config import Reference, RunConfig, Source, Warehouse
 from pmpm_spark.errors import AuditError, BusyError, ConfigError, InputError, StageError
 from pmpm_spark.loading import Loaded
-from pmpm_spark.policy import Policy
+from pmpm_spark.policy import Eligibility, Policy
 from pmpm_spark.runs import RUNS, RunBook, locked, new_run_id
 from pmpm_spark.stage import Stage
 from pmpm_spark.store import Store
@@ -324,3 +324,36 @@ def test_run_ids_stand_in_the_order_of_their_starts() -> None:
     ids: list[Any] = [new_run_id() for _ in range(5)]
     assert ids == sorted(ids)
     assert len(set(ids)) == 5
+
+
+def with_rules(config: RunConfig, *years: int, **eligibility: Any) -> RunConfig:
+    policy = Policy("house", eligibility=Eligibility(**eligibility))
+    return replace(config, policies=(policy,), performance_years=years)
+
+
+def test_one_name_never_stands_for_two_sets_of_rules(world: World, config: RunConfig) -> None:
+    pipeline.run(world.spark, with_rules(config, 2021, 2022))
+    changed = with_rules(config, 2022, part_a_b="none")
+    with pytest.raises(ConfigError, match="policy house 2021: its rules are not those that these rows were made by"):
+        pipeline.run(world.spark, changed)
+    assert {row[1] for row in second(world.spark, config)} == {2021, 2022}
+    pipeline.run(world.spark, replace(changed, performance_years=(2021, 2022)))  # none of the former rows stays
+    pipeline.run(world.spark, replace(changed, performance_years=(2022,)))
+
+
+def test_years_that_new_files_were_not_counted_in_are_named(world: World, config: RunConfig) -> None:
+    pipeline.run(world.spark, with_rules(config, 2020, 2021))
+    result = pipeline.run(world.spark, with_rules(config, 2021))
+    assert "computed before these files came, and not anew: house 2020" in result.notices
+
+
+def test_a_rebuild_loses_nothing_that_the_run_does_not_make(world: World, config: RunConfig) -> None:
+    both = with_rules(config, 2021, 2022)
+    pipeline.run(world.spark, both)
+    with pytest.raises(ConfigError, match=r"--rebuild silver\.first: this run does not make it"):
+        pipeline.run(world.spark, both, only="second", rebuild=["silver.first"])
+    with pytest.raises(ConfigError, match="--rebuild would lose what this run does not make: add house 2022"):
+        pipeline.run(world.spark, with_rules(config, 2021), rebuild=["gold.second"])
+    assert {row[1] for row in second(world.spark, config)} == {2021, 2022}
+    pipeline.run(world.spark, both, rebuild=["gold.second"])
+    assert {row[1] for row in second(world.spark, config)} == {2021, 2022}

@@ -81,6 +81,8 @@ def _run(
     )
     if group in (None, "gold") and only is None:
         print(summary(published(spark, config), config, result))
+    else:
+        print(f"run {result.run_id} is published: {', '.join(receipt.table for receipt in result.receipts)}")
     return 0
 
 
@@ -150,6 +152,8 @@ def show(arguments: argparse.Namespace) -> int:
         policies=arguments.policy,
         at_most=at_most,
     )
+    if not found.rows:
+        print(f"no row of {arguments.table} fits", file=sys.stderr)
     print(rendered(found, arguments.format))
     return 0
 

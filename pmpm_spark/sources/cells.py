@@ -22,7 +22,14 @@ KEPT = ("_source_file", "_source_row", "_batch_id", "_line_hash", "_unparsed")
 
 _MONTH_NAMES = "JANFEBMARAPRMAYJUNJULAUGSEPOCTNOVDEC"
 _RIF_DATE = "^[0-9]{2}-[A-Za-z]{3}-[0-9]{4}$"
+_WHOLE = "^[+-]?[0-9]+$"
+_DECIMAL = "^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)$"
 _ISO_DATE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+
+
+def _number(cell: Column, pattern: str, kind: T.DataType) -> Column:
+    """A number as people write it; engines differ in what else they take for one (1e5, control characters)."""
+    return F.when(cell.rlike(pattern), cell.try_cast(kind))
 
 
 def iso_date(cell: Column) -> Column:
@@ -71,13 +78,13 @@ class TypedRow:
 
     def amount(self, name: str) -> Column:
         """US dollars; nothing told is 0."""
-        return F.coalesce(self._as(name, "an amount", lambda c: c.try_cast(MONEY)), F.lit(0).cast(MONEY))
+        return F.coalesce(self._as(name, "an amount", lambda c: _number(c, _DECIMAL, MONEY)), F.lit(0).cast(MONEY))
 
     def whole(self, name: str) -> Column:
-        return self._as(name, "a whole number", lambda c: c.try_cast(T.IntegerType()))
+        return self._as(name, "a whole number", lambda c: _number(c, _WHOLE, T.IntegerType()))
 
     def decimal(self, name: str, kind: T.DecimalType) -> Column:
-        return self._as(name, "a number", lambda c: c.try_cast(kind))
+        return self._as(name, "a number", lambda c: _number(c, _DECIMAL, kind))
 
     def rif_day(self, name: str) -> Column:
         return self._as(name, "a date", rif_date)

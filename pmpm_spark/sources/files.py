@@ -6,6 +6,7 @@ summary, one row a file and block, comes to the driver.
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
 from collections.abc import Sequence
@@ -60,7 +61,8 @@ def scan(spark: SparkSession, path: str) -> tuple[SourceFile, ...]:
 
 def scan_records(spark: SparkSession, paths: Sequence[str]) -> tuple[SourceFile, ...]:
     """These files, none of which has a heading; a file without a line is not among them."""
-    return _scan(spark, list(paths), posixpath.commonprefix(list(paths)), headings=0) if paths else ()
+    plain = [unquote(path) for path in paths]
+    return _scan(spark, plain, posixpath.commonprefix(list(paths)), headings=0) if paths else ()
 
 
 def _scan(spark: SparkSession, paths: list[str], asked: str, headings: int) -> tuple[SourceFile, ...]:
@@ -78,7 +80,7 @@ def _scan(spark: SparkSession, paths: list[str], asked: str, headings: int) -> t
             .collect()
         )
     except Exception as error:
-        raise _unreadable(asked, error) from None
+        raise _unreadable(_culprit(spark, paths) or asked, error) from None
     by_path: dict[str, list[T.Row]] = {}
     for block in found:
         by_path.setdefault(block["path"], []).append(block)
@@ -115,7 +117,7 @@ def _unreadable(path: str, error: Exception) -> Exception:
         return error
     if "PATH_NOT_FOUND" in str(error):
         return InputError(f"{path}: there is no such file or folder")
-    return InputError(f"{path}: not readable ({type(error).__name__})")
+    return InputError(f"{path}: not readable as text, plain or gzip ({type(error).__name__})")
 
 
 def _plain(path: str) -> str:
@@ -129,7 +131,7 @@ def numbered_lines(spark: SparkSession, files: Sequence[SourceFile], headings: i
     Line ids rise inside a block of a file, so a line's number is its id less the block's first id, plus the lines of
     the blocks before it. The lookup has one row a block.
     """
-    lines = _lines(spark, [f.path for f in files])
+    lines = _lines(spark, [unquote(f.path) for f in files])
     earlier = Window.partitionBy("path").orderBy("block").rowsBetween(Window.unboundedPreceding, -1)
     blocks = (
         lines.groupBy("path", "block")
@@ -154,12 +156,13 @@ def numbered_lines(spark: SparkSession, files: Sequence[SourceFile], headings: i
 
 def _lines(spark: SparkSession, paths: list[str]) -> DataFrame:
     """Each line with its file's URI, the part of the file that was read in one go, and an id that rises in it."""
-    decoded = [unquote(p) for p in paths]
     if is_embedded(spark):
-        return _lines_by_file(spark, decoded)
+        return _lines_by_file(spark, paths)
+    # both engines take a path for a pattern
+    literal = [re.sub(r"([*?\[\]{}\\])", r"\\\1", path) for path in paths]
     return (
         spark.read.option("recursiveFileLookup", "true")
-        .text(decoded)
+        .text(literal)
         .select(
             F.col("_metadata.file_path").alias("path"),
             F.col("_metadata.file_block_start").alias("block"),
@@ -176,7 +179,7 @@ def _lines_by_file(spark: SparkSession, paths: list[str]) -> DataFrame:
     """
     line_id = F.monotonically_increasing_id()
     frames = [
-        spark.read.text(str(file)).select(
+        spark.read.text(re.sub(r"([*?\[{])", r"[\1]", str(file))).select(
             F.lit(file.as_uri()).alias("path"),
             F.shiftright(line_id, 33).alias("block"),
             line_id.alias("line_id"),
@@ -205,8 +208,30 @@ def _files_at(path: str) -> list[Path]:
         return [top]
     if not top.exists():
         raise InputError(f"{path}: there is no such file or folder")
-    files = [file for file in sorted(top.rglob("*")) if file.is_file()]
-    return [file for file in files if not any(part[0] in "_." for part in file.relative_to(top).parts)]
+    found: list[Path] = []
+    seen = set()
+    for folder, folders, files in os.walk(top, followlinks=True):
+        folders[:] = [name for name in folders if name[0] not in "_."]
+        real = os.path.realpath(folder)
+        if real in seen:  # a link that leads back
+            folders.clear()
+            continue
+        seen.add(real)
+        found += [Path(folder, name) for name in files if name[0] not in "_."]
+    return sorted(found)
+
+
+def _culprit(spark: SparkSession, paths: Sequence[str]) -> str | None:
+    """The first file that cannot be read, where the driver can look for it."""
+    for path in paths:
+        for file in _files_at(path) if is_local(path) and Path(_plain(path)).exists() else ():
+            try:
+                _lines(spark, [str(file)]).agg(F.max("value")).collect()
+            except Exception as error:
+                if is_engine_error(error):
+                    return str(file)
+                raise
+    return None
 
 
 def _file(path: str, root: str, blocks: list[T.Row], headings: int) -> SourceFile:
@@ -220,6 +245,8 @@ def _file(path: str, root: str, blocks: list[T.Row], headings: int) -> SourceFil
     while heading and heading[-1] == "":
         heading = heading[:-1]
     name = unquote(path[len(root) :] if path.startswith(root) else path)
+    if headings and rows and not first_line.strip():
+        raise InputError(f"{name}: its first line is blank; the heading must stand there")
     return SourceFile(
         path, name, heading, first_line, rows - headings, text_bytes, f"{lines}-{text_bytes}-{digest:016x}"
     )

@@ -119,3 +119,13 @@ def test_a_line_that_could_not_be_parted_is_kept_whole(spark) -> None:
 def test_cents_are_rounded_half_up(spark, cell: str) -> None:
     expected = Decimal("5.01") if cell == "5.005" else Decimal("-5.01")
     assert values(spark, [cell], lambda row: row.amount("CELL")) == {cell: expected}
+
+
+def test_numbers_are_those_that_people_write(spark) -> None:
+    """Engines differ in what else they take for one."""
+    good = {"5": "5.00", "+5.": "5.00", "-.5": "-0.50", " 00005.10 ": "5.10", "1.005": "1.01", "-1.005": "-1.01"}
+    found = values(spark, list(good), lambda row: row.amount("CELL"))
+    assert {cell: str(value) for cell, value in found.items()} == good
+    bad = ["1e5", "1e-5", "12\x00", "\xa05", "1,000", "$5", "1e400", "NaN", "--5", "."]
+    assert refused(spark, bad, lambda row: row.amount("CELL")) == bad
+    assert refused(spark, ["7", "7.0", "1e1", "7x"], lambda row: row.whole("CELL")) == ["7.0", "1e1", "7x"]

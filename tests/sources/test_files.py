@@ -1,6 +1,7 @@
 """What files there are, what each is known by, and each line with its number."""
 
 import gzip
+import os
 from pathlib import Path
 
 import pytest
@@ -112,3 +113,38 @@ def test_line_numbers_run_through_the_blocks_of_a_file(spark, tmp_path: Path) ->
     assert told["big.csv"] == [(n, line) for n, line in enumerate(lines, start=2)]
     assert told["small.csv"] == [(2, "2|x")]
     assert by_name(scan(spark, str(tmp_path)))["big.csv"].fingerprint == by_name(files)["big.csv"].fingerprint
+
+
+def test_a_name_is_no_pattern(spark, tmp_path: Path) -> None:
+    """Engines read [1], * and ? in a path as a pattern, and %20 as a blank."""
+    folder = tmp_path / "a b%20é"
+    folder.mkdir()
+    names = ["car1.csv", "car[1].csv", "q?*{a}.csv"]
+    for n, name in enumerate(names):
+        (folder / name).write_text(f"A|B\n{n}|x\n")
+    files = scan(spark, str(folder))
+    assert [file.name for file in files] == names
+    assert numbered(spark, files) == {name: [(2, f"{n}|x")] for n, name in enumerate(names)}
+
+
+def test_folders_behind_links_are_read_and_a_link_that_leads_back_is_not_followed_for_ever(
+    spark, tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a.csv").write_text("A|B\n1|x\n")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "link").symlink_to(tmp_path / "elsewhere")
+    assert [file.name for file in scan(spark, str(tmp_path / "in"))] == ["link/a.csv"]
+
+
+def test_a_file_that_cannot_be_read_is_named(spark, tmp_path: Path) -> None:
+    (tmp_path / "good.csv").write_text("A|B\n1|x\n")
+    (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(b"A|B\n" + os.urandom(5000))[:3000])
+    with pytest.raises(InputError, match=r"cut\.csv\.gz: not readable as text, plain or gzip"):
+        scan(spark, str(tmp_path))
+
+
+def test_a_heading_stands_in_the_first_line(spark, tmp_path: Path) -> None:
+    (tmp_path / "late.csv").write_text("\nA|B\n1|x\n")
+    with pytest.raises(InputError, match=r"^late\.csv: its first line is blank; the heading must stand there$"):
+        scan(spark, str(tmp_path))

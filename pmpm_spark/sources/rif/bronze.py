@@ -11,10 +11,14 @@ from pyspark.sql import functions as F
 from pmpm_spark.errors import InputError
 from pmpm_spark.sources.bronze import BronzeLoad, add_provenance
 from pmpm_spark.sources.files import SourceFile, numbered_lines, scan
-from pmpm_spark.sources.rif.layout import BRONZE, check_heading, columns_of, kind_of
+from pmpm_spark.sources.rif.layout import BRONZE, CLAIM_KINDS, check_heading, columns_of, kind_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+
+LONGEST_LINE = 100_000
+"""Characters; the longest kind has 300 cells."""
 
 
 def bronze_loads(
@@ -31,9 +35,10 @@ def bronze_loads(
     groups: dict[tuple[str, tuple[str, ...]], list[SourceFile]] = {}
     seen = set(known)
     kinds = set()
+    others, before = [], []
     for file in scan(spark, path):
         if "|" not in file.first_line:
-            notices.append(f"{file.name}: no RIF file, passed over")
+            others.append(file.name)
             continue
         kind = kind_of(file.heading)
         if kind is None:
@@ -46,17 +51,28 @@ def bronze_loads(
             notices.append(f"{file.name}: {len(unknown)} unknown columns passed over: {', '.join(unknown[:5])}")
         kinds.add(kind)
         if (BRONZE[kind].name, file.fingerprint) in seen:
-            notices.append(f"{file.name}: loaded before, nothing new")
+            before.append(file.name)
             continue
         seen.add((BRONZE[kind].name, file.fingerprint))
         groups.setdefault((kind, file.heading), []).append(file)
     if "beneficiary" not in kinds:
         raise InputError(f"{path}: there is no enrollment (beneficiary) file among the RIF files")
+    absent = [kind for kind in CLAIM_KINDS if kind not in kinds and not any(BRONZE[kind].name == t for t, _ in known)]
+    if absent:
+        notices.append(f"there is no {', no '.join(absent)} file: these cost nothing")
+    if others:
+        notices.append(f"no RIF files, and not read as such: {_some(others)}")
+    if before:
+        notices.append(f"loaded before, nothing new: {_some(before)}")
     loads = [
         BronzeLoad(BRONZE[kind], _bronze_rows(spark, kind, heading, group, batch_id, ingested_at), tuple(group))
         for (kind, heading), group in sorted(groups.items())
     ]
     return loads, notices
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")
 
 
 def _bronze_rows(
@@ -68,7 +84,8 @@ def _bronze_rows(
     ingested_at: datetime,
 ) -> DataFrame:
     width = len(heading)
-    cells = F.split("value", "[|]", -1)
+    # a longer line is no line of these files: its cells would cost an engine more memory than there may be
+    cells = F.split(F.when(F.length("value") <= LONGEST_LINE, F.col("value")), "[|]", -1)
     split = numbered_lines(spark, group).withColumn("cells", cells)
     # one field too many that is empty is a separator that closes the line; any other number of fields is a fault
     is_whole = (F.size("cells") == width) | ((F.size("cells") == width + 1) & (F.element_at("cells", -1) == ""))
