@@ -158,8 +158,8 @@ def dirty(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Ran:
             ],
             "CCLF5": [
                 line("CCLF5", "8", 1, "M1", "1e400"),  # 1
-                line("CCLF5", "9", 1, "M1", "x" * 10_000_000)[:388],  # 2
-                line("CCLF5", "9", 2, "M1", "3.00") + "y" * 10_000_000,  # 3, a field of 10 MB
+                line("CCLF5", "9", 1, "M1", "x" * 10_000_000),  # 2, a field of 10 MB
+                line("CCLF5", "9", 2, "M1", "3.00") + "y",  # 3, too long
                 line("CCLF5", "9", 3, "M1", "4.00"),  # 4, fine
             ],
             "CCLF7": [fill("10", "M1", "1.00")],
@@ -184,7 +184,7 @@ def test_every_bad_record_is_a_reject_with_file_row_and_reason(dirty: Ran) -> No
         (first, 6, ["CLM_ADJSMT_TYPE_CD is not one of its codes"]),
         (first, 7, ["BENE_MBI_ID is missing"]),
         (first, 8, ["the last day of service is before the first"]),
-        (lines, 1, ["CLM_LINE_CVRD_PD_AMT is not an amount"]),
+        (lines, 1, ["CLM_LINE_CVRD_PD_AMT is not an amount", "CLM_LINE_ALOWD_CHRG_AMT is not an amount"]),
         (lines, 2, ["the record is not 388 characters of text"]),
         (lines, 3, ["the record is not 388 characters of text"]),
         (drugs, 1, ["the record is not 195 characters of text"]),
