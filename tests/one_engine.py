@@ -11,6 +11,18 @@ ONLY_SPARK = {
         "the embedded engine makes the table there all the same"
     ),
 }
+CCLF_ON_SPARK = (
+    "a whole run takes Spark a minute; there hundreds of generated keys are netted and the cut is computed, and both "
+    "engines are proved equal (tests/prove.py)"
+)
+CCLF_ON_EMBEDDED = (
+    "tests/test_cclf_bad_input.py",
+    "tests/test_cclf_order.py::test_deliveries_one_by_one",
+    "tests/test_cclf_order.py::test_a_list_may",
+    "tests/test_cclf_order.py::test_the_loads",
+    "tests/sources/test_cclf_shared.py",
+    *[f"tests/sources/test_cclf_netting.py::test_{word}" for word in ("a_", "of_", "the_", "versions_", "denied_")],
+)
 # each whole run takes Spark a minute or two; which settings are left out there is as in test_equality.py
 PROVED_EQUAL = {
     "test_the_whole_set": (
@@ -26,6 +38,7 @@ PROVED_EQUAL = {
 }
 ONLY_EMBEDDED = {
     "tests/test_embedded.py": "the embedded engine's own faults, and the ways around them",
+    **dict.fromkeys(CCLF_ON_EMBEDDED, CCLF_ON_SPARK),
     **{
         f"tests/test_equality.py::{test}{'[' * bool(policy)}{policy}": "both engines are proved equal (tests/prove.py)"
         for test, policies in PROVED_EQUAL.items()

@@ -26,6 +26,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from pmpm_spark.config import RunConfig, Source, Warehouse
 from pmpm_spark.policy import COVERAGE_RULES, Attribution, Cost, Eligibility, Policy, Risk
 from tests.conftest import SHARED
 from tests.processes import ROOT, environment
@@ -66,6 +67,7 @@ class Case:
     seed: int = 0
     files: str = ""
     lists: dict[str, str] = field(default_factory=dict)
+    kind: str = "rif"
 
 
 def cases() -> list[Case]:
@@ -78,6 +80,11 @@ def cases() -> list[Case]:
             lists = {kind: str(folder / f"{kind}.csv") for kind in LISTS}
             years = (2019, 2020, 2021, 2022, 2023)
             found.append(Case(name, years, policies, files=str(folder), lists=lists))
+    for name, folder in (("cclf", SHARED / "data" / "cclf"), ("cclf-cut", ROOT / "tests" / "data" / "cclf")):
+        if folder.is_dir():
+            roster = {"network_roster": str(cut / "network_roster.csv")}
+            months = Policy("months", Eligibility(part_a_b="current_month", exclude_medicare_secondary=False))
+            found.append(Case(name, (2022, 2023), (default, months), files=str(folder), lists=roster, kind="cclf"))
     for number in range(GENERATED):
         years = ((2021,), (2020, 2021), (2022, 2023))[number % 3]
         policies = drawn(100 + number, 2)
@@ -134,7 +141,8 @@ def run_all(engine: str, chosen: Sequence[Case], out: Path) -> None:
             if not files.exists():
                 span = (min(case.years), max(case.years))
                 generate(spark, str(files), members=case.members, years=span, seed=case.seed)
-        run_one(spark, out / engine / case.name, files, lists, case.years, case.policies)
+        source = Source(case.kind, str(files), **lists, max_reject_share=1.0)
+        run_one(spark, out / engine / case.name, source, case.years, case.policies)
 
 
 def opened(engine: str) -> Any:
@@ -146,21 +154,19 @@ def opened(engine: str) -> Any:
 def run_one(
     spark: Any,
     warehouse: Path,
-    files: Path,
-    lists: dict[str, str],
+    source: Source,
     years: tuple[int, ...],
     policies: tuple[Policy, ...],
     number: int = 0,
 ) -> None:
     """One run, the warehouse's `number`-th; the versions of its tables go to a file beside it."""
     from pmpm_spark import pipeline
-    from pmpm_spark.config import RunConfig, Source, Warehouse
 
     start = time.monotonic()
     moment = MOMENT + timedelta(days=number)
     pipeline.new_run_id = lambda: f"{moment:%Y%m%d}T000000000000Z-000000"
     pipeline.datetime = SimpleNamespace(now=lambda _: moment)  # type: ignore[assignment,misc]
-    config = RunConfig(Source("rif", str(files), **lists), Warehouse(str(warehouse)), years, policies)
+    config = RunConfig(source, Warehouse(str(warehouse)), years, policies)
     result = pipeline.run(spark, config)
     versions = {receipt.table: receipt.version for receipt in result.receipts}
     told = versions_of(warehouse)
@@ -200,7 +206,7 @@ def hand_over(step: int, out: Path) -> None:
             for file in (ROOT / "tests" / "data" / "rif").glob("*.csv.gz"):
                 if file.name not in kept_back[number]:
                     shutil.copy(file, files)
-        run_one(spark, folder / name, files, lists, years[-number:], policies[:number], number)
+        run_one(spark, folder / name, Source("rif", str(files), **lists), years[-number:], policies[:number], number)
 
 
 def differences(name: str, warehouses: Sequence[Path]) -> tuple[int, int, list[str]]:
