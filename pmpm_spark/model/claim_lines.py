@@ -33,7 +33,11 @@ LINE_COLUMNS: tuple[Column, ...] = (
     text("rendering_npi", "NPI of who rendered the service; the prescriber of a drug"),
     text("rendering_specialty", "CMS specialty code of who rendered it, two characters"),
     text("primary_payer_code", "payer that is primary to Medicare; null where Medicare is primary"),
-    money("paid_amount", "what the plan paid; an institutional claim's payment stands on its first readable line"),
+    money(
+        "paid_amount",
+        "what the plan paid; an institutional claim's payment stands on its first readable line; null for drugs where "
+        "the source does not tell it",
+    ),
     money("allowed_amount", "contract price; null where the source does not carry it"),
     money("patient_paid_amount", "deductible and coinsurance; never in paid_amount"),
     money("pass_through_amount", "per diem pass-through, inside paid_amount"),
@@ -59,7 +63,7 @@ CLAIM_LINES = Table(
         "thru_is_told": "service_thru IS NOT NULL",
         "service_runs_forward": "service_from IS NULL OR service_thru >= service_from",
         "denied_is_told": "is_denied IS NOT NULL",
-        "paid_amount_is_told": "paid_amount IS NOT NULL",
+        "paid_amount_is_told": "paid_amount IS NOT NULL OR claim_type = 'pharmacy'",
     },
     cluster_by=("member_id",),
     key_is_built_in=True,

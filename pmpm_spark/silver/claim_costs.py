@@ -14,7 +14,7 @@ from pmpm_spark.model.claim_lines import INSTITUTIONAL
 from pmpm_spark.months import month_of
 from pmpm_spark.silver.final_claim_lines import EMERGENCY
 from pmpm_spark.silver.roster_match import line_ids, with_roster_network
-from pmpm_spark.table import Table, count, day, flag, money, text
+from pmpm_spark.table import MONEY, Table, count, day, flag, money, text
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -42,7 +42,7 @@ CLAIM_COSTS = Table(
         flag("is_denied", "lines that were not paid by decision"),
         count("claim_lines", "final claim lines"),
         count("services", "stays, visits, claims, fills or lines, by category"),
-        money("paid_amount", "what the plan paid"),
+        money("paid_amount", "what the plan paid; 0 where the source does not tell it"),
         money("allowed_amount", "contract price; null where a line carries none"),
         money("pass_through_amount", "pass-through, inside paid_amount"),
         money("ime_amount", "indirect medical education, inside paid_amount"),
@@ -71,7 +71,8 @@ def claim_costs(final_claim_lines: DataFrame, network_roster: DataFrame) -> Data
         F.unix_date(F.coalesce("admission_date", "service_from", "service_thru")).alias("first_day"),
         F.unix_date(F.coalesce("discharge_date", "service_thru")).alias("last_day"),
         F.coalesce(F.col("discharge_status") == STILL_PATIENT, F.lit(False)).alias("is_still_patient"),
-        *[F.col(name) for name in AMOUNTS],
+        F.coalesce("paid_amount", F.lit(0).cast(MONEY)).alias("paid_amount"),
+        *[F.col(name) for name in AMOUNTS if name != "paid_amount"],
         *[ids.alias(name) for name, ids in line_ids().items()],
     )
     matched = with_roster_network(lines, network_roster, "service_thru")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 NOT_CARRIED = (
     "CCLF carries no allowed or patient amount of institutional claims, and of drugs the beneficiary's payment alone: "
-    "what the plan paid for them is 0, and what the beneficiary paid is patient_paid_amount"
+    "what the plan paid for them is null and adds nothing to sums; what the beneficiary paid is patient_paid_amount"
 )
 _NO_TEXT = "[\ufffd\\x00]"
 """Characters in the place of bytes that are no text."""

@@ -256,7 +256,7 @@ def _drugs(bronze: DataFrame, member_id_changes: DataFrame) -> DataFrame:
         "rendering_npi": F.when(
             row.told("PRVDR_PRSBNG_ID_QLFYR_CD") == NPI_QUALIFIER, row.told("CLM_PRSBNG_PRVDR_GNRC_ID_NUM")
         ),
-        "paid_amount": F.lit(0).cast(MONEY),
+        "paid_amount": F.lit(None).cast(MONEY),
         "patient_paid_amount": patient_paid,
         "claim_group": F.concat_ws("|", F.lit("D"), *[F.coalesce(row.told(name), F.lit("")) for name in PART_D_KEY]),
         "is_denied": F.lit(False),
