@@ -7,8 +7,11 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # The versions and hashes of constraints.txt and nothing else: no package is built with what an index offers today.
 PINNED := --require-hashes --no-deps --no-build-isolation
 
+# Two processes, each with an engine of its own; the tests of a file share what it sets up.
+TESTS := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint docs build constraints clean
+.PHONY: help venv demo check test prove lint docs build constraints clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -26,11 +29,17 @@ $(READY): constraints.txt pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: $(READY) ## the whole job on sample data in the real format, then where its result is
-	$(BIN)/pmpm demo
+demo: $(READY) ## the whole job on sample data in the real format, then where its result is (ENGINE=spark: on Spark)
+	$(BIN)/pmpm demo $(if $(ENGINE),--engine $(ENGINE))
 
-test: $(READY) lint ## lint, types, import direction, then all tests
-	$(BIN)/python -m pytest
+check: lint ## lint, types, import direction, then all tests on the embedded engine
+	$(TESTS) --engine embedded
+
+test: check ## the same, then all tests on Spark
+	$(TESTS) --engine spark
+
+prove: $(READY) ## every table equal on both engines, over many inputs and policies (PART=3/8: a part of them)
+	$(BIN)/python -m tests.prove $(if $(PART),--part $(PART))
 
 lint: $(READY) ## ruff, mypy and the import contracts
 	$(BIN)/ruff check .

@@ -9,11 +9,13 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pmpm_spark import java
+from pmpm_spark.embedded import EXTRA, missing_packages
+from pmpm_spark.engine import EMBEDDED, ENGINES, SPARK
 from pmpm_spark.errors import SetupError
 from pmpm_spark.jars import account_home, delta_jars, delta_package, fetch_delta_jars
 from pmpm_spark.properties import DEFAULT_PROPERTIES, find_conf, read_properties
@@ -34,23 +36,19 @@ class Check:
     fix: str = ""
 
 
-def checks(folder: Path | None = None) -> list[Check]:
-    """Every check of this machine; `folder` is where the warehouse will be, by default the current one."""
-    try:
-        properties = read_properties(find_conf(DEFAULT_PROPERTIES))
-    except SetupError as error:
-        return [Check("Spark properties", False, str(error), "install the package again")]
-    return [
-        _python(),
-        _java(),
-        _bash(),
-        _account(),
-        _spark(),
-        _delta(properties),
-        *_half_filled_maven(properties),
-        *_folders(folder or Path.cwd()),
-        _memory(properties),
-    ]
+def checks(folder: Path | None = None, engines: Sequence[str] = ENGINES) -> list[Check]:
+    """Every check that the engines need; `folder` is where the warehouse will be, by default the current one."""
+    found = [_python(), _spark()]
+    if EMBEDDED in engines:
+        found.append(_embedded())
+    if SPARK in engines:
+        try:
+            properties = read_properties(find_conf(DEFAULT_PROPERTIES))
+        except SetupError as error:
+            return [*found, Check("Spark properties", False, str(error), "install the package again")]
+        machine = [_java(), _bash(), _account(), _memory(properties)]
+        found += [*machine, _delta(properties), *_half_filled_maven(properties)]
+    return [*found, *_folders(folder or Path.cwd())]
 
 
 def prefetch() -> tuple[Path, ...]:
@@ -84,7 +82,7 @@ def _java() -> Check:
             return Check("Java", True, "; ".join([found, *passed_over]))
         what = f"Java {candidate.version}" if candidate.version else "does not start"
         passed_over.append(f"passed over: {candidate.source} ({what})")
-    return Check("Java", False, "; ".join(passed_over) or "none", java.FIX)
+    return Check("Java", False, "; ".join(passed_over) or "none", f"{java.FIX}, or do without it: --engine {EMBEDDED}")
 
 
 def _bash() -> Check:
@@ -108,6 +106,15 @@ def _spark() -> Check:
     if _minor(version) not in SUPPORTED_SPARK:
         return Check("PySpark", False, f"{version}, for which there is no Delta", LOCAL_EXTRA)
     return Check("PySpark", True, version)
+
+
+def _embedded() -> Check:
+    missing = missing_packages()
+    if missing:
+        found = f"lacks {', '.join(missing)}"
+        return Check("embedded engine", False, found, f"{EXTRA}, or do without it: --engine {SPARK}")
+    versions = ", ".join(f"{package} {_installed(package)}" for package in ("pysail", "deltalake"))
+    return Check("embedded engine", True, versions)
 
 
 def _delta(properties: dict[str, str]) -> Check:

@@ -18,7 +18,17 @@ if TYPE_CHECKING:
 NEEDED = ("pysail", "deltalake", "pyarrow", "pandas", "grpc", "google.rpc")
 EXTRA = 'pip install "pmpm-spark[embedded]"'
 
-SETTINGS = {"spark.sql.session.timeZone": "UTC", "spark.sql.ansi.enabled": "true"}
+SETTINGS = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.ansi.enabled": "true",
+    "spark.python.sql.dataFrameDebugging.enabled": "false",  # else a look at the call stack for each column
+}
+
+SERVER_SETTINGS = {
+    "RUST_LOG": "off",  # its own log would quote members' values, as Spark's does
+    # rows at once: each cell taken out of a line of 300 costs memory for all 300, some GB at the default of 8192
+    "SAIL_EXECUTION__BATCH_SIZE": "2048",
+}
 
 _servers: list[Any] = []
 """Kept for the life of the process: a session ends with its server."""
@@ -38,8 +48,8 @@ def open_embedded() -> SparkSession:
     missing = missing_packages()
     if missing:
         raise SetupError(f'the embedded engine lacks {", ".join(missing)}: {EXTRA}, or choose engine = "spark"')
-    # its own log would quote members' values, as Spark's does
-    os.environ.setdefault("RUST_LOG", "off")
+    for name, value in SERVER_SETTINGS.items():
+        os.environ.setdefault(name, value)
     from pysail.spark import SparkConnectServer
     from pyspark.sql import SparkSession
 

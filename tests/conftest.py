@@ -13,8 +13,7 @@ from tests.one_engine import reason_to_leave_out
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("PMPM_SHARED", REPOSITORY.parent / "shared"))
-LEFT_OUT: list[str] = []
-OF_THE_OTHER: list[str] = []
+NOT_THERE = "the shared data is not there (PMPM_SHARED)"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -29,17 +28,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         if "shared" in item.keywords and not (SHARED / "data").is_dir():
-            item.add_marker(pytest.mark.skip(reason="the shared data is not there (PMPM_SHARED)"))
-            LEFT_OUT.append(item.nodeid)
+            item.add_marker(pytest.mark.skip(reason=NOT_THERE))
         why = reason_to_leave_out(item.nodeid, config.getoption("--engine"))
         if why is not None:
             item.add_marker(pytest.mark.skip(reason=why))
-            OF_THE_OTHER.append(item.nodeid)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    terminalreporter.write_line(f"{len(LEFT_OUT)} tests were left out: the shared data is not there")
-    terminalreporter.write_line(f"{len(OF_THE_OTHER)} tests are of the other engine alone (tests/one_engine.py)")
+    # from the reports: where the tests run in several processes, this one has not marked them
+    reasons = [str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", [])]
+    left_out = sum(NOT_THERE in reason for reason in reasons)
+    terminalreporter.write_line(f"{left_out} tests were left out: {NOT_THERE}")
+    terminalreporter.write_line(f"{len(reasons) - left_out} tests are of the other engine alone (tests/one_engine.py)")
 
 
 @pytest.fixture(scope="session")
@@ -57,6 +57,8 @@ def engine(request: pytest.FixtureRequest) -> str:
 def spark(engine: str) -> Iterator[Any]:
     from pmpm_spark.session import open_session
 
-    session = open_session(os.environ.get("PMPM_TEST_CONF", str(REPOSITORY / "conf" / "spark" / "small.conf")), "pmpm tests", engine)
+    session = open_session(
+        os.environ.get("PMPM_TEST_CONF", str(REPOSITORY / "conf" / "spark" / "small.conf")), "pmpm tests", engine
+    )
     yield session
     session.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 ONLY_SPARK = {
+    "tests/test_hand_over.py": "both engines over one warehouse: once is enough",
     "tests/test_jobs.py": "spark-submit, and a Spark Connect server",
     "tests/test_bad_input.py::test_no_canary_is_seen_in_the_event_log": "the embedded engine keeps no event log",
     "tests/test_store.py::test_a_warehouse_may_be_a_schema_of_a_catalog": "the embedded engine has no catalog to keep",
@@ -13,6 +14,15 @@ ONLY_SPARK = {
 }
 ONLY_EMBEDDED = {
     "tests/test_embedded.py": "the embedded engine's own faults, and the ways around them",
+    **{
+        f"tests/test_equality.py::test_the_whole_set[{policy}": "both engines are proved equal on the whole set"
+        for policy in (
+            "plurality-full_window-from",
+            "plurality-current_month",
+            "roster-full_window",
+            "roster-current_month-thru",
+        )
+    },
 }
 
 

@@ -4,7 +4,9 @@
 
 Each engine runs the whole job in a process of its own over the same files, with the same run id and moment, so that
 nothing but the engine differs; then DuckDB compares the Delta tables that they left. Nothing is rounded and no column
-is left out. `--part 3/8` takes every eighth case from the third on. Exit code 1 where a row differs.
+is left out. The first part also hands one warehouse from Spark to the embedded engine and back, with more files each
+time, and compares it with one that stayed on Spark. `--part 3/8` takes every eighth case from the third on. Exit code 1
+where a row differs.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -30,7 +33,7 @@ from tests.processes import ROOT, environment
 ENGINES = ("spark", "embedded")
 LISTS = ("network_roster", "providers", "risk_scores", "member_attribution")
 GENERATED = 32
-RUN_ID, MOMENT = "20260101T000000000000Z-000000", datetime(2026, 1, 1, tzinfo=UTC)
+MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 SETTINGS: dict[str, dict[str, tuple[Any, ...]]] = {
     "eligibility": {
         "coverage_rule": COVERAGE_RULES,
@@ -70,16 +73,31 @@ def cases() -> list[Case]:
     default = Policy("default")
     found = [Case("demo", (2020, 2021, 2022), (default, *drawn(1, 2)), members=1000, seed=7)]
     rif, cut = SHARED / "data" / "rif", ROOT / "tests" / "data" / "rif"
-    for name, folder, seed in (("shared", rif, 2), ("cut", cut, 3)):
+    for name, folder, policies in (("shared", rif, (*eight(), *drawn(2, 2))), ("cut", cut, (default, *drawn(3, 3)))):
         if folder.is_dir():
             lists = {kind: str(folder / f"{kind}.csv") for kind in LISTS}
             years = (2019, 2020, 2021, 2022, 2023)
-            found.append(Case(name, years, (default, *drawn(seed, 3)), files=str(folder), lists=lists))
+            found.append(Case(name, years, policies, files=str(folder), lists=lists))
     for number in range(GENERATED):
         years = ((2021,), (2020, 2021), (2022, 2023))[number % 3]
         policies = drawn(100 + number, 2)
         found.append(Case(f"generated-{number:02}", years, policies, members=30 + 7 * number, seed=500 + number))
     return found
+
+
+def eight() -> tuple[Policy, ...]:
+    """Method, window and month of a claim in every combination."""
+    return tuple(
+        Policy(
+            f"{method}-{part_a_b}-{claim_month}",
+            Eligibility(part_a_b=part_a_b),
+            Cost(claim_month=claim_month),
+            Attribution(method),
+        )
+        for method, part_a_b, claim_month in product(
+            ("plurality", "roster"), ("full_window", "current_month"), ("thru", "from")
+        )
+    )
 
 
 def drawn(seed: int, how_many: int) -> tuple[Policy, ...]:
@@ -104,17 +122,11 @@ def drawn(seed: int, how_many: int) -> tuple[Policy, ...]:
 
 
 def run_all(engine: str, chosen: Sequence[Case], out: Path) -> None:
-    """Run every case on one engine; the versions of its tables go to a file beside its warehouse."""
-    from pmpm_spark import pipeline
-    from pmpm_spark.config import RunConfig, Source, Warehouse
+    """Run every case on one engine."""
     from pmpm_spark.generate import generate
-    from pmpm_spark.session import open_session
 
-    pipeline.new_run_id = lambda: RUN_ID
-    pipeline.datetime = SimpleNamespace(now=lambda _: MOMENT)  # type: ignore[assignment,misc]
-    spark = open_session(str(ROOT / "conf" / "spark" / "small.conf"), "pmpm prove", engine)
+    spark = opened(engine)
     for case in chosen:
-        start = time.monotonic()
         files, lists = Path(case.files), case.lists
         if case.members:
             files = out / "input" / case.name
@@ -122,42 +134,100 @@ def run_all(engine: str, chosen: Sequence[Case], out: Path) -> None:
             if not files.exists():
                 span = (min(case.years), max(case.years))
                 generate(spark, str(files), members=case.members, years=span, seed=case.seed)
-        warehouse = out / engine / case.name
-        config = RunConfig(Source("rif", str(files), **lists), Warehouse(str(warehouse)), case.years, case.policies)
-        result = pipeline.run(spark, config)
-        versions = {receipt.table: receipt.version for receipt in result.receipts}
-        (out / engine / f"{case.name}.json").write_text(json.dumps(versions), encoding="utf-8")
-        print(f"{engine:<10} {case.name:<14} {time.monotonic() - start:6.1f} s", file=sys.stderr, flush=True)
+        run_one(spark, out / engine / case.name, files, lists, case.years, case.policies)
 
 
-def differences(case: Case, out: Path) -> tuple[int, int, list[str]]:
+def opened(engine: str) -> Any:
+    from pmpm_spark.session import open_session
+
+    return open_session(str(ROOT / "conf" / "spark" / "small.conf"), "pmpm prove", engine)
+
+
+def run_one(
+    spark: Any,
+    warehouse: Path,
+    files: Path,
+    lists: dict[str, str],
+    years: tuple[int, ...],
+    policies: tuple[Policy, ...],
+    number: int = 0,
+) -> None:
+    """One run, the warehouse's `number`-th; the versions of its tables go to a file beside it."""
+    from pmpm_spark import pipeline
+    from pmpm_spark.config import RunConfig, Source, Warehouse
+
+    start = time.monotonic()
+    moment = MOMENT + timedelta(days=number)
+    pipeline.new_run_id = lambda: f"{moment:%Y%m%d}T000000000000Z-000000"
+    pipeline.datetime = SimpleNamespace(now=lambda _: moment)  # type: ignore[assignment,misc]
+    config = RunConfig(Source("rif", str(files), **lists), Warehouse(str(warehouse)), years, policies)
+    result = pipeline.run(spark, config)
+    versions = {receipt.table: receipt.version for receipt in result.receipts}
+    told = versions_of(warehouse)
+    told.write_text(json.dumps({**(json.loads(told.read_text()) if told.exists() else {}), **versions}))
+    print(
+        f"{warehouse.parent.name:<10} {warehouse.name:<14} {time.monotonic() - start:6.1f} s",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def versions_of(warehouse: Path) -> Path:
+    return warehouse.with_name(f"{warehouse.name}.json")
+
+
+HAND_OVER = {
+    1: ("spark", (("alone", 1), ("alone", 2), ("alone", 3), ("together", 1))),
+    2: ("embedded", (("together", 2),)),
+    3: ("spark", (("together", 3),)),
+}
+"""Which engine makes which run of which warehouse, in the order of the processes."""
+
+
+def hand_over(step: int, out: Path) -> None:
+    """One process of the hand-over: each run finds more files than the one before, a slice anew, and a policy more."""
+    engine, runs = HAND_OVER[step]
+    years, policies = (2021, 2022), drawn(4, 3)
+    root, folder = out / "input" / "hand-over", out / "hand-over"
+    folder.mkdir(parents=True, exist_ok=True)
+    lists = {name: str(ROOT / "tests" / "data" / "rif" / f"{name}.csv") for name in LISTS}
+    kept_back = {1: ("carrier.csv.gz", "beneficiary_2022.csv.gz"), 2: ("carrier.csv.gz",), 3: ()}
+    spark = opened(engine)
+    for name, number in runs:
+        files = root / str(number)
+        if not files.exists():
+            files.mkdir(parents=True)
+            for file in (ROOT / "tests" / "data" / "rif").glob("*.csv.gz"):
+                if file.name not in kept_back[number]:
+                    shutil.copy(file, files)
+        run_one(spark, folder / name, files, lists, years[-number:], policies[:number], number)
+
+
+def differences(name: str, warehouses: Sequence[Path]) -> tuple[int, int, list[str]]:
     """Tables and rows compared, and what differs."""
     import duckdb
     from deltalake import DeltaTable
 
-    versions = {
-        engine: json.loads((out / engine / f"{case.name}.json").read_text(encoding="utf-8")) for engine in ENGINES
-    }
+    left, right = (json.loads(versions_of(warehouse).read_text(encoding="utf-8")) for warehouse in warehouses)
     faults, rows = [], 0
-    if set(versions["spark"]) != set(versions["embedded"]):
-        faults.append(f"{case.name}: other tables: {set(versions['spark']) ^ set(versions['embedded'])}")
-    names = sorted(set(versions["spark"]) & set(versions["embedded"]))
-    for name in names:
-        folder = name.replace(".", "/")
-        spark, embedded = (
-            DeltaTable(str(out / engine / case.name / folder), version=versions[engine][name]).to_pyarrow_table()
-            for engine in ENGINES
+    if set(left) != set(right):
+        faults.append(f"{name}: other tables: {set(left) ^ set(right)}")
+    names = sorted(set(left) & set(right))
+    for table in names:
+        one, other = (
+            DeltaTable(str(warehouse / table.replace(".", "/")), version=versions[table]).to_pyarrow_table()
+            for warehouse, versions in zip(warehouses, (left, right), strict=True)
         )
-        rows += len(spark)
-        columns = ", ".join(f'"{column}"' for column in spark.column_names)
+        rows += len(one)
+        columns = ", ".join(f'"{column}"' for column in one.column_names)
         connection = duckdb.connect()
-        connection.register("s", spark)
-        connection.register("e", embedded)
-        for side, other in (("s", "e"), ("e", "s")):
-            only = f"(SELECT {columns} FROM {side} EXCEPT ALL SELECT {columns} FROM {other})"
+        connection.register("s", one)
+        connection.register("e", other)
+        for side, without, label in (("s", "e", warehouses[0]), ("e", "s", warehouses[1])):
+            only = f"(SELECT {columns} FROM {side} EXCEPT ALL SELECT {columns} FROM {without})"
             found = connection.sql(f"SELECT count(*) FROM {only}").fetchone()[0]
             if found:
-                faults.append(f"{case.name} {name}: {found} rows are only in {'spark' if side == 's' else 'embedded'}")
+                faults.append(f"{name} {table}: {found} rows are only in {label}")
         connection.close()
     return len(names), rows, faults
 
@@ -167,30 +237,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--part", default="1/1", metavar="K/N", help="every N-th case from the K-th on")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "prove")
     parser.add_argument("--engine", choices=ENGINES, help="run the cases on one engine alone, and compare nothing")
+    parser.add_argument("--step", type=int, choices=HAND_OVER, help="one process of the hand-over, and compare nothing")
     told = parser.parse_args(arguments)
     part, parts = map(int, told.part.split("/"))
     chosen = cases()[part - 1 :: parts]
     if told.engine:
         run_all(told.engine, chosen, told.out)
         return 0
+    if told.step:
+        hand_over(told.step, told.out)
+        return 0
     shutil.rmtree(told.out, ignore_errors=True)
     for engine in reversed(ENGINES):
         (told.out / engine).mkdir(parents=True)
-        command = [sys.executable, "-m", "tests.prove", "--engine", engine, "--part", told.part, "--out", str(told.out)]
-        subprocess.run(command, env=environment(), cwd=ROOT, check=True)
+        _process("--engine", engine, "--part", told.part, "--out", str(told.out))
+    compared = [(case.name, [told.out / engine / case.name for engine in ENGINES]) for case in chosen]
+    if part == 1:
+        for step in HAND_OVER:
+            _process("--step", str(step), "--out", str(told.out))
+        compared.append(("hand-over", [told.out / "hand-over" / name for name in ("alone", "together")]))
     tables = rows = 0
     faults: list[str] = []
-    for case in chosen:
-        of_case = differences(case, told.out)
+    for name, warehouses in compared:
+        of_case = differences(name, warehouses)
         tables, rows = tables + of_case[0], rows + of_case[1]
         faults += of_case[2]
     for fault in faults:
         print(fault, file=sys.stderr)
     policies = len({json.dumps(asdict(policy)) for case in chosen for policy in case.policies})
     print(
-        f"{len(chosen)} inputs, {policies} policies, {tables} tables, {rows:,} rows compared: {len(faults)} differences"
+        f"{len(compared)} inputs, {policies} policies, {tables} tables, {rows:,} rows compared: {len(faults)} differences"
     )
     return 1 if faults or not rows else 0
+
+
+def _process(*arguments: str) -> None:
+    command = [sys.executable, "-m", "tests.prove", *arguments]
+    subprocess.run(command, env=environment(), cwd=ROOT, check=True)
 
 
 if __name__ == "__main__":

@@ -49,6 +49,21 @@ def test_java_is_named_with_its_version_and_where_it_is_from() -> None:
     assert "17" in found.found and "JAVA_HOME" in found.found and "/j" in found.found
 
 
+def test_without_java_the_embedded_engine_still_serves(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(java, "candidates", lambda: iter([]))
+    assert check("Java").fix.endswith("or do without it: --engine embedded")
+    assert all(found.ok for found in checks(tmp_path, engines=("embedded",)))
+    assert check("embedded engine").ok
+
+
+def test_without_its_packages_the_embedded_engine_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "missing_packages", lambda: ["pysail"])
+    found = check("embedded engine")
+    assert not found.ok
+    assert (found.found, found.fix.split(",")[0]) == ("lacks pysail", 'pip install "pmpm-spark[embedded]"')
+    assert all(seen.name != "embedded engine" for seen in checks(engines=("spark",)))
+
+
 def test_a_java_that_was_passed_over_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     old = java.Candidate(Path("/o/bin/java"), "java on the PATH", 11, Path("/o"), has_vector_module=True)
     monkeypatch.setattr(java, "candidates", lambda: iter([old, GOOD_JAVA]))

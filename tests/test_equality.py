@@ -9,7 +9,6 @@ import json
 from copy import deepcopy
 from dataclasses import replace
 from decimal import Decimal
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from tests.equality import (
     load_counts,
     run_and_recompute,
 )
+from tests.prove import eight
 
 pytestmark = [pytest.mark.delta, pytest.mark.timeout(1800)]  # a fixture is a whole run
 
@@ -37,18 +37,10 @@ REASONS = {
     "DECEASED", "NOT_ENROLLED", "NOT_IN_PART_A_AND_B", "MEDICARE_ADVANTAGE", "MEDICARE_SECONDARY", "NON_US_RESIDENT",
 }  # fmt: skip
 YEARS = (2019, 2020, 2021, 2022, 2023)
-EIGHT = tuple(
-    Policy(
-        f"{method}-{part_a_b}-{claim_month}",
-        eligibility=Eligibility(part_a_b=part_a_b),
-        cost=Cost(claim_month=claim_month),
-        attribution=Attribution(method=method),
-    )
-    for method, part_a_b, claim_month in product(
-        ("plurality", "roster"), ("full_window", "current_month"), ("thru", "from")
-    )
-)
+EIGHT = eight()
 DEFAULT = EIGHT[0]
+ON_SPARK = (EIGHT[0], EIGHT[-1])
+"""Of the eight; the others are proved equal on both engines (tests/prove.py) and compared here on the embedded one."""
 OTHER_SETTINGS = (
     Policy(
         "in-network",
@@ -94,9 +86,12 @@ def lists_in(folder: Path, suffix: str = ".csv") -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def whole_set(spark: SparkSession, shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Compared:
+def whole_set(
+    spark: SparkSession, engine: str, shared_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Compared:
     rif = shared_data / "rif"
-    return run_and_recompute(spark, rif, lists_in(rif), tmp_path_factory.mktemp("whole"), YEARS, EIGHT)
+    policies = EIGHT if engine == "embedded" else ON_SPARK
+    return run_and_recompute(spark, rif, lists_in(rif), tmp_path_factory.mktemp("whole"), YEARS, policies)
 
 
 @pytest.fixture(scope="module")

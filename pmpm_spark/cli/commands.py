@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pmpm_spark.cli.progress import progress
 from pmpm_spark.config import RunConfig, load_config
 from pmpm_spark.embedded import missing_packages
-from pmpm_spark.engine import EMBEDDED, SPARK
+from pmpm_spark.engine import EMBEDDED, ENGINES, SPARK
 from pmpm_spark.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ def doctor(arguments: argparse.Namespace) -> int:
 
     if arguments.prefetch:
         health.prefetch()
-    found = health.checks()
+    found = health.checks(engines=(arguments.engine,) if arguments.engine else ENGINES)
     for check in found:
         print(
             f"{'ok  ' if check.ok else 'FAIL'}  {check.name}: {check.found}"

@@ -96,5 +96,6 @@ def parser() -> Parser:
     doctor.add_argument(
         "--prefetch", action="store_true", help="fetch Delta's JARs now, for later starts without network"
     )
+    add_engine(doctor, "by default what either needs")
     doctor.set_defaults(command=commands.doctor)
     return root

@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from pmpm_spark.cli.render import Rows, as_table
 from pmpm_spark.config import RunConfig
+from pmpm_spark.engine import is_embedded
 from pmpm_spark.errors import ConfigError
 from pmpm_spark.gold.excluded import EXCLUDED
 from pmpm_spark.gold.network_pmpm import NETWORK_PMPM
@@ -65,7 +66,10 @@ def summary(warehouse: Published, config: RunConfig, result: RunResult) -> str:
         for year in config.performance_years:
             parts += _year_summary(warehouse, policy.label, year)
     tables, rows = len(result.receipts), sum(receipt.rows for receipt in result.receipts)
-    parts.append(f"run {result.run_id} is published: {tables} tables, {rows:,} rows written")
+    engine = warehouse.store.engine
+    parts.append(f"run {result.run_id} is published: {tables} tables, {rows:,} rows written, by {engine}")
+    if is_embedded(warehouse.store.spark):
+        parts.append("(the engine without Java: equal tables, and official figures come from Spark: --engine spark)")
     return "\n".join(parts)
 
 

@@ -27,6 +27,8 @@ __all__ = ["generate"]
 log = logging.getLogger(__name__)
 
 MEMBERS_OF_A_FILE = 5_000
+TRUTH = "_truth"
+"""The folder of what is true of each person and year; no source reads a name that begins with _."""
 FIRST_YEAR, LAST_YEAR = 2016, 2100
 """Performance years that can be generated: codes and identifiers are those of these years."""
 
@@ -50,7 +52,10 @@ def generate(spark: SparkSession, out: str, *, members: int, years: tuple[int, i
     draws = Draws(seed)
     files = -(-members // MEMBERS_OF_A_FILE)
     everybody = people(spark, draws, members=members, years=years, files=files)
-    years_of_people = member_years(everybody, draws, members=members, years=years)
+    # written first and read back: each kind of file is made from it, and would make it anew
+    truth = f"{root}/{TRUTH}"
+    member_years(everybody, draws, members=members, years=years).write.parquet(truth)
+    years_of_people = spark.read.parquet(truth)
     for year in range(first - 1, last + 1):
         of_year = years_of_people.where(F.col("year") == year)
         write_rif(enrollment.beneficiary_rows(of_year, draws), f"{root}/beneficiary_{year}", files=files)

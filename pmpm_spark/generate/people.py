@@ -209,14 +209,11 @@ def member_years(people: DataFrame, draws: Draws, *, members: int, years: tuple[
         risk.alias("risk"),
         draws.lognormal(0.7, "luck of the year", person, year).alias("luck"),
     )
-    priced = told.select(
+    return told.select(
         *[name for name in told.columns if name != "physician_cost"],
         (lookup([*[n.price for n in NETWORKS], 1.0], F.col("network")) * F.col("physician_cost")).alias("price"),
         (lookup([*[n.use for n in NETWORKS], 1.0], F.col("network")) * F.col("risk")).alias("need"),
     )
-    # Spark follows every column back to the expressions that it was made of, through all that is built on it, and takes
-    # half of its planning time for that; it does not look behind an explode
-    return priced.select(F.explode(F.array(F.struct(*priced.columns))).alias("row")).select("row.*")
 
 
 def month_of(day: Column) -> Column:
