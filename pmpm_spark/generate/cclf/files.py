@@ -10,7 +10,6 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-
 from pmpm_spark.errors import InputError
 from pmpm_spark.generate.cclf.schedule import Schedule
 from pmpm_spark.sources.cclf.layout import CONTROL, KINDS, record_length

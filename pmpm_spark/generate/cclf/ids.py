@@ -106,7 +106,7 @@ def id_change_records(members: DataFrame, draws: Draws, schedule: Schedule) -> D
     steps = changed.select("delivery", F.explode(told).alias("change")).where("change.previous IS NOT NULL")
     since = F.col("change.since")
     changed_on = F.make_date(F.floor(since / 12).cast("int"), (since % 12 + 1).cast("int"), F.lit(1))
-    cells = {
+    cells: dict[str, Column | str] = {
         "HICN_MBI_XREF_IND": "M",
         "CRNT_NUM": F.col("change.current"),
         "PRVS_NUM": F.col("change.previous"),

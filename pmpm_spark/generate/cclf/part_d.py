@@ -64,9 +64,7 @@ def drug_records(rows: DataFrame, draws: Draws, schedule: Schedule) -> DataFrame
         "CLM_LINE_DAYS_SUPLY_QTY": number(fact["days"], 9),
         "PRVDR_PRSBNG_ID_QLFYR_CD": fact["prescriber_kind"],
         "CLM_PRSBNG_PRVDR_GNRC_ID_NUM": fact["prescriber"],
-        "CLM_LINE_BENE_PMT_AMT": amount(
-            F.when(is_deletion, 0).otherwise(whole(fact["patient"] * step["share"])), 13
-        ),
+        "CLM_LINE_BENE_PMT_AMT": amount(F.when(is_deletion, 0).otherwise(whole(fact["patient"] * step["share"])), 13),
         "CLM_ADJSMT_TYPE_CD": step["adjustment"],
         "CLM_EFCTV_DT": day(F.col("effective_on")),
         "CLM_IDR_LD_DT": day(F.col("loaded_on")),
