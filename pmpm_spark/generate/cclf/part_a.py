@@ -103,7 +103,7 @@ def part_a_versions(rows: DataFrame, draws: Draws, kind: str, schedule: Schedule
         "paid": money("REV_CNTR_PMT_AMT_AMT"),
     }
     claims = told_versions(readable, facts, lines)
-    steps = with_steps(claims, draws, kind, adjustment=ADJUSTMENT, has_twins=True)
+    steps = with_steps(claims, draws, kind, schedule, adjustment=ADJUSTMENT, has_twins=True)
     digit, claim_id, step = _DIGIT[kind], F.col("claim_id"), F.col("step")
     versions = delivered(steps, draws, kind, schedule)
     return versions.select(

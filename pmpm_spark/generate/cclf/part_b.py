@@ -68,7 +68,7 @@ def line_records(rows: DataFrame, draws: Draws, kind: str, schedule: Schedule) -
     }
     claims = told_versions(readable, facts, lines)
     # what replaces a line is another original under the same control number
-    steps = with_steps(claims, draws, kind, adjustment=ORIGINAL, has_twins=False)
+    steps = with_steps(claims, draws, kind, schedule, adjustment=ORIGINAL, has_twins=False)
     versions = delivered(steps, draws, kind, schedule)
     lined = versions.select(*versions.columns, F.explode("lines").alias("of_line"))
     cells = _carrier_cells() if kind == "carrier" else _equipment_cells()
@@ -92,7 +92,8 @@ def _cells(digit: int) -> dict[str, Column | str]:
         "CLM_LINE_THRU_DT": day(line["last_day"]),
         "CLM_LINE_HCPCS_CD": line["hcpcs"],
         "CLM_CARR_PMT_DNL_CD": fact["denial"],
-        "CLM_PRCSG_IND_CD": line["indicator"],
+        # a blank does not deny a research file's line; of these files CMS says that all but A, O, R and S does
+        "CLM_PRCSG_IND_CD": F.when(line["indicator"] == "", "A").otherwise(line["indicator"]),
         "CLM_ADJSMT_TYPE_CD": step["adjustment"],
         "CLM_EFCTV_DT": day(F.col("effective_on")),
         "CLM_IDR_LD_DT": day(F.col("loaded_on")),

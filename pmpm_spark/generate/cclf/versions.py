@@ -51,19 +51,21 @@ def told_versions(rows: DataFrame, facts: Mapping[str, Column], lines: Mapping[s
     )
 
 
-def with_steps(claims: DataFrame, draws: Draws, kind: str, *, adjustment: str, has_twins: bool) -> DataFrame:
+def with_steps(
+    claims: DataFrame, draws: Draws, kind: str, schedule: Schedule, *, adjustment: str, has_twins: bool
+) -> DataFrame:
     """One row per delivered version of a Part A, Part B or equipment claim: `step` and what it carries."""
     number = claim_draw_id()
     planted = draws.below(1_000, f"{kind} deliveries", number)
     is_final = F.col("last.is_final")
-    again = is_final & (F.col("is_replaced") | (planted < REPLACED))
+    again = is_final & (F.col("is_replaced") | (planted < REPLACED) | _comes_before_new_id(draws, schedule, kind))
     replaced_on = _replaced_on()
     removed_on = F.date_add(replaced_on, draws.one_of((-7, 0, 7), f"{kind} cancelled", number).cast("int"))
     first_on = F.col("first.processed_on")
     lapsed_on = F.date_add(first_on, _DAYS_TO_CANCEL)
     share = F.when(~F.col("is_replaced") & is_final, _FIRST_SHARE).otherwise(1.0)
     top = REPLACED + (TWINS if has_twins else 0)
-    has_twin = (planted >= REPLACED) & (planted < top)
+    has_twin = ~again & (planted >= REPLACED) & (planted < top)
     comes_alone = (planted >= top) & (planted < top + NEVER_CAME) & _is_whole_bill()
     twin_share = F.lit(_TWIN_SHARE)
     steps = [
@@ -136,6 +138,13 @@ def is_unmatched() -> Column:
 
 def _is_whole_bill() -> Column:
     return F.substr(F.col("claim_id"), F.lit(16), F.lit(1)) == "0"
+
+
+def _comes_before_new_id(draws: Draws, schedule: Schedule, kind: str) -> Column:
+    """Half of the claims of the month before a new id: they are replaced under it."""
+    person, month = person_of_claim(F.col("claim_id")), month_of(F.col("first.processed_on"))
+    ids = [id_at(draws, schedule, person, F.lit(""), m) for m in (month, month + 1)]
+    return (ids[0] != ids[1]) & draws.chance(0.5, f"{kind} before a new id", claim_draw_id())
 
 
 def _replaced_on() -> Column:
