@@ -180,7 +180,12 @@ def test_the_plain_recomputation_of_the_deliveries_finds_the_same_money(
             months = net.setdefault(row["claim_type"], defaultdict(Decimal))
             amount = "patient_paid_amount" if row["claim_type"] == "pharmacy" else "paid_amount"
             months[f"{row['service_thru']:%Y-%m}"] += row[amount]
-    assert {kind: dict(months) for kind, months in net.items()} == plain.net_paid
+    # what a cancel leaves of a month's only claim is 0 there, and no line here
+    assert above_zero(net) == above_zero(plain.net_paid)
+
+
+def above_zero(sums: dict[str, dict[str, Decimal]]) -> dict[str, dict[str, Decimal]]:
+    return {kind: {month: amount for month, amount in months.items() if amount} for kind, months in sums.items()}
 
 
 def day(cell: str) -> date | None:
