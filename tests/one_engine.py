@@ -21,6 +21,7 @@ CCLF_ON_EMBEDDED = (
     "tests/test_cclf_order.py::test_a_list_may",
     "tests/test_cclf_order.py::test_the_loads",
     "tests/sources/test_cclf_shared.py",
+    "tests/test_generate_cclf.py",
     *[f"tests/sources/test_cclf_netting.py::test_{word}" for word in ("a_", "of_", "the_", "versions_", "denied_")],
 )
 # each whole run takes Spark a minute or two; which settings are left out there is as in test_equality.py

@@ -198,7 +198,14 @@ def generate(arguments: argparse.Namespace) -> int:
     properties = "spark/small.conf" if arguments.members <= 20_000 else "spark/local.conf"
     spark = _session(properties, arguments.engine or SPARK)
     span = (int(years[1]), int(years[2]))
-    generate_input(spark, arguments.out, members=arguments.members, years=span, seed=arguments.seed)
+    generate_input(
+        spark,
+        arguments.out,
+        members=arguments.members,
+        years=span,
+        seed=arguments.seed,
+        file_format=arguments.file_format,
+    )
     print(arguments.out)
     return 0
 

@@ -84,10 +84,17 @@ def parser() -> Parser:
     tables.add_argument("--check", metavar="DIR", help="exit 1 where those files are not current")
     tables.set_defaults(command=commands.tables)
 
-    generate = of.add_parser("generate", help="write synthetic claims and enrollment in CMS's research-file format")
+    generate = of.add_parser("generate", help="write synthetic claims and enrollment in a format of CMS")
     generate.add_argument("--members", type=int, required=True)
     generate.add_argument("--years", required=True, metavar="FIRST-LAST", help="performance years, as 2020-2022")
     generate.add_argument("--seed", type=int, default=1)
+    generate.add_argument(
+        "--format",
+        choices=("rif", "cclf"),
+        default="rif",
+        dest="file_format",
+        help="research files (the default), or the monthly deliveries of the same claims to an ACO",
+    )
     generate.add_argument("--out", required=True, metavar="DIR")
     add_engine(generate, "by default spark")
     generate.set_defaults(command=commands.generate)

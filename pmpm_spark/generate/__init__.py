@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 
 from pmpm_spark.errors import InputError
 from pmpm_spark.generate import enrollment, institutional, lists, professional, providers
+from pmpm_spark.generate.cclf import check_room, write_cclf
 from pmpm_spark.generate.draws import Draws
 from pmpm_spark.generate.people import member_years, people
 from pmpm_spark.generate.rif import must_be_empty, write_list, write_rif
@@ -22,10 +23,11 @@ from pmpm_spark.generate.rif import must_be_empty, write_list, write_rif
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-__all__ = ["generate"]
+__all__ = ["FORMATS", "generate"]
 
 log = logging.getLogger(__name__)
 
+RIF, CCLF = FORMATS = ("rif", "cclf")
 MEMBERS_OF_A_FILE = 5_000
 TRUTH = "_truth"
 """The folder of what is true of each person and year; no source reads a name that begins with _."""
@@ -33,11 +35,14 @@ FIRST_YEAR, LAST_YEAR = 2016, 2100
 """Performance years that can be generated: codes and identifiers are those of these years."""
 
 
-def generate(spark: SparkSession, out: str, *, members: int, years: tuple[int, int], seed: int) -> None:
-    """Write RIF files and lists for `members` people below the folder `out`.
+def generate(
+    spark: SparkSession, out: str, *, members: int, years: tuple[int, int], seed: int, file_format: str = RIF
+) -> None:
+    """Write claims and enrollment in a format, and the lists beside them, for `members` people below the folder `out`.
 
     `years` are the first and last performance year; enrollment and claims begin a year earlier, so that two-year
-    windows are told. All rows of a person are in one file of each kind.
+    windows are told. All rows of a person are in one RIF file of each kind; CCLF deliveries stand in the folder `cclf`.
+    The same call with another format tells of the same people, claims and money.
 
     Raises:
         InputError: `out` has something in it, or there is nobody or no year to generate.
@@ -48,6 +53,8 @@ def generate(spark: SparkSession, out: str, *, members: int, years: tuple[int, i
     if not FIRST_YEAR <= first <= last <= LAST_YEAR:
         raise InputError(f"years {first}-{last}: the first and the last, from {FIRST_YEAR} to {LAST_YEAR}")
     must_be_empty(out)
+    if file_format == CCLF:
+        check_room(out, members=members, years=years)
     root = out.rstrip("/")
     draws = Draws(seed)
     files = -(-members // MEMBERS_OF_A_FILE)
@@ -56,10 +63,28 @@ def generate(spark: SparkSession, out: str, *, members: int, years: tuple[int, i
     truth = f"{root}/{TRUTH}"
     member_years(everybody, draws, members=members, years=years).write.parquet(truth)
     years_of_people = spark.read.parquet(truth)
-    for year in range(first - 1, last + 1):
-        of_year = years_of_people.where(F.col("year") == year)
-        write_rif(enrollment.beneficiary_rows(of_year, draws), f"{root}/beneficiary_{year}", files=files)
-        log.info("generated beneficiary_%d", year)
+    rows = _claim_rows(years_of_people, draws, members=members)
+    if file_format == CCLF:
+        everybody_told = years_of_people.select("person", "member_id").distinct()
+        enrolled = enrollment.beneficiary_rows(years_of_people, draws)
+        write_cclf(everybody_told, enrolled, rows, f"{root}/{CCLF}", draws, years=years)
+    else:
+        for year in range(first - 1, last + 1):
+            of_year = years_of_people.where(F.col("year") == year)
+            write_rif(enrollment.beneficiary_rows(of_year, draws), f"{root}/beneficiary_{year}", files=files)
+            log.info("generated beneficiary_%d", year)
+        for kind, of_kind in rows.items():
+            write_rif(of_kind, f"{root}/{kind}", files=files)
+            log.info("generated %s", kind)
+    write_list(providers.network_roster(spark, members=members, years=years), f"{root}/network_roster")
+    write_list(providers.providers(spark, members=members), f"{root}/providers")
+    write_list(lists.risk_scores(years_of_people, draws, years=years), f"{root}/risk_scores", files=files)
+    write_list(lists.member_attribution(years_of_people, draws, years=years), f"{root}/member_attribution", files=files)
+    log.info("generated network_roster, providers, risk_scores, member_attribution")
+
+
+def _claim_rows(member_years: DataFrame, draws: Draws, *, members: int) -> dict[str, DataFrame]:
+    """The RIF rows of each kind of claim."""
     kinds: dict[str, Callable[[DataFrame, Draws], DataFrame]] = {
         "inpatient": institutional.inpatient_rows,
         "outpatient": institutional.outpatient_rows,
@@ -70,11 +95,4 @@ def generate(spark: SparkSession, out: str, *, members: int, years: tuple[int, i
         "dme": professional.dme_rows,
         "pde": professional.pde_rows,
     }
-    for kind, rows in kinds.items():
-        write_rif(rows(years_of_people, draws), f"{root}/{kind}", files=files)
-        log.info("generated %s", kind)
-    write_list(providers.network_roster(spark, members=members, years=years), f"{root}/network_roster")
-    write_list(providers.providers(spark, members=members), f"{root}/providers")
-    write_list(lists.risk_scores(years_of_people, draws, years=years), f"{root}/risk_scores", files=files)
-    write_list(lists.member_attribution(years_of_people, draws, years=years), f"{root}/member_attribution", files=files)
-    log.info("generated network_roster, providers, risk_scores, member_attribution")
+    return {kind: rows(member_years, draws) for kind, rows in kinds.items()}

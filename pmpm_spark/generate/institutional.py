@@ -54,6 +54,8 @@ STAYS, VISITS, EPISODES = 0.30, 2.2, 0.09
 STAY_DOLLARS, NURSING_DAY_DOLLARS, EPISODE_DOLLARS, HOSPICE_DAY_DOLLARS = 13_500, 520, 2_900, 185
 _DAYS = (1, 1, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 5, 5, 6, 6, 7, 8, 9, 10, 12, 14, 18, 25)
 _DRGS = (("871", 1.8), ("291", 1.3), ("470", 1.9), ("190", 1.1), ("683", 0.9), ("690", 0.8), ("392", 0.7), ("247", 2.0))
+_PROCEDURES = {"470": "0SR90JZ", "247": "027034Z"}
+"""What is done in a stay with one of these DRGs: a hip is replaced, a stent placed."""
 _DRG_MEAN = sum(weight for _, weight in _DRGS) / len(_DRGS)
 _PER_DIEM = (0, 2_500, 6_000)
 """Cents of pass-through for a covered day, by hospital."""
@@ -130,8 +132,13 @@ def inpatient_rows(member_years: DataFrame, draws: Draws) -> DataFrame:
         return F.when(is_teaching, whole(pay * share)).otherwise(0)
 
     line, lines = F.col("line"), F.col("lines")
+    has_procedure = F.col("drg").isin(*_PROCEDURES)
+    procedure = F.coalesce(*[F.when(F.col("drg") == drg, F.lit(code)) for drg, code in _PROCEDURES.items()])
     cells: dict[str, Column | str] = {
         "CLM_ADMSN_DT": rif_day(F.col("happened_on")),
+        "ICD_PRCDR_CD1": procedure,
+        "ICD_PRCDR_VRSN_CD1": F.when(has_procedure, "0"),
+        "PRCDR_DT1": F.when(has_procedure, rif_day(F.col("service_from"))),
         "NCH_BENE_DSCHRG_DT": F.when(F.col("part") != 1, rif_day(F.col("discharged_on"))),
         "NCH_PTNT_STATUS_IND_CD": F.when(F.col("discharge_status") == "20", "B")
         .when(F.col("discharge_status") == "30", "C")

@@ -164,7 +164,8 @@ def _standing(
                 if record["CLM_PRCSG_IND_CD"] not in ("", "A", "O", "R", "S"):
                     continue
                 amount = sign * Decimal(record["CLM_LINE_CVRD_PD_AMT"])
-                yield claim_type, record["CUR_CLM_UNIQ_ID"], who(record), record["CLM_LINE_THRU_DT"][:7], amount
+                last_day = record["CLM_LINE_THRU_DT"] or record["CLM_THRU_DT"]
+                yield claim_type, record["CUR_CLM_UNIQ_ID"], who(record), last_day[:7], amount
 
     latest: dict[tuple[str, ...], tuple[tuple[str, str], Record]] = {}
     for _, _, record in delivered["CCLF7"]:
