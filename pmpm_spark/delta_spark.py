@@ -48,8 +48,8 @@ class DeltaOnSpark:
         layout = ""
         if table.partition_by:
             layout = f" PARTITIONED BY ({', '.join(map(quoted, table.partition_by))})"
-        elif table.cluster_by and not is_local_folder(self.warehouse):
-            layout = f" CLUSTER BY ({', '.join(map(quoted, table.cluster_by))})"
+        elif self._is_clustered(table):
+            layout = f" {_cluster_by(table)}"
         said = f"TABLE {self.name_of(table)} {definition(table, layout)}"
         self._forget_last_version()
         try:  # not CREATE OR REPLACE: in a folder it keeps the rows of a table that stands there
@@ -102,12 +102,17 @@ class DeltaOnSpark:
             writer.append()
         else:
             writer.overwrite(F.lit(True) if where is None else F.expr(where))
+            if where is None and self._is_clustered(table):  # an overwrite of the whole forgets it
+                self.spark.sql(f"ALTER TABLE {self.name_of(table)} {_cluster_by(table)}")
         counts = seen.get
         return Written(
             self._last_version(table),
             int(counts["rows"]),
             {name: int(counts[f"broken_{i}"]) for i, name in enumerate(holds)},
         )
+
+    def _is_clustered(self, table: Table) -> bool:
+        return bool(table.cluster_by) and not is_local_folder(self.warehouse)
 
     def _folder(self, table: Table) -> str:
         return f"{folder_of(self.warehouse)}/{table.layer}/{table.short_name}"
@@ -128,6 +133,10 @@ class DeltaOnSpark:
         if newest is None:
             raise StageError(f"{table.name}: {self.name_of(table)} holds no table though it is there; delete it")
         return newest
+
+
+def _cluster_by(table: Table) -> str:
+    return f"CLUSTER BY ({', '.join(map(quoted, table.cluster_by))})"
 
 
 def _is_absent(error: Exception) -> bool:
