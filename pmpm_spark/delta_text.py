@@ -28,6 +28,9 @@ class Written:
 class Delta(Protocol):
     """Delta tables of one warehouse on one engine. A version is a number of the table's own log."""
 
+    at_once: int
+    """How many tables may be written at the same time."""
+
     def create(self, table: Table) -> int:
         """Make the table empty, with its constraints, comments and layout; the version."""
 

@@ -9,9 +9,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pmpm_spark.at_once import each
 from pmpm_spark.config import Source, Warehouse
 from pmpm_spark.delta_text import folder_of, is_local_folder
 from pmpm_spark.errors import AuditError, ConfigError
@@ -100,23 +102,23 @@ def _load(store: Store, source: Source, batch_id: str, ingested_at: datetime, sc
     for table in kind.bronze:
         if table.name not in store.versions and not any(load.table is table for load in loads):
             store.publish(table, empty(spark, table))
-    for load in loads:
-        _publish(store, load, loaded, append=True)
-    for load in changed_lists:
-        _publish(store, load, loaded, append=False)
+    appended = [partial(_publish, store, load, append=True) for load in loads]
+    replaced = [partial(_publish, store, load, append=False) for load in changed_lists]
+    for receipt in each((*appended, *replaced), store.at_once):
+        loaded.receipts.append(receipt)
+    loaded.files += sum(len(load.files) for load in (*loads, *changed_lists))
     if loads or changed_lists or SOURCE_FILES.name not in store.versions:
         _keep_register(store, register, loads, changed_lists, batch_id, ingested_at, loaded)
     return loaded
 
 
-def _publish(store: Store, load: BronzeLoad, loaded: Loaded, append: bool) -> None:
+def _publish(store: Store, load: BronzeLoad, append: bool) -> Receipt:
     receipt = store.publish(load.table, load.frame, append=append)
     expected = sum(file.rows for file in load.files)
     if receipt.rows != expected:
         raise AuditError(f"{load.table.name}: {receipt.rows:,} rows arrived, the files hold {expected:,}")
-    loaded.receipts.append(receipt)
-    loaded.files += len(load.files)
     log.info("%s", receipt)
+    return receipt
 
 
 def _keep_register(
