@@ -19,6 +19,7 @@ from pmpm_spark.at_once import CORES
 from pmpm_spark.config import Warehouse
 from pmpm_spark.delta_text import Written, definition, engine_condition, folder_of, is_local_folder, literal, quoted
 from pmpm_spark.errors import ConfigError, StageError, is_engine_error
+from pmpm_spark.paths import plain
 from pmpm_spark.table import Table
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class DeltaEmbedded:
 
     def _plain(self, folder: str) -> str:
         """The folder, or a link to it where its name in a URL differs: pysail makes tables below the URL.s name."""
-        path = Path(folder.removeprefix("file://").removeprefix("file:"))
+        path = Path(plain(folder))
         if quote(str(path)) == str(path):
             return str(path)
         path.mkdir(parents=True, exist_ok=True)
