@@ -150,7 +150,10 @@ def _rosters(store: Store) -> list[str]:
     twice = lists.agg(F.count_distinct("network_id").alias("networks")).where("networks > 1")
     members = twice.agg(F.count(F.lit(1)).alias("n")).collect()[0]["n"]
     if members:
-        notices.append(f"{members:,} member-years stand on two networks' lists; the lowest network_id takes them")
+        notices.append(
+            f"{members:,} member-years stand on two networks' lists; the one with most months takes them, then the "
+            "lowest network_id"
+        )
     return notices
 
 

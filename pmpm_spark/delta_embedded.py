@@ -7,7 +7,6 @@ For these there is the `deltalake` package, and the commit itself tells its vers
 from __future__ import annotations
 
 import atexit
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -16,21 +15,21 @@ from urllib.parse import quote
 
 from pyspark.sql import functions as F
 
+from pmpm_spark.at_once import CORES
 from pmpm_spark.config import Warehouse
 from pmpm_spark.delta_text import Written, definition, engine_condition, folder_of, is_local_folder, literal, quoted
 from pmpm_spark.errors import ConfigError, StageError, is_engine_error
+from pmpm_spark.paths import plain
 from pmpm_spark.table import Table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 
-WRITERS = min(4, os.cpu_count() or 1)
-"""Files that a write leaves."""
-
-
 class DeltaEmbedded:
     """Tables below a folder of this machine."""
+
+    at_once = CORES
 
     def __init__(self, spark: SparkSession, warehouse: Warehouse) -> None:
         if not is_local_folder(warehouse):
@@ -56,7 +55,7 @@ class DeltaEmbedded:
         """
         # pysail pushes the check of a constraint below the frame's last filter, to rows that are not written: a step
         # between the two keeps it where it belongs
-        writer = frame.repartition(WRITERS).write.format("delta").mode("append" if append else "overwrite")
+        writer = frame.repartition(CORES).write.format("delta").mode("append" if append else "overwrite")
         if where is not None and not append:
             writer = writer.option("replaceWhere", where)
         before = self._log(table).version()
@@ -78,7 +77,7 @@ class DeltaEmbedded:
 
     def _plain(self, folder: str) -> str:
         """The folder, or a link to it where its name in a URL differs: pysail makes tables below the URL.s name."""
-        path = Path(folder.removeprefix("file://").removeprefix("file:"))
+        path = Path(plain(folder))
         if quote(str(path)) == str(path):
             return str(path)
         path.mkdir(parents=True, exist_ok=True)

@@ -33,6 +33,8 @@ ABSENT = (
 class DeltaOnSpark:
     """Tables below a folder, or in a schema of a catalog."""
 
+    at_once = 1  # Delta tells the session the version of its last commit, whichever table's it is
+
     def __init__(self, spark: SparkSession, warehouse: Warehouse) -> None:
         self.spark = spark
         self.warehouse = warehouse

@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame
 
 from pmpm_spark.config import Warehouse
 from pmpm_spark.errors import StageError
+from pmpm_spark.paths import is_local
 from pmpm_spark.table import Table
 
 
@@ -27,6 +28,9 @@ class Written:
 
 class Delta(Protocol):
     """Delta tables of one warehouse on one engine. A version is a number of the table's own log."""
+
+    at_once: int
+    """How many tables may be written at the same time."""
 
     def create(self, table: Table) -> int:
         """Make the table empty, with its constraints, comments and layout; the version."""
@@ -50,7 +54,7 @@ def is_local_folder(warehouse: Warehouse) -> bool:
     Such tables are not clustered: nothing there would run the OPTIMIZE that clusters, and the embedded engine refuses
     tables with that feature.
     """
-    return warehouse.path is not None and not re.match(r"(?!file:)\w+:", warehouse.path)
+    return warehouse.path is not None and is_local(warehouse.path)
 
 
 def folder_of(warehouse: Warehouse) -> str:

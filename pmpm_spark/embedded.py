@@ -26,8 +26,6 @@ SETTINGS = {
 
 SERVER_SETTINGS = {
     "RUST_LOG": "off",  # its own log would quote members' values, as Spark's does
-    # rows at once: each cell taken out of a line of 300 costs memory for all 300, some GB at the default of 8192
-    "SAIL_EXECUTION__BATCH_SIZE": "2048",
 }
 
 _servers: list[Any] = []

@@ -9,13 +9,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pmpm_spark.at_once import in_turn
 from pmpm_spark.config import Source, Warehouse
 from pmpm_spark.delta_text import folder_of, is_local_folder
 from pmpm_spark.errors import AuditError, ConfigError
 from pmpm_spark.model import SOURCE_FILES
+from pmpm_spark.paths import plain
 from pmpm_spark.sources.bronze import BronzeLoad, KnownFile
 from pmpm_spark.sources.kinds import SOURCE_KINDS
 from pmpm_spark.sources.lists import LISTS, list_files, list_load
@@ -56,7 +59,7 @@ def _scratch(warehouse: Warehouse, batch_id: str) -> Iterator[Path]:
     """A folder for unpacked files, made by who needs it: below the warehouse where that is one, so that every engine
     that writes there can read it."""
     if is_local_folder(warehouse):
-        below = Path(folder_of(warehouse).removeprefix("file://").removeprefix("file:"))
+        below = Path(plain(folder_of(warehouse)))
         for left in below.glob(f"{UNPACKED}*"):  # of a run that was killed
             shutil.rmtree(left, ignore_errors=True)
         folder = below / f"{UNPACKED}{batch_id}"
@@ -100,23 +103,29 @@ def _load(store: Store, source: Source, batch_id: str, ingested_at: datetime, sc
     for table in kind.bronze:
         if table.name not in store.versions and not any(load.table is table for load in loads):
             store.publish(table, empty(spark, table))
-    for load in loads:
-        _publish(store, load, loaded, append=True)
-    for load in changed_lists:
-        _publish(store, load, loaded, append=False)
+    work = [(load, True) for load in loads] + [(load, False) for load in changed_lists]
+    names = [load.table.name for load, _ in work]
+    tasks = {
+        str(place): (
+            [str(other) for other in range(place) if names[other] == load.table.name],  # one table, one writer
+            partial(_publish, store, load, append=append),
+        )
+        for place, (load, append) in enumerate(work)
+    }
+    loaded.receipts += in_turn(tasks, store.at_once)
+    loaded.files += sum(len(load.files) for load in (*loads, *changed_lists))
     if loads or changed_lists or SOURCE_FILES.name not in store.versions:
         _keep_register(store, register, loads, changed_lists, batch_id, ingested_at, loaded)
     return loaded
 
 
-def _publish(store: Store, load: BronzeLoad, loaded: Loaded, append: bool) -> None:
+def _publish(store: Store, load: BronzeLoad, append: bool) -> Receipt:
     receipt = store.publish(load.table, load.frame, append=append)
     expected = sum(file.rows for file in load.files)
     if receipt.rows != expected:
         raise AuditError(f"{load.table.name}: {receipt.rows:,} rows arrived, the files hold {expected:,}")
-    loaded.receipts.append(receipt)
-    loaded.files += len(load.files)
     log.info("%s", receipt)
+    return receipt
 
 
 def _keep_register(

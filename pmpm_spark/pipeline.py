@@ -9,10 +9,13 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from pmpm_spark.at_once import in_turn
 from pmpm_spark.checks import check_allowed_amounts, check_carried, check_factors, check_rejects, run_notices
 from pmpm_spark.config import RunConfig
 from pmpm_spark.errors import ConfigError, StageError
@@ -191,17 +194,21 @@ def _work(
         receipts += loaded.receipts
         notices += loaded.notices
         inputs["files_loaded"] = loaded.files
-    for done, stage in enumerate(stages):
-        if progress:
-            progress(done + int(loads), len(stages) + int(loads), stage.output.name)
-        receipt = _publish(store, config, stage)
-        receipts.append(receipt)
-        if stage.output is LOAD_AUDIT:
-            check_rejects(store, config)
-        if stage.output is RISK_SCORES:
-            check_factors(store, config, factors)
-        if stage.output is CLAIM_COSTS:
-            check_allowed_amounts(store, config)
+    tasks = {
+        stage.output.name: ([table.name for table in stage.inputs], partial(_publish, store, config, stage))
+        for stage in stages
+    }
+    with closing(in_turn(tasks, store.at_once)) as published:  # closed: nothing is at work when tables are restored
+        for done, stage in enumerate(stages):
+            if progress:
+                progress(done + int(loads), len(stages) + int(loads), stage.output.name)
+            receipts.append(next(published))
+            if stage.output is LOAD_AUDIT:
+                check_rejects(store, config)
+            if stage.output is RISK_SCORES:
+                check_factors(store, config, factors)
+            if stage.output is CLAIM_COSTS:
+                check_allowed_amounts(store, config)
     if progress:
         progress(len(stages) + int(loads), len(stages) + int(loads), "")
     if any(stage.output is MEMBER_YEARS for stage in stages):

@@ -22,6 +22,7 @@ from pyspark.sql import types as T
 
 from pmpm_spark.config import Warehouse
 from pmpm_spark.errors import BusyError, ConfigError, StageError
+from pmpm_spark.paths import is_local, plain
 from pmpm_spark.store import REBUILD, Receipt, Store, contract_hash
 from pmpm_spark.table import TEXTS, Table, column, small_frame, text
 
@@ -213,5 +214,4 @@ def _lock_path(warehouse: Warehouse) -> Path | None:
 
         name = hashlib.sha256(f"{warehouse.catalog}.{warehouse.schema}".encode()).hexdigest()[:16]
         return cache_dir() / "locks" / name
-    plain = warehouse.path.removeprefix("file://").removeprefix("file:")
-    return None if "://" in plain else Path(plain).absolute() / ".lock"
+    return Path(plain(warehouse.path)).absolute() / ".lock" if is_local(warehouse.path) else None

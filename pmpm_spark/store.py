@@ -70,6 +70,11 @@ class Store:
         self.engine = engine_name(spark)
         self.delta: Delta = (DeltaEmbedded if is_embedded(spark) else DeltaOnSpark)(spark, warehouse)
 
+    @property
+    def at_once(self) -> int:
+        """How many tables may be published at the same time."""
+        return self.delta.at_once
+
     def read(self, table: Table) -> DataFrame:
         """The table at the version that counts; a reference table from its file.
 

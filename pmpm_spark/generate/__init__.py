@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
+from pmpm_spark.at_once import each
 from pmpm_spark.errors import InputError
 from pmpm_spark.generate import enrollment, institutional, lists, professional, providers
 from pmpm_spark.generate.cclf import check_room, write_cclf
@@ -69,18 +70,30 @@ def generate(
         enrolled = enrollment.beneficiary_rows(years_of_people, draws)
         write_cclf(everybody_told, enrolled, rows, f"{root}/{CCLF}", draws, years=years)
     else:
-        for year in range(first - 1, last + 1):
-            of_year = years_of_people.where(F.col("year") == year)
-            write_rif(enrollment.beneficiary_rows(of_year, draws), f"{root}/beneficiary_{year}", files=files)
-            log.info("generated beneficiary_%d", year)
-        for kind, of_kind in rows.items():
-            write_rif(of_kind, f"{root}/{kind}", files=files)
-            log.info("generated %s", kind)
-    write_list(providers.network_roster(spark, members=members, years=years), f"{root}/network_roster")
-    write_list(providers.providers(spark, members=members), f"{root}/providers")
-    write_list(lists.risk_scores(years_of_people, draws, years=years), f"{root}/risk_scores", files=files)
-    write_list(lists.member_attribution(years_of_people, draws, years=years), f"{root}/member_attribution", files=files)
-    log.info("generated network_roster, providers, risk_scores, member_attribution")
+        of_years = {
+            f"beneficiary_{year}": enrollment.beneficiary_rows(years_of_people.where(F.col("year") == year), draws)
+            for year in range(first - 1, last + 1)
+        }
+        _write_all({**of_years, **rows}, partial(write_rif, files=files), root)
+    _write_all(
+        {
+            "network_roster": providers.network_roster(spark, members=members, years=years),
+            "providers": providers.providers(spark, members=members),
+            "risk_scores": lists.risk_scores(years_of_people, draws, years=years),
+            "member_attribution": lists.member_attribution(years_of_people, draws, years=years),
+        },
+        partial(write_list, files=files),
+        root,
+    )
+
+
+def _write_all(frames: dict[str, DataFrame], write: Callable[[DataFrame, str], None], root: str) -> None:
+    def written(name: str) -> str:
+        write(frames[name], f"{root}/{name}")
+        return name
+
+    for name in each([partial(written, name) for name in frames]):
+        log.info("generated %s", name)
 
 
 def _claim_rows(member_years: DataFrame, draws: Draws, *, members: int) -> dict[str, DataFrame]:

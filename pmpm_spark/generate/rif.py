@@ -12,6 +12,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from pmpm_spark.errors import InputError
+from pmpm_spark.paths import is_local, plain
 from pmpm_spark.sources.rif.layout import columns_of
 
 if TYPE_CHECKING:
@@ -55,9 +56,9 @@ def must_be_empty(out: str) -> None:
     Raises:
         InputError: `out` is a file, or a folder with something in it.
     """
-    local = Path(out.removeprefix("file://").removeprefix("file:"))
-    if "://" in out and not out.startswith("file:"):
+    if not is_local(out):
         return
+    local = Path(plain(out))
     if local.is_file():
         raise InputError(f"{out} is a file: name a folder for the generated files")
     if local.is_dir() and any(local.iterdir()):

@@ -2,7 +2,7 @@
 
 from pyspark.sql import types as T
 
-from pmpm_spark.table import Table, column, day, text
+from pmpm_spark.table import Table, column, count, day, text
 
 MEMBER_ATTRIBUTION = Table(
     name="silver.member_attribution",
@@ -14,9 +14,10 @@ MEMBER_ATTRIBUTION = Table(
         text("network_id", "network"),
         text("physician_npi", "physician's NPI; empty where the payer names none"),
         text("practice_tin", "practice's tax number; empty where the payer names none"),
-        day("file_date", "day of the list; of several lists of one network and year the newest counts, wholly"),
+        day("file_date", "day of the newest list that counts for a month; null where it tells none"),
         day("start_date", "first day that the list tells of; null where it tells none"),
         day("end_date", "last day that the list tells of; null where it tells none"),
+        count("months", "months of the year that this network's newest list for them has, as bits, January the lowest"),
     ),
     cluster_by=("member_id",),
     key_is_built_in=True,

@@ -72,14 +72,19 @@ def attribution(
 
 
 def _as_supplied(member_attribution: DataFrame, performance_years: Sequence[int]) -> DataFrame:
-    """The payer's list; of two networks for one year the lowest network_id, then the lowest physician that is named."""
+    """The payer's list: the network with most months of the year, then the lowest; in it the physician likewise."""
+    fewest_last = (-F.bit_count("months")).alias("months_below_0")
     is_unnamed = (F.col("physician_npi") == "").alias("is_unnamed")
-    lowest = F.min(F.struct("network_id", is_unnamed, "physician_npi", "practice_tin")).alias("lowest")
+    physician = F.min(F.struct(fewest_last, is_unnamed, "physician_npi", "practice_tin")).alias("physician")
+    network_months = (-F.bit_count(F.bit_or("months"))).alias("months_below_0")
+    of_member = ("performance_year", "member_id")
     chosen = (
         member_attribution.where(F.col("performance_year").isin(*performance_years))
-        .groupBy("performance_year", "member_id")
-        .agg(lowest)
-        .select("performance_year", "member_id", "lowest.*")
+        .groupBy(*of_member, "network_id")
+        .agg(network_months, physician)
+        .groupBy(*of_member)
+        .agg(F.min(F.struct("months_below_0", "network_id", "physician")).alias("first"))
+        .select(*of_member, "first.network_id", "first.physician.*")
     )
     return chosen.select(
         "performance_year",

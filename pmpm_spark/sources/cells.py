@@ -92,6 +92,12 @@ class TypedRow:
     def iso_day(self, name: str) -> Column:
         return self._as(name, "a date", iso_date)
 
+    def service_days(self, service_from: Column, service_thru: Column, thru_name: str) -> dict[str, Column]:
+        """First and last day of service; the last must be told and not before the first."""
+        self.must(service_thru.isNotNull(), f"{thru_name} is missing")
+        self.must(service_from <= service_thru, "the last day of service is before the first")
+        return {"service_from": service_from, "service_thru": service_thru}
+
     def one_of(self, name: str, codes: tuple[str, ...]) -> Column:
         self.must(self.told(name).isin(*codes), f"{name} is not one of its codes")
         return F.col(name)

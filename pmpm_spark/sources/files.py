@@ -21,6 +21,7 @@ from pyspark.sql import types as T
 
 from pmpm_spark.engine import is_embedded
 from pmpm_spark.errors import InputError, is_engine_error
+from pmpm_spark.paths import is_local, plain
 from pmpm_spark.table import Column, column, small_frame, text
 
 NAMES = T.StructType([T.StructField(name, T.StringType()) for name in ("path", "_source_file")])
@@ -95,7 +96,7 @@ def paths_at(spark: SparkSession, path: str) -> list[str]:
     Raises:
         InputError: there is nothing at the path.
     """
-    if is_local(path) and (is_embedded(spark) or Path(_plain(path)).exists()):
+    if is_local(path) and (is_embedded(spark) or Path(plain(path)).exists()):
         return [file.as_uri() for file in _files_at(path)]
     try:
         found = (
@@ -106,11 +107,6 @@ def paths_at(spark: SparkSession, path: str) -> list[str]:
     return sorted(row["path"] for row in found)
 
 
-def is_local(path: str) -> bool:
-    """Whether the driver may open the path: no scheme, or that of a file."""
-    return re.match(r"(?!file:)\w+:", path) is None
-
-
 def _unreadable(path: str, error: Exception) -> Exception:
     """What to raise for an error met at a path."""
     if not is_engine_error(error):
@@ -118,10 +114,6 @@ def _unreadable(path: str, error: Exception) -> Exception:
     if "PATH_NOT_FOUND" in str(error):
         return InputError(f"{path}: there is no such file or folder")
     return InputError(f"{path}: not readable as text, plain or gzip ({type(error).__name__})")
-
-
-def _plain(path: str) -> str:
-    return path.removeprefix("file://").removeprefix("file:")
 
 
 def numbered_lines(spark: SparkSession, files: Sequence[SourceFile], headings: int = 1) -> DataFrame:
@@ -203,7 +195,7 @@ def _files_at(path: str) -> list[Path]:
     Raises:
         InputError: there is nothing at the path.
     """
-    top = Path(_plain(path)).absolute()
+    top = Path(plain(path)).absolute()
     if top.is_file():
         return [top]
     if not top.exists():
@@ -224,7 +216,7 @@ def _files_at(path: str) -> list[Path]:
 def _culprit(spark: SparkSession, paths: Sequence[str]) -> str | None:
     """The first file that cannot be read, where the driver can look for it."""
     for path in paths:
-        for file in _files_at(path) if is_local(path) and Path(_plain(path)).exists() else ():
+        for file in _files_at(path) if is_local(path) and Path(plain(path)).exists() else ():
             try:
                 _lines(spark, [str(file)]).agg(F.max("value")).collect()
             except Exception as error:

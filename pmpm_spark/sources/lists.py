@@ -18,6 +18,7 @@ from pyspark.sql import functions as F
 from pmpm_spark.errors import InputError
 from pmpm_spark.intake import accepted, latest_row_fates, with_current_ids
 from pmpm_spark.model import MEMBER_ATTRIBUTION, NETWORK_ROSTER, PROVIDERS, RISK_SCORES
+from pmpm_spark.months import month_bits, month_number
 from pmpm_spark.sources.bronze import BronzeLoad, add_provenance
 from pmpm_spark.sources.cells import TypedRow
 from pmpm_spark.sources.files import LINE_COLUMNS, SourceFile, numbered_lines, scan
@@ -44,7 +45,7 @@ class List:
     optional: tuple[str, ...]
     typed: Callable[[TypedRow], dict[str, Column]]
     restates: tuple[str, ...] = ()
-    """What a list with a later file_date tells anew, wholly."""
+    """What a list with a later file_date tells anew, for every month that it tells of."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -78,22 +79,52 @@ class List:
         for changes in member_id_changes if "member_id" in self.silver.key else ():
             typed = with_current_ids(typed, changes)
         if self.restates:
-            return _newest_lists(latest_row_fates(typed, (*self.silver.key, "file_date")), self.restates)
+            settled = latest_row_fates(typed, (*self.silver.key, "file_date", "start_date"))
+            return _newest_for_each_month(settled, self.restates)
         return latest_row_fates(typed, self.silver.key)
 
     def accepted_rows(self, bronze: DataFrame, *member_id_changes: DataFrame) -> DataFrame:
-        return accepted(self.rows(bronze, *member_id_changes)).select(*self.silver.column_names)
+        rows = accepted(self.rows(bronze, *member_id_changes)).select(*self.silver.column_names)
+        return _one_for_the_year(rows, self.silver) if self.restates else rows
 
     def stage(self, *member_id_changes: Table) -> Stage:
         return Stage(self.silver, (self.bronze, *member_id_changes), self.accepted_rows)
 
 
-def _newest_lists(rows: DataFrame, restates: tuple[str, ...]) -> DataFrame:
-    """Accepted rows of a list before the newest are superseded. A list without a date is older than any."""
-    newest = accepted(rows).groupBy(*restates).agg(F.max("file_date").alias("newest"))
-    is_former = F.col("newest").isNotNull() & ~F.col("file_date").eqNullSafe(F.col("newest"))
-    fate = F.when((F.col("outcome") == "accepted") & is_former, "superseded").otherwise(F.col("outcome"))
-    return rows.join(F.broadcast(newest), list(restates), how="left").withColumn("outcome", fate).drop("newest")
+def _newest_for_each_month(rows: DataFrame, restates: tuple[str, ...]) -> DataFrame:
+    """Leaves each row the months that no newer list tells of; one that is left none is superseded.
+
+    A list tells of every month from the first of any of its rows to the year's end: who is not on it any more, or whom
+    it lets end, is not attributed by a former one. A list without a date is older than any.
+    """
+    bits = [F.lit(1 << month).cast("bigint") for month in range(12)]
+    first = F.min(F.col("months").bitwiseAND(-F.col("months"))).alias("first")
+    newest_of = [F.max(F.when(F.col("first") <= bit, F.col("file_date"))) for bit in bits]
+    newest = (
+        accepted(rows)
+        .groupBy(*restates, "file_date")
+        .agg(first)
+        .groupBy(*restates)
+        .agg(*[newest_of[month].alias(f"newest_{month}") for month in range(12)])
+    )
+    left = F.lit(0).cast("bigint")
+    for month, bit in enumerate(bits):
+        is_newest = F.col(f"newest_{month}").eqNullSafe(F.col("file_date"))
+        left = left + F.when(is_newest, F.col("months").bitwiseAND(bit)).otherwise(F.lit(0).cast("bigint"))
+    is_former = (F.col("outcome") == "accepted") & (left == 0)
+    found = rows.join(F.broadcast(newest), list(restates), how="left")
+    judged = found.withColumns({"outcome": F.when(is_former, "superseded").otherwise(F.col("outcome")), "left": left})
+    return judged.drop("months", *[f"newest_{m}" for m in range(12)]).withColumnRenamed("left", "months")
+
+
+def _one_for_the_year(rows: DataFrame, table: Table) -> DataFrame:
+    """The rows of a key as one, with all their months; what else they tell, as the newest list has it."""
+    listed_on = F.coalesce("file_date", F.to_date(F.lit(ALWAYS)))
+    newest = F.max(F.struct(listed_on.alias("listed_on"), "practice_tin", "file_date")).alias("newest")
+    months = F.bit_or("months").alias("months")
+    days = [F.min("start_date").alias("start_date"), F.max("end_date").alias("end_date")]
+    of_key = rows.groupBy(*table.key).agg(newest, *days, months)
+    return of_key.select("*", "newest.practice_tin", "newest.file_date").select(*table.column_names)
 
 
 def _network_roster(row: TypedRow) -> dict[str, Column]:
@@ -140,8 +171,12 @@ def _member_attribution(row: TypedRow) -> dict[str, Column]:
     row.required("performance_year")
     start_date, end_date = row.iso_day("start_date"), row.iso_day("end_date")
     row.must(end_date >= start_date, "end_date is before start_date")
+    year = row.whole("performance_year")
+    months = _months_of_year(year, start_date, end_date)
+    row.must(months != 0, "no month from start_date to end_date is in performance_year")
     return {
-        "performance_year": row.whole("performance_year"),
+        "performance_year": year,
+        "months": months,
         "member_id": row.required("member_id"),
         "network_id": row.required("network_id"),
         "file_date": row.iso_day("file_date"),
@@ -150,6 +185,12 @@ def _member_attribution(row: TypedRow) -> dict[str, Column]:
         "physician_npi": F.coalesce(row.told("physician_npi"), F.lit("")),
         "practice_tin": F.coalesce(row.told("practice_tin"), F.lit("")),
     }
+
+
+def _months_of_year(year: Column, start_date: Column, end_date: Column) -> Column:
+    """The year's months from one day to the other as bits, January the lowest; open where a day is not told."""
+    first, last = (F.coalesce(month_number(day) - year * 12, F.lit(n)) for day, n in ((start_date, 0), (end_date, 11)))
+    return month_bits(first, F.least(last, F.lit(11)))
 
 
 LISTS = (

@@ -229,25 +229,32 @@ def test_a_line_belongs_to_the_network_whose_roster_is_in_effect_on_its_day_and_
     )
 
 
-def test_the_payers_list_is_taken_as_supplied_and_of_two_networks_the_lowest_has_the_member(attributed):
+def test_the_payers_list_is_taken_as_supplied_and_of_two_networks_the_one_with_most_months_then_the_lowest_has_the_member(
+    attributed,
+):
     attributed(
         "member_id | tin | allowed_amount\nm1 | TA | 100.00",
         """
         member_id | performance_year | network_id | physician_npi | practice_tin | method | measure_amount | runner_up_amount
         m1        | 2021             | NET_B      | N7            | T7           | roster | -              | -
         two       | 2021             | NET_A      | N2            | UNATTRIBUTED | roster | -              | -
+        moved     | 2021             | NET_B      | N9            | UNATTRIBUTED | roster | -              | -
         blank     | 2021             | NET_A      | UNATTRIBUTED  | UNATTRIBUTED | roster | -              | -
         doctors   | 2021             | NET_A      | N1            | UNATTRIBUTED | roster | -              | -
         """,
         listed="""
-        performance_year | member_id | network_id | physician_npi | practice_tin
-        2021             | m1        | NET_B      | N7            | T7
-        2020             | m1        | NET_A      | N7            | T7
-        2021             | two       | NET_B      | N1            | ''
-        2021             | two       | NET_A      | N2            | ''
-        2021             | blank     | NET_A      | ''            | ''
-        2021             | doctors   | NET_A      | N2            | ''
-        2021             | doctors   | NET_A      | N1            | ''
+        performance_year | member_id | network_id | physician_npi | practice_tin | months
+        2021             | m1        | NET_B      | N7            | T7           | 4095
+        2020             | m1        | NET_A      | N7            | T7           | 4095
+        2021             | two       | NET_B      | N1            | ''           | 4095
+        2021             | two       | NET_A      | N2            | ''           | 4095
+        2021             | moved     | NET_A      | N1            | ''           | 7
+        2021             | moved     | NET_B      | N2            | ''           | 24
+        2021             | moved     | NET_B      | N1            | ''           | 96
+        2021             | moved     | NET_B      | N9            | ''           | 3968
+        2021             | blank     | NET_A      | ''            | ''           | 4095
+        2021             | doctors   | NET_A      | N2            | ''           | 4095
+        2021             | doctors   | NET_A      | N1            | ''           | 4095
         """,
         policy=Policy("p", attribution=Attribution("roster")),
     )

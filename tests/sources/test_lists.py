@@ -151,7 +151,9 @@ def test_a_row_of_another_width_is_kept_whole(spark, tmp_path: Path) -> None:
 ATTRIBUTION = "performance_year,member_id,network_id,physician_npi,file_date,start_date,end_date\n"
 
 
-def test_of_several_lists_of_a_network_and_year_the_newest_counts_wholly(spark, tmp_path: Path) -> None:
+def test_of_several_lists_of_a_network_and_year_the_newest_counts_from_its_first_month_on(
+    spark, tmp_path: Path
+) -> None:
     """Who is not on it any more is not attributed; other networks and years go by their own lists."""
     first = (
         "2022,m1,A1,,2022-04-30,2022-01-01,2022-12-31\n"
@@ -162,12 +164,32 @@ def test_of_several_lists_of_a_network_and_year_the_newest_counts_wholly(spark, 
     )
     second = "2022,m1,A1,,2022-07-31,2022-01-01,2022-06-30\n2022,m5,A1,,2022-07-31,2022-07-01,2022-06-30\n"
     rows = accepted(spark, tmp_path, "member_attribution", ATTRIBUTION + first, ATTRIBUTION + second)
-    told = [(year, member, network, str(on), str(end)) for year, member, network, _, _, on, _, end in rows]
+    told = [
+        (year, member, network, str(on), f"{months:012b}") for year, member, network, _, _, on, _, _, months in rows
+    ]
     assert told == [
-        (2021, "m2", "A1", "2021-12-31", "None"),
-        (2022, "m1", "A1", "2022-07-31", "2022-06-30"),
-        (2022, "m3", "A2", "2022-01-31", "None"),
-        (2022, "m4", "A3", "None", "None"),
+        (2021, "m2", "A1", "2021-12-31", "111111111111"),
+        (2022, "m1", "A1", "2022-07-31", "000000111111"),
+        (2022, "m3", "A2", "2022-01-31", "111111111111"),
+        (2022, "m4", "A3", "None", "111111111111"),
+    ]
+
+
+def test_lists_that_each_tell_a_part_of_the_year_count_each_for_its_months(spark, tmp_path: Path) -> None:
+    """m1 stays, m2 leaves in April, m3 comes in April; a row wholly outside its year is rejected."""
+    first = "2022,m1,A1,N1,2022-01-05,2022-01-01,2022-03-31\n2022,m2,A1,,2022-01-05,2022-01-01,2022-12-31\n"
+    second = "2022,m1,A1,N1,2022-04-05,2022-04-01,2022-06-30\n2022,m3,A1,,2022-04-05,2022-04-01,\n"
+    outside = "2022,m4,A1,,2022-04-05,2021-01-01,2021-12-31\n"
+    texts = (ATTRIBUTION + first, ATTRIBUTION + second + outside)
+    rows = accepted(spark, tmp_path, "member_attribution", *texts)
+    told = [
+        (member, npi, str(on), str(start), str(end), f"{months:012b}")
+        for _, member, _, npi, _, on, start, end, months in rows
+    ]
+    assert told == [
+        ("m1", "N1", "2022-04-05", "2022-01-01", "2022-06-30", "000000111111"),
+        ("m2", "", "2022-01-05", "2022-01-01", "2022-12-31", "000000000111"),
+        ("m3", "", "2022-04-05", "2022-04-01", "None", "111111111000"),
     ]
 
 
@@ -187,6 +209,6 @@ def test_a_list_may_have_its_own_names_for_columns_and_say_one_value_for_all_row
     assert notices == []
     bronze = list_load(spark, the_list, files, "b1", NOW, theirs).frame
     (row,) = conform(the_list.accepted_rows(bronze), the_list.silver).collect()
-    assert tuple(row) == (2022, "m1", "A1001", "9001", "", date(2022, 4, 30), date(2022, 1, 1), None)
+    assert tuple(row) == (2022, "m1", "A1001", "9001", "", date(2022, 4, 30), date(2022, 1, 1), None, 4095)
     with pytest.raises(InputError, match="column MBI is missing from the heading"):
         list_files(spark, the_list, str(path), theirs | {"member_id": "MBI"})

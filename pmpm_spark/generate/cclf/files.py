@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pmpm_spark.errors import InputError
 from pmpm_spark.generate.cclf.schedule import Schedule
+from pmpm_spark.paths import plain
 from pmpm_spark.sources.cclf.layout import CONTROL, KINDS, record_length
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def local_folder(out: str) -> Path:
     """
     if "://" in out and not out.startswith("file:"):
         raise InputError(f"{out}: CCLF deliveries are written to a folder of this machine alone")
-    return Path(out.removeprefix("file://").removeprefix("file:"))
+    return Path(plain(out))
 
 
 def write_records(records: DataFrame, folder: Path, kind: str, schedule: Schedule) -> None:

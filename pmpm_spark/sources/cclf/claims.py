@@ -106,7 +106,7 @@ def _headers(bronze: DataFrame, member_id_changes: DataFrame) -> DataFrame:
         **_empty(),
         **_version(row),
         "claim_type": claim_type,
-        **_days(row, service_from, service_thru, "CLM_THRU_DT"),
+        **row.service_days(service_from, service_thru, "CLM_THRU_DT"),
         "discharge_status": row.told("BENE_PTNT_STUS_CD"),
         "drg": row.told("DGNS_DRG_CD"),
         "bill_type": F.when(bill_type != "", bill_type),
@@ -203,7 +203,7 @@ def _lines(kind: str, bronze: DataFrame, member_id_changes: DataFrame) -> DataFr
         **_version(row),
         "line_number": row.whole("CLM_LINE_NUM"),
         "claim_type": F.lit("professional" if kind == "cclf5" else "dme"),
-        **_days(row, service_from, service_thru, "CLM_LINE_THRU_DT"),
+        **row.service_days(service_from, service_thru, "CLM_LINE_THRU_DT"),
         "place_of_service": row.told("CLM_POS_CD"),
         "hcpcs": row.told("CLM_LINE_HCPCS_CD"),
         "paid_amount": paid,
@@ -249,7 +249,7 @@ def _drugs(bronze: DataFrame, member_id_changes: DataFrame) -> DataFrame:
         **_version(row),
         "line_number": F.lit(1),
         "claim_type": F.lit("pharmacy"),
-        **_days(row, filled_on, filled_on, "CLM_LINE_FROM_DT"),
+        **row.service_days(filled_on, filled_on, "CLM_LINE_FROM_DT"),
         "billing_npi": F.when(
             row.told("PRVDR_SRVC_ID_QLFYR_CD") == NPI_QUALIFIER, row.told("CLM_SRVC_PRVDR_GNRC_ID_NUM")
         ),
@@ -302,12 +302,6 @@ def _coded(row: TypedRow, name: str, meanings: dict[str, str]) -> Column:
     row.required(name)
     code = row.one_of(name, tuple(meanings))
     return F.coalesce(*[F.when(code == key, F.lit(meaning)) for key, meaning in meanings.items()])
-
-
-def _days(row: TypedRow, service_from: Column, service_thru: Column, thru_name: str) -> dict[str, Column]:
-    row.must(service_thru.isNotNull(), f"{thru_name} is missing")
-    row.must(service_from <= service_thru, "the last day of service is before the first")
-    return {"service_from": service_from, "service_thru": service_thru}
 
 
 def _modifiers(row: TypedRow) -> Column:

@@ -24,8 +24,9 @@ from urllib.parse import unquote
 from pyspark.sql import functions as F
 
 from pmpm_spark.errors import InputError
+from pmpm_spark.paths import is_local, plain
 from pmpm_spark.sources.cclf.layout import CONTROL, KINDS, file_name, record_length
-from pmpm_spark.sources.files import SourceFile, is_local, numbered_lines, paths_at, scan_records
+from pmpm_spark.sources.files import SourceFile, numbered_lines, paths_at, scan_records
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -114,7 +115,7 @@ def _members(paths: Sequence[str], scratch: Path) -> tuple[list[str], list[str]]
 
 
 def _local(path: str) -> Path:
-    return Path(unquote(path.removeprefix("file://").removeprefix("file:")))
+    return Path(unquote(plain(path)))
 
 
 def _unpacked(path: Path, folder: Path) -> tuple[list[str], list[str]]:

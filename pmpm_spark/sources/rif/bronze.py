@@ -14,11 +14,13 @@ from pmpm_spark.sources.files import SourceFile, numbered_lines, scan
 from pmpm_spark.sources.rif.layout import BRONZE, CLAIM_KINDS, check_heading, columns_of, kind_of
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import Column, DataFrame, SparkSession
 
 
 LONGEST_LINE = 100_000
 """Characters; the longest kind has 300 cells."""
+PART = 16
+"""Cells of a line that are handled together."""
 
 
 def bronze_loads(
@@ -95,9 +97,16 @@ def _bronze_rows(
         "value",
         F.when(is_whole, F.col("cells")).alias("cells"),
     )
+    # a cell is taken from a few beside it: an engine that works by columns sets room aside, for each cell that
+    # it takes from all 300, for all 300 of every line
+    parts = [F.slice("cells", first + 1, PART).alias(f"cells_{first}") for first in range(0, width, PART)]
+    parted = whole.select("_source_file", "_source_row", "value", F.col("cells").isNull().alias("is_unparsed"), *parts)
     places = {name: at for at, name in enumerate(heading)}
     delivered = [
-        (F.element_at("cells", places[name] + 1) if name in places else F.lit(None).cast("string")).alias(name)
-        for name in columns_of(kind)
+        (_cell(places[name]) if name in places else F.lit(None).cast("string")).alias(name) for name in columns_of(kind)
     ]
-    return add_provenance(whole, delivered, F.col("cells").isNull(), batch_id, ingested_at)
+    return add_provenance(parted, delivered, F.col("is_unparsed"), batch_id, ingested_at)
+
+
+def _cell(place: int) -> Column:
+    return F.element_at(f"cells_{place - place % PART}", place % PART + 1)

@@ -104,7 +104,7 @@ def _institutional(kind: str, row: TypedRow) -> dict[str, Column | None]:
     return {
         **_common(row, row.required("CLM_ID"), "CLM_LINE_NUM", "NCH_WKLY_PROC_DT"),
         "claim_type": F.lit(CLAIM_TYPE[kind]),
-        **_days(row, service_from, service_thru, "CLM_THRU_DT"),
+        **row.service_days(service_from, service_thru, "CLM_THRU_DT"),
         "admission_date": row.rif_day("CLM_ADMSN_DT") if "CLM_ADMSN_DT" in has else None,
         "discharge_date": row.rif_day("NCH_BENE_DSCHRG_DT") if "NCH_BENE_DSCHRG_DT" in has else None,
         "discharge_status": optional("PTNT_DSCHRG_STUS_CD"),
@@ -147,7 +147,7 @@ def _line(kind: str, row: TypedRow) -> dict[str, Column]:
     return {
         **_common(row, row.required("CLM_ID"), "LINE_NUM", "NCH_WKLY_PROC_DT"),
         "claim_type": F.lit(CLAIM_TYPE[kind]),
-        **_days(row, service_from, service_thru, "LINE_LAST_EXPNS_DT"),
+        **row.service_days(service_from, service_thru, "LINE_LAST_EXPNS_DT"),
         "place_of_service": row.told("LINE_PLACE_OF_SRVC_CD"),
         "hcpcs": row.told("HCPCS_CD"),
         "modifiers": F.array_compact(F.array(*[row.told(n) for n in sorted(modifier_names)])),
@@ -169,7 +169,7 @@ def _pharmacy(row: TypedRow) -> dict[str, Column]:
     return {
         **_common(row, F.concat(F.lit(PHARMACY_PREFIX), row.required("PDE_ID")), None, "PD_DT"),
         "claim_type": F.lit("pharmacy"),
-        **_days(row, filled_on, filled_on, "SRVC_DT"),
+        **row.service_days(filled_on, filled_on, "SRVC_DT"),
         "billing_npi": F.when(row.told("SRVC_PRVDR_ID_QLFYR_CD") == "01", row.told("SRVC_PRVDR_ID")),
         "rendering_npi": F.when(row.told("PRSCRBR_ID_QLFYR_CD") == "01", row.told("PRSCRBR_ID")),
         "paid_amount": row.amount("CVRD_D_PLAN_PD_AMT"),
@@ -197,12 +197,6 @@ def _common(row: TypedRow, claim_id: Column, line_name: str | None, processed_na
         "claim_group": claim_id,
         "effective_on": processed_on,
     }
-
-
-def _days(row: TypedRow, service_from: Column, service_thru: Column, thru_name: str) -> dict[str, Column]:
-    row.must(service_thru.isNotNull(), f"{thru_name} is missing")
-    row.must(service_from <= service_thru, "the last day of service is before the first")
-    return {"service_from": service_from, "service_thru": service_thru}
 
 
 def _cells(kind: str, row: TypedRow, stem: str) -> Column:
