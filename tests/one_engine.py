@@ -12,39 +12,40 @@ ONLY_SPARK = {
     ),
 }
 CCLF_ON_SPARK = (
-    "a whole run takes Spark a minute; there hundreds of generated keys are netted and the cut is computed, and both "
+    "a whole run takes Spark a minute; there hundreds of generated keys are netted, and both "
     "engines are proved equal (tests/prove.py)"
 )
 CCLF_ON_EMBEDDED = (
     "tests/test_cclf_bad_input.py",
-    "tests/test_cclf_order.py::test_deliveries_one_by_one",
-    "tests/test_cclf_order.py::test_a_list_may",
-    "tests/test_cclf_order.py::test_the_loads",
+    "tests/test_cclf_order.py",
     "tests/sources/test_cclf_shared.py",
     "tests/test_generate_cclf.py",
     *[f"tests/sources/test_cclf_netting.py::test_{word}" for word in ("a_", "of_", "the_", "versions_", "denied_")],
 )
-# each whole run takes Spark a minute or two; which settings are left out there is as in test_equality.py
-PROVED_EQUAL = {
-    "test_the_whole_set": (
-        "plurality-full_window-from",
-        "plurality-current_month",
-        "roster-full_window",
-        "roster-current_month-thru",
-    ),
-    "test_the_cut": ("in-network", "ahead", "one-year", "everybody"),
-    "test_the_cut_with_part_c_by_contract": ("",),
-    "test_part_c_by_contract_is_at_work": ("",),
-    "test_generated_files": ("ahead",),
-}
+PROVED_EQUAL = (
+    *[
+        f"tests/test_equality.py::test_the_whole_set[{policy}"
+        for policy in (
+            "plurality-full_window-from",
+            "plurality-current_month",
+            "roster-full_window",
+            "roster-current_month-thru",
+        )
+    ],
+    "tests/test_equality.py::test_the_cut",
+    "tests/test_equality.py::test_part_c_by_contract_is_at_work",
+    "tests/test_equality.py::test_generated_files",
+    "tests/test_equality.py::test_every_row_of_the_cut",
+    "tests/test_equality.py::test_every_row_of_generated",
+    "tests/test_equality.py::test_every_rule",
+    "tests/test_equality.py::test_the_comparison_sees",
+    "tests/test_equality.py::test_names_of_physicians",
+    "tests/test_notebook_example.py::test_the_whole_job",
+)
 ONLY_EMBEDDED = {
     "tests/test_embedded.py": "the embedded engine's own faults, and the ways around them",
     **dict.fromkeys(CCLF_ON_EMBEDDED, CCLF_ON_SPARK),
-    **{
-        f"tests/test_equality.py::{test}{'[' * bool(policy)}{policy}": "both engines are proved equal (tests/prove.py)"
-        for test, policies in PROVED_EQUAL.items()
-        for policy in policies
-    },
+    **dict.fromkeys(PROVED_EQUAL, "a whole run takes Spark minutes; both engines are proved equal (tests/prove.py)"),
 }
 
 

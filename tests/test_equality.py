@@ -98,9 +98,9 @@ def whole_set(
 
 
 @pytest.fixture(scope="module")
-def cut(spark: SparkSession, engine: str, tmp_path_factory: pytest.TempPathFactory) -> Compared:
+def cut(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Compared:
     warehouse = tmp_path_factory.mktemp("cut")
-    return run_and_recompute(spark, CUT, lists_in(CUT), warehouse, YEARS, here(ON_CUT, engine))
+    return run_and_recompute(spark, CUT, lists_in(CUT), warehouse, YEARS, ON_CUT)
 
 
 @pytest.fixture(scope="module")
@@ -111,12 +111,11 @@ def cut_by_contract(spark: SparkSession, cut: Compared) -> Compared:
 
 
 @pytest.fixture(scope="module")
-def generated(spark: SparkSession, engine: str, tmp_path_factory: pytest.TempPathFactory) -> Compared:
+def generated(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Compared:
     root = tmp_path_factory.mktemp("generated")
     files = root / "files"
     generate(spark, str(files), members=350, years=(2021, 2022), seed=11)
-    policies = here(ON_GENERATED, engine)
-    return run_and_recompute(spark, files, lists_in(files, ""), root / "warehouse", (2021, 2022), policies)
+    return run_and_recompute(spark, files, lists_in(files, ""), root / "warehouse", (2021, 2022), ON_GENERATED)
 
 
 @pytest.mark.parametrize("table", KEYS)
