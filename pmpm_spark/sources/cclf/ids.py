@@ -2,7 +2,7 @@
 
 Every delivery repeats all changes so far: of several that name the same previous id the latest file counts. Chains
 come step by step or all to the newest; they are followed by doubling, so that three joins follow eight changes of
-one person's id. What has not ended then goes in a circle.
+one person's id. What has not ended then goes in a circle, or is longer than any real chain, and is rejected.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 DOUBLINGS = 3
-CYCLE = "the chain of ids goes in a circle"
+CYCLE = "the chain of ids goes in a circle, or on for more than eight changes"
 
 
 def id_change_rows(changes: DataFrame) -> DataFrame:
