@@ -2,11 +2,24 @@
 
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 
 from pmpm_spark.at_once import each, in_turn
 from pmpm_spark.logs import RUN_ID
+
+
+def slow_task(done: list[str], name: str, seconds: float) -> Callable[[], str]:
+    """A task that says when it is done, and returns its name."""
+
+    def work() -> str:
+        time.sleep(seconds)
+        done.append(name)
+        return name
+
+    return work
 
 
 @pytest.mark.parametrize("at_once", [1, 2, 4])
@@ -27,15 +40,7 @@ def test_two_are_at_work_at_the_same_time_and_know_the_run() -> None:
 @pytest.mark.parametrize("at_once", [1, 3])
 def test_a_task_begins_when_those_it_waits_for_are_done(at_once: int) -> None:
     said: list[str] = []
-
-    def task(name: str, seconds: float):
-        def work() -> str:
-            time.sleep(seconds)
-            said.append(name)
-            return name
-
-        return work
-
+    task = partial(slow_task, said)
     tasks = {
         "slow": ((), task("slow", 0.1)),
         "after": (("slow", "told elsewhere"), task("after", 0.0)),
@@ -52,14 +57,7 @@ def test_after_an_error_nothing_more_is_begun_and_nothing_is_at_work(at_once: in
     def fails() -> str:
         raise ValueError("no")
 
-    def work(name: str, seconds: float):
-        def go() -> str:
-            time.sleep(seconds)
-            done.append(name)
-            return name
-
-        return go
-
+    work = partial(slow_task, done)
     tasks = {
         "fails": ((), fails),
         "waits": (("fails",), work("waits", 0.0)),

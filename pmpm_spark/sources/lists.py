@@ -99,22 +99,19 @@ def _newest_for_each_month(rows: DataFrame, restates: tuple[str, ...]) -> DataFr
     """
     bits = [F.lit(1 << month).cast("bigint") for month in range(12)]
     first = F.min(F.col("months").bitwiseAND(-F.col("months"))).alias("first")
-    newest_of = [F.max(F.when(F.col("first") <= bit, F.col("file_date"))) for bit in bits]
-    newest = (
-        accepted(rows)
-        .groupBy(*restates, "file_date")
-        .agg(first)
-        .groupBy(*restates)
-        .agg(*[newest_of[month].alias(f"newest_{month}") for month in range(12)])
-    )
+    newest_of = [
+        F.max(F.when(F.col("first") <= bit, F.col("file_date"))).alias(f"newest_{month}")
+        for month, bit in enumerate(bits)
+    ]
+    newest = accepted(rows).groupBy(*restates, "file_date").agg(first).groupBy(*restates).agg(*newest_of)
     left = F.lit(0).cast("bigint")
     for month, bit in enumerate(bits):
         is_newest = F.col(f"newest_{month}").eqNullSafe(F.col("file_date"))
         left = left + F.when(is_newest, F.col("months").bitwiseAND(bit)).otherwise(F.lit(0).cast("bigint"))
     is_former = (F.col("outcome") == "accepted") & (left == 0)
     found = rows.join(F.broadcast(newest), list(restates), how="left")
-    judged = found.withColumns({"outcome": F.when(is_former, "superseded").otherwise(F.col("outcome")), "left": left})
-    return judged.drop("months", *[f"newest_{m}" for m in range(12)]).withColumnRenamed("left", "months")
+    fate = F.when(is_former, "superseded").otherwise(F.col("outcome"))
+    return found.withColumns({"outcome": fate, "months": left}).drop(*[f"newest_{month}" for month in range(12)])
 
 
 def _one_for_the_year(rows: DataFrame, table: Table) -> DataFrame:

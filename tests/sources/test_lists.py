@@ -165,13 +165,14 @@ def test_of_several_lists_of_a_network_and_year_the_newest_counts_from_its_first
     second = "2022,m1,A1,,2022-07-31,2022-01-01,2022-06-30\n2022,m5,A1,,2022-07-31,2022-07-01,2022-06-30\n"
     rows = accepted(spark, tmp_path, "member_attribution", ATTRIBUTION + first, ATTRIBUTION + second)
     told = [
-        (year, member, network, str(on), f"{months:012b}") for year, member, network, _, _, on, _, _, months in rows
+        (year, member, network, str(on), str(end), f"{months:012b}")
+        for year, member, network, _, _, on, _, end, months in rows
     ]
     assert told == [
-        (2021, "m2", "A1", "2021-12-31", "111111111111"),
-        (2022, "m1", "A1", "2022-07-31", "000000111111"),
-        (2022, "m3", "A2", "2022-01-31", "111111111111"),
-        (2022, "m4", "A3", "None", "111111111111"),
+        (2021, "m2", "A1", "2021-12-31", "None", "111111111111"),
+        (2022, "m1", "A1", "2022-07-31", "2022-06-30", "000000111111"),
+        (2022, "m3", "A2", "2022-01-31", "None", "111111111111"),
+        (2022, "m4", "A3", "None", "None", "111111111111"),
     ]
 
 

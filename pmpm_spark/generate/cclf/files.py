@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pmpm_spark.errors import InputError
 from pmpm_spark.generate.cclf.schedule import Schedule
-from pmpm_spark.paths import plain
+from pmpm_spark.paths import is_local, plain
 from pmpm_spark.sources.cclf.layout import CONTROL, KINDS, record_length
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def local_folder(out: str) -> Path:
     Raises:
         InputError: it is in an object store.
     """
-    if "://" in out and not out.startswith("file:"):
+    if not is_local(out):
         raise InputError(f"{out}: CCLF deliveries are written to a folder of this machine alone")
     return Path(plain(out))
 
