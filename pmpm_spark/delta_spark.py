@@ -5,20 +5,22 @@ SQL is written here and in `delta_embedded.py` and nowhere else; the `delta.tabl
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyspark.sql import Observation
 from pyspark.sql import functions as F
 
+from pmpm_spark.at_once import CORES
 from pmpm_spark.config import Warehouse
 from pmpm_spark.delta_text import Written, definition, engine_condition, folder_of, is_local_folder, quoted
 from pmpm_spark.errors import StageError, is_engine_error
+from pmpm_spark.paths import plain
 from pmpm_spark.table import Table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-LAST_VERSION = "spark.databricks.delta.lastCommitVersionInSession"
 ABSENT = (
     "DELTA_TABLE_ONLY_OPERATION",
     "NOT_FOUND",
@@ -33,7 +35,7 @@ ABSENT = (
 class DeltaOnSpark:
     """Tables below a folder, or in a schema of a catalog."""
 
-    at_once = 1  # Delta tells the session the version of its last commit, whichever table's it is
+    at_once = CORES
 
     def __init__(self, spark: SparkSession, warehouse: Warehouse) -> None:
         self.spark = spark
@@ -53,14 +55,13 @@ class DeltaOnSpark:
         elif self._is_clustered(table):
             layout = f" {_cluster_by(table)}"
         said = f"TABLE {self.name_of(table)} {definition(table, layout)}"
-        self._forget_last_version()
         try:  # not CREATE OR REPLACE: in a folder it keeps the rows of a table that stands there
             self.spark.sql(f"REPLACE {said}")
         except Exception as error:
             if not is_engine_error(error) or not _is_absent(error):
                 raise
             self.spark.sql(f"CREATE {said}")
-        return self._last_version(table)
+        return self._version_now(table)
 
     def newest(self, table: Table) -> int | None:
         """The newest version, counted or not; None where the table does not stand.
@@ -79,9 +80,8 @@ class DeltaOnSpark:
         return int(newest[0][0]) if newest else None
 
     def restore(self, table: Table, version: int) -> int:
-        self._forget_last_version()
         self.spark.sql(f"RESTORE TABLE {self.name_of(table)} TO VERSION AS OF {int(version)}").collect()
-        return self._last_version(table)
+        return self._version_now(table)
 
     def at(self, table: Table, version: int) -> DataFrame:
         reader = self.spark.read.format("delta").option("versionAsOf", version)
@@ -98,7 +98,6 @@ class DeltaOnSpark:
         observed = frame.observe(seen, F.count(F.lit(1)).alias("rows"), *broken)
         for condition in holds.values():
             observed = observed.where(condition)
-        self._forget_last_version()
         writer = observed.writeTo(self.name_of(table))
         if append:
             writer.append()
@@ -108,7 +107,7 @@ class DeltaOnSpark:
                 self.spark.sql(f"ALTER TABLE {self.name_of(table)} {_cluster_by(table)}")
         counts = seen.get
         return Written(
-            self._last_version(table),
+            self._version_now(table),
             int(counts["rows"]),
             {name: int(counts[f"broken_{i}"]) for i, name in enumerate(holds)},
         )
@@ -119,22 +118,17 @@ class DeltaOnSpark:
     def _folder(self, table: Table) -> str:
         return f"{folder_of(self.warehouse)}/{table.layer}/{table.short_name}"
 
-    def _forget_last_version(self) -> None:
-        """Before a commit: Delta makes none where nothing changes, and would tell that of another table."""
-        self.spark.conf.unset(LAST_VERSION)
-
-    def _last_version(self, table: Table) -> int:
-        """The version that the commit to this table just made, or, where nothing had to change, the newest.
-
-        Delta tells it without a look at the log; where it does not, the history does.
-        """
-        said = self.spark.conf.get(LAST_VERSION, None)
-        if said is not None:
-            return int(said)
-        newest = self.newest(table)
+    def _version_now(self, table: Table) -> int:
+        """The version after a commit. A run has the warehouse to itself, so the newest is the run's own."""
+        newest = self._newest_in_log(table) if is_local_folder(self.warehouse) else self.newest(table)
         if newest is None:
             raise StageError(f"{table.name}: {self.name_of(table)} holds no table though it is there; delete it")
         return newest
+
+    def _newest_in_log(self, table: Table) -> int | None:
+        """By the names of the commits, which is quicker than to ask for the history."""
+        log = Path(plain(self._folder(table)), "_delta_log")
+        return max((int(commit.stem) for commit in log.glob("[0-9]*.json") if commit.stem.isdigit()), default=None)
 
 
 def _cluster_by(table: Table) -> str:

@@ -103,12 +103,14 @@ class Store:
             StageError: the engine failed; the former version is back.
         """
         start = time.monotonic()
-        if table.name not in self.versions:
+        is_new = table.name not in self.versions
+        if is_new:
             self.create(table)
         former = self.versions[table.name]
         try:
             where = None if slices is None else slice_predicate(slices)
-            written = self.delta.write(table, conform(frame, table), append, where)
+            # into an empty table rows are added: to replace none takes Spark a look at the log more
+            written = self.delta.write(table, conform(frame, table), append or is_new, where)
             self.versions[table.name] = written.version
             faults = [f"{name} by {count:,} rows" for name, count in written.broken.items() if count]
             if faults:

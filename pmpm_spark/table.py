@@ -140,13 +140,13 @@ def conform(frame: DataFrame, table: Table) -> DataFrame:
     from pyspark.sql import functions as F
 
     given = {f.name: f.dataType for f in frame.schema.fields}
-    chosen = []
+    chosen: list[Any] = []
     for wanted in table.columns:
         if wanted.name not in given:
             raise StageError(f"{table.name}: column {wanted.name} is missing from what the stage built")
         found = given[wanted.name]
         if _same(found, wanted.type):
-            chosen.append(F.col(wanted.name))
+            chosen.append(wanted.name)
         elif isinstance(found, T.NullType) or (
             isinstance(found, T.NumericType) and isinstance(wanted.type, T.NumericType)
         ):
@@ -156,7 +156,8 @@ def conform(frame: DataFrame, table: Table) -> DataFrame:
                 f"{table.name}: column {wanted.name} is {found.simpleString()}, its contract says "
                 f"{wanted.type.simpleString()}"
             )
-    return frame.select(*chosen)
+    as_it_is = all(isinstance(c, str) for c in chosen) and list(given) == [c.name for c in table.columns]
+    return frame if as_it_is else frame.select(*chosen)  # each column that is named is a call to the JVM
 
 
 def small_frame(spark: SparkSession, rows: Sequence[Sequence[Any]], schema: T.StructType) -> DataFrame:

@@ -61,7 +61,7 @@ class House:
         command = [
             "spark-submit", "--properties-file", str(ROOT / "conf" / "spark" / "local.conf"),
             "--conf", f"{PACKAGES}=", "--jars", jars,
-            "--driver-java-options", "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC",
+            "--driver-java-options", "-XX:+UseSerialGC",
             str(ROOT / "jobs" / job), "--config", str(self.config),
         ]  # fmt: skip
         own = self.environment(JAVA_HOME=str(find_java().home))
