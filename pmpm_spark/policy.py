@@ -15,7 +15,7 @@ from typing import Any
 from pmpm_spark.errors import ConfigError
 from pmpm_spark.settings import read_settings
 
-COVERAGE_RULES = ("first_of_month", "any_day", "mid_month", "last_day", "full_month")
+COVERAGE_RULES = ("first_of_month", "any_day", "mid_month", "last_day", "full_month", "prorated")
 MOST_WINDOW_MONTHS = 60
 """The alignment window is kept as bits of a BIGINT, one a month."""
 

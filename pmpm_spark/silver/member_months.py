@@ -37,7 +37,11 @@ MEMBER_MONTHS = Table(
         column(
             "age", year("age", "").type, "whole years on the first of the month; null where the birth date is not told"
         ),
-        column("exposure", MONTHS, "member months that the month weighs: 1"),
+        column(
+            "exposure",
+            MONTHS,
+            "member months that the month weighs: 1, or where the policy prorates covered days / days, half up",
+        ),
         flag("is_eligible", "the month counts"),
         column("ineligible_reasons", TEXTS, "every reason why it does not, the deciding one first"),
     ),
@@ -52,6 +56,9 @@ MEMBER_MONTHS = Table(
 
 ESRD_CODES = ("11", "21", "31")
 NO_STATUS = "00"
+PRORATED = "prorated"
+WHOLE_MONTH_RULES = ("full_month", PRORATED)
+"""Rules under which every covered day of a month speaks, not the looked-at day alone."""
 DUAL_CODES = {"any": ("01", "02", "03", "04", "05", "06", "08"), "full": ("02", "04", "08")}
 
 
@@ -109,6 +116,7 @@ def _looked_at(coverage_rule: str) -> tuple[Column, Column]:
         "mid_month": (first + (F.dayofmonth(start) > 15).cast("int"), last - (F.dayofmonth(end) < 15).cast("int")),
         "last_day": (first, last - 1 + ends_on_last),
         "any_day": (first + shares_month, last),
+        PRORATED: (first + shares_month, last),
         # the first of the month lies in the span, and the run of touching spans lasts to the month's end
         "full_month": (first + 1 - starts_on_first, F.least(last, month_number("run_end") - 1 + run_ends_on_last)),
     }[coverage_rule]
@@ -156,6 +164,8 @@ def _of_policy(spans: DataFrame, policy: Policy, performance_years: Sequence[int
             "place": F.row_number().over(of_member_year.orderBy("span_start")),
         }
     )
+    if rule.coverage_rule == PRORATED:
+        told = told.withColumn("end_months", F.flatten(F.collect_list(_end_months()).over(whole)))
     last_told_of_year = F.least("year_last", "told_last")
     told_bits = month_bits(
         F.greatest("year_first", "told_first") - F.col("year_first"), last_told_of_year - F.col("year_first")
@@ -202,7 +212,7 @@ def _judged(months: DataFrame, policy: Policy) -> DataFrame:
     """Each month with every reason that fails it."""
     rule = policy.eligibility
     place = F.col("number") - F.col("year_first")
-    looks_at_whole_month = rule.coverage_rule == "full_month"
+    looks_at_whole_month = rule.coverage_rule in WHOLE_MONTH_RULES
     is_covered = F.col("is_covered")
     is_both = is_covered & F.col("is_both")
     is_managed = is_covered & F.col("is_managed")
@@ -235,10 +245,31 @@ def _judged(months: DataFrame, policy: Policy) -> DataFrame:
         *[told[name].alias(name) for name in STATUS_NAMES],
         _enrollment_type(rule.dual, is_covered).alias("enrollment_type"),
         age_on(F.col("birth_date"), F.col("member_month")).alias("age"),
-        F.lit(1).cast(MONTHS).alias("exposure"),
+        (_share_covered(is_covered) if rule.coverage_rule == PRORATED else F.lit(1)).cast(MONTHS).alias("exposure"),
         (F.size("ineligible_reasons") == 0).alias("is_eligible"),
         "ineligible_reasons",
     )
+
+
+def _end_months() -> Column:
+    """The first and the last month of a span, each with how many of its days the span covers; one where they are one."""
+    start, end = F.col("span_start"), F.col("span_end")
+    first, last = month_number(start), month_number(end)
+
+    def covered(number: Column, days: Column) -> Column:
+        return F.struct(number.alias("number"), days.cast("bigint").alias("days"))
+
+    in_first = covered(first, F.datediff(F.least(end, last_day_of(start)), start) + 1)
+    return F.when(first == last, F.array(in_first)).otherwise(F.array(in_first, covered(last, F.dayofmonth(end))))
+
+
+def _share_covered(is_covered: Column) -> Column:
+    """Covered days / days of the month. Where no span begins or ends in it, it is covered whole; a month that is not
+    covered at all is excluded whole."""
+    of_month = F.filter("end_months", lambda part: part["number"] == F.col("number"))
+    days = F.aggregate(of_month, F.lit(0).cast("bigint"), lambda total, part: total + part["days"])
+    share = days.cast("decimal(18,6)") / F.dayofmonth(last_day_of("member_month"))
+    return F.when(is_covered & (F.size(of_month) > 0), F.round(share, 6)).otherwise(F.lit(1))
 
 
 def _not_both(policy: Policy, is_both: Column, looks_at_whole_month: bool) -> Column | None:

@@ -17,7 +17,7 @@ def test_each_month_has_its_eligible_members_and_their_counted_dollars_in_total_
             """
             policy | member_id | member_month | performance_year | exposure | is_eligible
             p      | m1        | 2021-12-01   | 2021             | 1        | true
-            p      | m2        | 2021-12-01   | 2021             | 1        | true
+            p      | m2        | 2021-12-01   | 2021             | 0.5      | true
             p      | m3        | 2021-12-01   | 2021             | 1        | true
             p      | m1        | 2022-01-01   | 2022             | 1        | true
             p      | m2        | 2022-01-01   | 2022             | 1        | false
@@ -55,7 +55,7 @@ def test_each_month_has_its_eligible_members_and_their_counted_dollars_in_total_
         spark,
         """
         policy | network_id   | member_month | performance_year | members | member_months | paid_amount | counted_amount | pmpm
-        p      | A            | 2021-12-01   | 2021             | 2       | 2             | 30.00       | 33.00          | 16.5
+        p      | A            | 2021-12-01   | 2021             | 2       | 1.5           | 30.00       | 33.00          | 22.0
         p      | UNATTRIBUTED | 2021-12-01   | 2021             | 1       | 1             | 0.00        | 0.00           | 0.0
         p      | B            | 2022-01-01   | 2022             | 1       | 1             | 0.00        | 0.00           | 0.0
         """,

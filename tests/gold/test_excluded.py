@@ -25,7 +25,7 @@ def test_a_month_is_excluded_once_under_its_first_reason(spark):
         p      | 2021             | 1        | true        | []
         p      | 2021             | 1        | false       | NOT_ENROLLED;NOT_IN_PART_A_AND_B
         p      | 2021             | 1        | false       | NOT_IN_PART_A_AND_B;MEDICARE_SECONDARY
-        p      | 2021             | 1        | false       | NOT_IN_PART_A_AND_B
+        p      | 2021             | 0.25     | false       | NOT_IN_PART_A_AND_B
         p      | 2022             | 1        | false       | DECEASED
         q      | 2021             | 1        | false       | DECEASED
         """,
@@ -33,7 +33,7 @@ def test_a_month_is_excluded_once_under_its_first_reason(spark):
         """
         policy | performance_year | kind  | reason              | member_months | claim_lines | paid_amount
         p      | 2021             | month | NOT_ENROLLED        | 1             | -           | -
-        p      | 2021             | month | NOT_IN_PART_A_AND_B | 2             | -           | -
+        p      | 2021             | month | NOT_IN_PART_A_AND_B | 1.25          | -           | -
         """,
     )
 

@@ -1,6 +1,7 @@
 """Which months count, rule by rule, on people whose year is checked by hand (design section 3.1)."""
 
 from collections import defaultdict
+from decimal import Decimal
 
 import pytest
 
@@ -136,6 +137,38 @@ def test_published_cases_of_coverage_rules(months):
         "full_month A1234": 10,
         **{f"{rule} B2468": 12 for rule in RULES},
     }
+
+
+def test_a_prorated_month_weighs_its_share_of_covered_days(months):
+    """The same person: June 15 of 30 days, July none, August 22 of 31; and 17 of 31 days of January 2022. What is not
+    covered at all is excluded as a whole month; a part covered and excluded weighs its part."""
+    built = months(
+        """
+        member_id | span_start | span_end   | in_medicare_advantage
+        A1234     | 2022-01-01 | 2022-06-15 | false
+        A1234     | 2022-08-10 | 9999-12-31 | false
+        joined    | 2022-01-15 | 2022-01-31 | false
+        three     | 2022-02-01 | 2022-02-02 | false
+        three     | 2022-02-10 | 2022-02-10 | false
+        three     | 2022-02-25 | 2022-02-28 | false
+        managed   | 2022-03-01 | 2022-03-10 | false
+        managed   | 2022-03-11 | 2022-03-20 | true
+        """,
+        told="2022-01-01 | 2023-01-01",
+        years=(2022, 2023),
+        policies=[Policy("p", eligibility=Eligibility(coverage_rule="prorated", part_a_b="none"))],
+    )
+    weighs = {(row.member_id, f"{row.member_month:%Y-%m}"): str(row.exposure) for row in built}
+    counted = defaultdict(Decimal)
+    for row in built:
+        counted[row.member_id] += 0 if row.ineligible_reasons else row.exposure
+    assert round(counted["A1234"], 4) == Decimal("11.2097")
+    assert [weighs["A1234", month] for month in ("2022-05", "2022-06", "2022-07", "2022-08", "2023-01")] == [
+        "1.000000", "0.500000", "1.000000", "0.709677", "1.000000",
+    ]  # fmt: skip
+    assert counted["joined"] == Decimal("0.548387")
+    assert (counted["three"], weighs["three", "2022-02"]) == (Decimal("0.250000"), "0.250000")
+    assert (counted["managed"], weighs["managed", "2022-03"]) == (0, "0.645161")
 
 
 def test_each_coverage_rule_on_both_sides_of_its_day(months):

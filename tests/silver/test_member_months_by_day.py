@@ -7,6 +7,7 @@ design section 3.1.
 import random
 from calendar import monthrange
 from datetime import date, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
 
@@ -96,11 +97,12 @@ def looked_at(calendar: dict[date, tuple], month: date, rule: str) -> dict | Non
     """What a month says of its person under a coverage rule; None where it is not covered."""
     all_days = [month + timedelta(days=at) for at in range(monthrange(month.year, month.month)[1])]
     covered = [day for day in all_days if day in calendar]
-    if rule == "full_month":
-        if len(covered) < len(all_days):
+    if rule in ("full_month", "prorated"):
+        if not covered or (rule == "full_month" and len(covered) < len(all_days)):
             return None
         told = [calendar[day] for day in covered]
         return {
+            "covered": len(covered),
             "both": all(t[0] and t[1] for t in told),
             "managed": any(t[2] for t in told),
             "secondary": any(t[3] for t in told),
@@ -153,7 +155,11 @@ def expected_rows(spans, died, named, policy: Policy) -> dict[tuple[str, date], 
                 if month > month_of_death:
                     reasons = ["DECEASED"]
                 statuses = now["first"] if now else (None,) * 8
-                rows[member, month] = (tuple(reasons), statuses[5], statuses[6])
+                exposure = Decimal(1)
+                if now and rule.coverage_rule == "prorated":
+                    exposure = Decimal(now["covered"]) / monthrange(month.year, month.month)[1]
+                exposure = exposure.quantize(Decimal("0.000001"), ROUND_HALF_UP)
+                rows[member, month] = (tuple(reasons), statuses[5], statuses[6], exposure)
     return rows
 
 
@@ -168,7 +174,9 @@ def policies_of(coverage_rule: str) -> list[Policy]:
     return [Policy(name, eligibility=Eligibility(coverage_rule, **more)) for name, more in settings.items()]
 
 
-@pytest.mark.parametrize("coverage_rule", ["first_of_month", "any_day", "mid_month", "last_day", "full_month"])
+@pytest.mark.parametrize(
+    "coverage_rule", ["first_of_month", "any_day", "mid_month", "last_day", "full_month", "prorated"]
+)
 def test_every_month_of_every_generated_person_has_exactly_the_reasons_that_its_days_give(spark, coverage_rule):
     draw = random.Random(7)
     spans, died, named = people_spans(draw), deaths(draw), named_by_claims(draw)
@@ -181,11 +189,17 @@ def test_every_month_of_every_generated_person_has_exactly_the_reasons_that_its_
         frame(spark, TOLD_MONTHS, f"first_month | last_month\n{FIRST_TOLD} | {LAST_TOLD}"),
         policies=policies,
         performance_years=YEARS,
-    ).select("policy", "member_id", "member_month", "ineligible_reasons", "medicare_status_code", "dual_status_code")
+    ).select(
+        "policy",
+        "member_id",
+        "member_month",
+        "ineligible_reasons",
+        "medicare_status_code",
+        "dual_status_code",
+        "exposure",
+    )
     rows = built.collect()
-    found = {
-        (policy, member, month): (tuple(reasons), status, dual) for policy, member, month, reasons, status, dual in rows
-    }
+    found = {(policy, member, month): (tuple(reasons), *more) for policy, member, month, reasons, *more in rows}
     assert len(found) == len(rows)
     expected = {
         (policy.label, *key): value
@@ -196,7 +210,7 @@ def test_every_month_of_every_generated_person_has_exactly_the_reasons_that_its_
     first = sorted(differing)[:1]
     assert not differing, f"{len(differing)} of {len(expected)}: {[(k, found.get(k), expected.get(k)) for k in first]}"
     # the sample shows every rule at work
-    told = {reason for reasons, _, _ in expected.values() for reason in reasons}
+    told = {reason for reasons, *_ in expected.values() for reason in reasons}
     assert told == {
         "DECEASED",
         "NOT_ENROLLED",

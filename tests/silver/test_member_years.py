@@ -33,7 +33,7 @@ def test_eligible_months_add_up_by_enrollment_type_with_the_counted_dollars_in_t
         """
         policy | member_id | performance_year | enrollment_type | exposure | is_eligible
         p      | m1        | 2021             | AGED_DUAL       | 1        | true
-        p      | m1        | 2021             | AGED_DUAL       | 1        | true
+        p      | m1        | 2021             | AGED_DUAL       | 0.709677 | true
         p      | m1        | 2021             | ESRD            | 1        | true
         p      | m1        | 2021             | ESRD            | 1        | false
         p      | healthy   | 2021             | ESRD            | 1        | true
@@ -52,7 +52,7 @@ def test_eligible_months_add_up_by_enrollment_type_with_the_counted_dollars_in_t
         """,
         """
         policy | performance_year | member_id | enrollment_type | member_months | paid_amount | counted_amount | in_network_paid_amount
-        p      | 2021             | m1        | AGED_DUAL       | 2             | 30.00       | 33.00          | 7.00
+        p      | 2021             | m1        | AGED_DUAL       | 1.709677      | 30.00       | 33.00          | 7.00
         p      | 2021             | m1        | ESRD            | 1             | 40.00       | 44.00          | 0.00
         p      | 2021             | healthy   | ESRD            | 1             | 0.00        | 0.00           | 0.00
         """,
