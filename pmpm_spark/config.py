@@ -36,7 +36,7 @@ class AttributionColumns:
 class Source:
     """What is read: the claims and enrollment of one delivered format, and the lists beside it."""
 
-    kind: str = field(metadata=one_of("rif", "cclf"))
+    kind: str = field(metadata=one_of("rif", "cclf", "synpuf"))
     path: str = field()
     network_roster: str | None = None
     providers: str | None = None

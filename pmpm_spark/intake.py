@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 
 from pmpm_spark.model.claim_lines import LINE_COLUMNS
 from pmpm_spark.model.coverage_records import COVERAGE_RECORDS
-from pmpm_spark.model.intake import OUTCOMES
+from pmpm_spark.model.intake import LINE, OUTCOMES
 from pmpm_spark.model.members import MEMBERS
 from pmpm_spark.table import MONEY
 
@@ -146,8 +146,21 @@ def coverage_records(enrollment_rows: DataFrame) -> DataFrame:
 
 
 def claim_lines(claim_rows: DataFrame) -> DataFrame:
-    """The accepted rows that are lines; a header of a claim with lines is none."""
-    return accepted(claim_rows).where("line_number IS NOT NULL").select(*[c.name for c in LINE_COLUMNS])
+    """The lines of the accepted rows; a header of a claim with lines holds none."""
+    rows = accepted(claim_rows).where("line_number IS NOT NULL")
+    itself = F.array(F.lit(None).cast(LINE))
+    lines = F.when(F.size("lines") > 0, F.col("lines")).otherwise(itself)
+    of_row = rows.select(*[c.name for c in LINE_COLUMNS], F.posexplode(lines).alias("place", "line"))
+    line, is_first = F.col("line"), F.col("place") == 0
+    told = {name: F.coalesce(line[name], F.col(name)) for name in LINE.names}
+    amounts = {
+        c.name: F.when(is_first, F.col(c.name)).otherwise(F.when(F.col(c.name).isNotNull(), F.lit(0).cast(MONEY)))
+        for c in LINE_COLUMNS
+        if c.type == MONEY
+    }
+    own = {name: F.coalesce(line[name], value) for name, value in amounts.items() if name in told}
+    values = {**told, **amounts, **own}
+    return of_row.select(*[values.get(c.name, F.col(c.name)).alias(c.name) for c in LINE_COLUMNS])
 
 
 def claim_diagnoses(claim_rows: DataFrame) -> DataFrame:

@@ -9,7 +9,7 @@ from pyspark.sql import types as T
 from pmpm_spark.model.claim_lines import LINE_COLUMNS
 from pmpm_spark.model.coverage_records import STATUSES
 from pmpm_spark.model.members import MEMBERS
-from pmpm_spark.table import TEXTS, Column, Table, column, count, day, money, text, year
+from pmpm_spark.table import MONEY, TEXTS, Column, Table, column, count, day, money, text, year
 
 OUTCOMES = ("accepted", "rejected", "duplicate", "superseded")
 UNMATCHED_CANCEL = "a cancel of nothing that was delivered"
@@ -45,6 +45,22 @@ CODED = T.ArrayType(
 )
 """Diagnoses or procedures of a claim; `on` is the day of a procedure."""
 
+LINE = T.StructType(
+    [
+        T.StructField("line_number", T.IntegerType()),
+        T.StructField("hcpcs", T.StringType()),
+        T.StructField("rendering_npi", T.StringType()),
+        T.StructField("billing_tin", T.StringType()),
+        T.StructField("paid_amount", MONEY),
+        T.StructField("allowed_amount", MONEY),
+        T.StructField("patient_paid_amount", MONEY),
+        T.StructField("is_denied", T.BooleanType()),
+    ]
+)
+LINES = T.ArrayType(LINE)
+"""Lines that stand in one row. What is null is the row's own, and so are all its other facts; the row's own amounts
+stand on the first of its lines."""
+
 CLAIM_ROWS = Table(
     name="intake.claim_rows",
     grain="one row per bronze row of a claim file",
@@ -53,6 +69,7 @@ CLAIM_ROWS = Table(
         *LINE_COLUMNS,
         column("diagnoses", CODED, "diagnoses of the claim, on its first readable line"),
         column("procedures", CODED, "procedures of the claim, on its first readable line"),
+        column("lines", LINES, "lines of the row, where a row holds several; null where the row is one"),
         *PROVENANCE,
         *FATE,
         money(

@@ -252,7 +252,7 @@ def _judged(months: DataFrame, policy: Policy) -> DataFrame:
 
 
 def _end_months() -> Column:
-    """The first and the last month of a span, each with how many of its days the span covers; one where they are one."""
+    """The first and the last month of a span, each with how many of its days are covered; one where they are one."""
     start, end = F.col("span_start"), F.col("span_end")
     first, last = month_number(start), month_number(end)
 

@@ -25,6 +25,7 @@ _RIF_DATE = "^[0-9]{2}-[A-Za-z]{3}-[0-9]{4}$"
 _WHOLE = "^[+-]?[0-9]+$"
 _DECIMAL = "^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)$"
 _ISO_DATE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+_COMPACT_DATE = "^[0-9]{8}$"
 
 
 def _number(cell: Column, pattern: str, kind: T.DataType) -> Column:
@@ -34,6 +35,12 @@ def _number(cell: Column, pattern: str, kind: T.DataType) -> Column:
 
 def iso_date(cell: Column) -> Column:
     return F.when(cell.rlike(_ISO_DATE), cell.try_cast(T.DateType()))
+
+
+def compact_date(cell: Column) -> Column:
+    """`20140708`; null where it is no such day."""
+    iso = F.concat_ws("-", F.substring(cell, 1, 4), F.substring(cell, 5, 2), F.substring(cell, 7, 2))
+    return F.when(cell.rlike(_COMPACT_DATE), iso.try_cast(T.DateType()))
 
 
 def rif_date(cell: Column) -> Column:
@@ -91,6 +98,9 @@ class TypedRow:
 
     def iso_day(self, name: str) -> Column:
         return self._as(name, "a date", iso_date)
+
+    def compact_day(self, name: str) -> Column:
+        return self._as(name, "a date", compact_date)
 
     def service_days(self, service_from: Column, service_thru: Column, thru_name: str) -> dict[str, Column]:
         """First and last day of service; the last must be told and not before the first."""

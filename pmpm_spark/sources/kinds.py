@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from pmpm_spark.sources import cclf, rif
+from pmpm_spark.sources import cclf, rif, synpuf
 from pmpm_spark.sources.bronze import BronzeLoad
 from pmpm_spark.stage import Stage
 from pmpm_spark.table import Table
@@ -27,9 +28,19 @@ class SourceKind:
     stages: tuple[Stage, ...]
     loads: Loads
     unpaid: tuple[str, ...] = ()
+    notices: Callable[[Any], list[str]] = lambda _: []
+    """Takes the store after a run; what its reader should know."""
 
 
 SOURCE_KINDS = {
     "rif": SourceKind(rif.BRONZE_TABLES, rif.ROWS, rif.STAGES, rif.new_loads),
     "cclf": SourceKind(cclf.BRONZE_TABLES, cclf.ROWS, cclf.STAGES, cclf.bronze_loads, unpaid=("pharmacy",)),
+    "synpuf": SourceKind(
+        synpuf.BRONZE_TABLES,
+        synpuf.ROWS,
+        synpuf.STAGES,
+        synpuf.bronze_loads,
+        unpaid=("pharmacy",),
+        notices=synpuf.notices,
+    ),
 }

@@ -19,17 +19,16 @@ from pmpm_spark.errors import InputError
 from pmpm_spark.intake import accepted, latest_row_fates, with_current_ids
 from pmpm_spark.model import MEMBER_ATTRIBUTION, NETWORK_ROSTER, PROVIDERS, RISK_SCORES
 from pmpm_spark.months import month_bits, month_number
-from pmpm_spark.sources.bronze import BronzeLoad, add_provenance
+from pmpm_spark.sources.bronze import BronzeLoad
 from pmpm_spark.sources.cells import TypedRow
-from pmpm_spark.sources.files import LINE_COLUMNS, SourceFile, numbered_lines, scan
+from pmpm_spark.sources.comma import comma_rows
+from pmpm_spark.sources.files import LINE_COLUMNS, SourceFile, scan
 from pmpm_spark.stage import Stage
 from pmpm_spark.table import SCORE, Table, small_frame, text
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-_CELL = r',("(?:[^"]|"")*"|[^,"]*)'
-"""A comma and a cell: in quotes, where a quote stands twice, or without any."""
 ALWAYS = "1900-01-01"
 OPEN_ENDED = "9999-12-31"
 NETWORK_TYPES = ("MSSP", "REACH", "OTHER")
@@ -262,40 +261,8 @@ def list_load(
     """The bronze rows of one list; no row where the configuration names no file."""
     table = the_list.bronze
     told = {our: name[1:] for our, name in (theirs or {}).items() if name.startswith(CONSTANT)}
-    frames = [_bronze_rows(spark, the_list, file, batch_id, ingested_at, told) for file in files]
+    frames = [comma_rows(spark, (file,), the_list.columns, batch_id, ingested_at, told) for file in files]
     frame = small_frame(spark, [], table.schema)
     for part in frames:
         frame = frame.unionByName(part)
     return BronzeLoad(table, frame, files)
-
-
-def _bronze_rows(
-    spark: SparkSession,
-    the_list: List,
-    file: SourceFile,
-    batch_id: str,
-    ingested_at: datetime,
-    told: Mapping[str, str],
-) -> DataFrame:
-    # a comma before every cell makes each match one; what no match takes is a quote out of its place
-    line = F.concat(F.lit(","), "value")
-    is_whole = (F.regexp_replace(line, _CELL, "") == "") & (F.size("cells") == len(file.heading))
-    parsed = (
-        numbered_lines(spark, (file,))
-        .withColumn("cells", F.regexp_extract_all(line, F.lit(_CELL), F.lit(1)))
-        .withColumn("cells", F.when(is_whole, F.col("cells")))
-    )
-    places = {name: at for at, name in enumerate(file.heading)}
-
-    def cell(name: str) -> Column:
-        if name in places:
-            return _unquoted(F.element_at("cells", places[name] + 1))
-        return F.lit(told.get(name)).cast("string")
-
-    delivered = [cell(name).alias(name) for name in the_list.columns]
-    return add_provenance(parsed, delivered, F.col("cells").isNull(), batch_id, ingested_at)
-
-
-def _unquoted(cell: Column) -> Column:
-    inner = F.regexp_replace(cell.substr(F.lit(2), F.length(cell) - 2), '""', '"')
-    return F.when(cell.startswith('"'), inner).otherwise(cell)

@@ -16,7 +16,7 @@ from pyspark.sql import types as T
 
 from pmpm_spark.intake import with_current_ids
 from pmpm_spark.model.claim_lines import LINE_COLUMNS
-from pmpm_spark.model.intake import CLAIM_ROWS, UNMATCHED_LINE
+from pmpm_spark.model.intake import CLAIM_ROWS, LINES, UNMATCHED_LINE
 from pmpm_spark.sources.cclf.cells import day, record, typed
 from pmpm_spark.sources.cclf.codes import claim_codes, listed_diagnoses, with_principal
 from pmpm_spark.sources.cclf.fates import latest_record_fates, rejected_too
@@ -51,6 +51,7 @@ PART_D_KEY = (
 )
 NPI_QUALIFIER = "01"
 _CODES = ("diagnoses", "procedures")
+_NAMES = tuple(name for name in CLAIM_ROWS.column_names if name != "lines")
 _TYPES: dict[str, T.DataType] = {
     **{c.name: c.type for c in LINE_COLUMNS},
     "principal_diagnosis": T.StringType(),
@@ -88,7 +89,8 @@ def claim_rows(
         _lines("cclf6", dme, member_id_changes),
         _drugs(part_d, member_id_changes),
     ]
-    return of_all[0].unionByName(of_all[1]).unionByName(of_all[2]).unionByName(of_all[3])
+    every = of_all[0].unionByName(of_all[1]).unionByName(of_all[2]).unionByName(of_all[3])
+    return every.withColumn("lines", F.lit(None).cast(LINES))  # each row is one line
 
 
 def _headers(bronze: DataFrame, member_id_changes: DataFrame) -> DataFrame:
@@ -188,7 +190,7 @@ def _institutional(headers: DataFrame, centers: DataFrame, code_rows: DataFrame)
             "diagnoses": F.when(F.col("carries"), diagnoses),
             "procedures": F.when(F.col("carries"), F.col("procedures")),
         }
-    ).select(*CLAIM_ROWS.column_names)
+    ).select(*_NAMES)
 
 
 def _lines(kind: str, bronze: DataFrame, member_id_changes: DataFrame) -> DataFrame:
@@ -217,7 +219,7 @@ def _lines(kind: str, bronze: DataFrame, member_id_changes: DataFrame) -> DataFr
     }
     current = with_current_ids(typed(row, kind, bronze, values), member_id_changes)
     grouped = current.withColumn("claim_group", _group(kind[-1], "control", "member_id", "line_number"))
-    return with_cancelled(latest_record_fates(grouped, ("claim_id", "line_number"))).select(*CLAIM_ROWS.column_names)
+    return with_cancelled(latest_record_fates(grouped, ("claim_id", "line_number"))).select(*_NAMES)
 
 
 def _physician(row: TypedRow) -> dict[str, Column]:
@@ -263,7 +265,7 @@ def _drugs(bronze: DataFrame, member_id_changes: DataFrame) -> DataFrame:
         "told_amount": patient_paid,
     }
     current = with_current_ids(typed(row, "cclf7", bronze, values), member_id_changes)
-    return with_replaced(latest_record_fates(current, ("claim_id",))).select(*CLAIM_ROWS.column_names)
+    return with_replaced(latest_record_fates(current, ("claim_id",))).select(*_NAMES)
 
 
 def _with_first_diagnoses(lines: DataFrame) -> DataFrame:

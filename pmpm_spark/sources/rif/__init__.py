@@ -8,8 +8,11 @@ from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pyspark.sql import functions as F
+
 from pmpm_spark.intake import claim_fates, latest_row_fates
 from pmpm_spark.model import CLAIM_ROWS, ENROLLMENT_ROWS
+from pmpm_spark.model.intake import LINES
 from pmpm_spark.sources.bronze import BronzeLoad, KnownFile
 from pmpm_spark.sources.rif.bronze import bronze_loads
 from pmpm_spark.sources.rif.claims import claim_rows, with_codes
@@ -41,7 +44,8 @@ def new_loads(
 def all_claim_rows(*bronze: DataFrame) -> DataFrame:
     """The claim rows of every kind, each with its fate."""
     typed = [claim_rows(kind, frame) for kind, frame in zip(CLAIM_KINDS, bronze, strict=True)]
-    return with_codes(claim_fates(reduce(lambda left, right: left.unionByName(right), typed)))
+    settled = claim_fates(reduce(lambda left, right: left.unionByName(right), typed))
+    return with_codes(settled).withColumn("lines", F.lit(None).cast(LINES))  # each row is one line
 
 
 def all_enrollment_rows(beneficiary: DataFrame, *, part_c: str) -> DataFrame:

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from pmpm_spark.errors import InputError
 from pmpm_spark.sources.bronze import BronzeLoad, add_provenance
 from pmpm_spark.sources.files import SourceFile, numbered_lines, scan
+from pmpm_spark.sources.headings import some
 from pmpm_spark.sources.rif.layout import BRONZE, CLAIM_KINDS, check_heading, columns_of, kind_of
 
 if TYPE_CHECKING:
@@ -63,18 +64,14 @@ def bronze_loads(
     if absent:
         notices.append(f"there is no {', no '.join(absent)} file: these cost nothing")
     if others:
-        notices.append(f"no RIF files, and not read as such: {_some(others)}")
+        notices.append(f"no RIF files, and not read as such: {some(others)}")
     if before:
-        notices.append(f"loaded before, nothing new: {_some(before)}")
+        notices.append(f"loaded before, nothing new: {some(before)}")
     loads = [
         BronzeLoad(BRONZE[kind], _bronze_rows(spark, kind, heading, group, batch_id, ingested_at), tuple(group))
         for (kind, heading), group in sorted(groups.items())
     ]
     return loads, notices
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")
 
 
 def _bronze_rows(

@@ -17,6 +17,7 @@ from pmpm_spark.intake import RECORDED_UNKNOWN
 from pmpm_spark.model.coverage_records import STATUS_NAMES
 from pmpm_spark.model.intake import COVERED_RUN
 from pmpm_spark.sources.cells import TypedRow
+from pmpm_spark.sources.monthly import runs_of_months
 from pmpm_spark.sources.rif.layout import BRONZE
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def enrollment_rows(beneficiary: DataFrame, *, part_c: str) -> DataFrame:
         "_line_hash",
         "reject_reasons",
         "rejected_row",
-        F.when(is_good, _runs(F.col("months"), typed["reference_year"])).cast(COVERED_RUN).alias("coverage"),
+        F.when(is_good, runs_of_months(F.col("months"), typed["reference_year"])).cast(COVERED_RUN).alias("coverage"),
     )
 
 
@@ -90,24 +91,3 @@ def _month(row: TypedRow, number: int, part_c: str) -> Column:
     }
     enrolled = buyin.isNotNull() & (buyin != "0")
     return F.when(enrolled, F.struct(*[statuses[name].alias(name) for name in STATUS_NAMES]))
-
-
-def _runs(months: Column, year: Column) -> Column:
-    """The runs of consecutive months with equal statuses as dated spans; months not enrolled are in none."""
-    places = F.array(*[F.lit(i) for i in range(12)])
-    opens = F.filter(
-        places,
-        lambda i: F.get(months, i).isNotNull() & ((i == 0) | ~F.get(months, i - 1).eqNullSafe(F.get(months, i))),
-    )
-    closes = F.filter(
-        places,
-        lambda i: F.get(months, i).isNotNull() & ((i == 11) | ~F.get(months, i + 1).eqNullSafe(F.get(months, i))),
-    )
-    return F.transform(
-        opens,
-        lambda first, at: F.struct(
-            F.make_date(year, first + 1, F.lit(1)).alias("coverage_start"),
-            F.last_day(F.make_date(year, F.get(closes, at) + 1, F.lit(1))).alias("coverage_end"),
-            *[F.get(months, first)[name].alias(name) for name in STATUS_NAMES],
-        ),
-    )

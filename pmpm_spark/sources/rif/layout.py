@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from importlib.resources import files
 
-from pmpm_spark.errors import InputError
+from pmpm_spark.sources import headings
 from pmpm_spark.sources.files import LINE_COLUMNS
 from pmpm_spark.table import Table, text
 
@@ -77,13 +77,7 @@ def check_heading(kind: str, heading: tuple[str, ...], file_name: str) -> tuple[
     Raises:
         InputError: a column that the mapping needs is missing, or a column stands twice.
     """
-    twice = sorted({name for name in heading if heading.count(name) > 1})
-    if twice:
-        raise InputError(f"{file_name}: column {twice[0]} stands twice in the heading")
-    missing = [name for name in required_columns(kind) if name not in heading]
-    if missing:
-        raise InputError(f"{file_name}: looks like a {kind} file, but column {missing[0]} is missing")
-    return tuple(name for name in heading if name not in columns_of(kind))
+    return headings.check_heading(kind, heading, file_name, columns_of(kind), required_columns(kind))
 
 
 def bronze_table(kind: str) -> Table:
