@@ -104,7 +104,7 @@ def check_allowed_amounts(store: Store, config: RunConfig) -> None:
 def run_notices(store: Store, config: RunConfig) -> list[str]:
     """What a careful analyst wants to know before believing the figures."""
     notices = [*_told(store, config), *_intake(store), *_rosters(store), *_enrollment(store, config)]
-    of_source = SOURCE_KINDS[config.source.kind].notices(store)
+    of_source = SOURCE_KINDS[config.source.kind].notices(store.read)
     return [*notices, *of_source, *_scores(store, config), *_code_sets(config)]
 
 

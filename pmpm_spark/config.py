@@ -15,6 +15,10 @@ from pmpm_spark.errors import ConfigError
 from pmpm_spark.policy import Policy, one_of, policy_from
 from pmpm_spark.settings import read_settings
 
+CSV, PARQUET, DELTA, CATALOG = FORMATS = ("csv", "parquet", "delta", "catalog")
+"""How the tables of a source may be delivered."""
+TABULAR = ("common",)
+"""The kinds of source that may be delivered in each of them."""
 IDENTIFIER = re.compile(r"[A-Za-z0-9_\-]+")
 
 
@@ -36,8 +40,9 @@ class AttributionColumns:
 class Source:
     """What is read: the claims and enrollment of one delivered format, and the lists beside it."""
 
-    kind: str = field(metadata=one_of("rif", "cclf", "synpuf"))
+    kind: str = field(metadata=one_of("rif", "cclf", "synpuf", "common"))
     path: str = field()
+    format: str = field(default=CSV, metadata=one_of(*FORMATS))
     network_roster: str | None = None
     providers: str | None = None
     risk_scores: str | None = None
@@ -50,6 +55,8 @@ class Source:
     def __post_init__(self) -> None:
         if not self.path.strip():
             raise ConfigError("source.path is empty: name a folder or a file")
+        if self.format != CSV and self.kind not in TABULAR:
+            raise ConfigError(f"source.format is for source.kind {' and '.join(TABULAR)}; {self.kind} has one form")
         if not 0 <= self.max_reject_share <= 1:
             raise ConfigError("source.max_reject_share: a share from 0.0 to 1.0")
         if self.data_through is not None:

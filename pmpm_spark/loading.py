@@ -88,9 +88,9 @@ def _load(store: Store, source: Source, batch_id: str, ingested_at: datetime, sc
             f"the warehouse holds files of another source.kind than {source.kind}: choose another warehouse"
         )
 
-    loads, notices = kind.loads(spark, source.path, files_before, batch_id, ingested_at, scratch)
+    told = {"file_format": source.format} if kind.has_formats else {}
+    loads, notices = kind.loads(spark, source.path, files_before, batch_id, ingested_at, scratch, **told)
     loaded.notices += notices
-    changed_lists = []
     for the_list in LISTS:
         path, theirs = getattr(source, the_list.setting), source.columns_of(the_list.setting)
         files, notices = list_files(spark, the_list, path, theirs) if path is not None else ((), [])
@@ -98,29 +98,28 @@ def _load(store: Store, source: Source, batch_id: str, ingested_at: datetime, sc
         table = the_list.bronze
         now = {file.fingerprint for file in files}
         if table.name not in store.versions or now != {f for name, f in known if name == table.name}:
-            changed_lists.append(list_load(spark, the_list, files, batch_id, ingested_at, theirs))
+            loads.append(list_load(spark, the_list, files, batch_id, ingested_at, theirs))
 
     for table in kind.bronze:
         if table.name not in store.versions and not any(load.table is table for load in loads):
             store.publish(table, empty(spark, table))
-    work = [(load, True) for load in loads] + [(load, False) for load in changed_lists]
-    names = [load.table.name for load, _ in work]
+    names = [load.table.name for load in loads]
     tasks = {
         str(place): (
             [str(other) for other in range(place) if names[other] == load.table.name],  # one table, one writer
-            partial(_publish, store, load, append=append),
+            partial(_publish, store, load),
         )
-        for place, (load, append) in enumerate(work)
+        for place, load in enumerate(loads)
     }
     loaded.receipts += in_turn(tasks, store.at_once)
-    loaded.files += sum(len(load.files) for load in (*loads, *changed_lists))
-    if loads or changed_lists or SOURCE_FILES.name not in store.versions:
-        _keep_register(store, register, loads, changed_lists, batch_id, ingested_at, loaded)
+    loaded.files += sum(len(load.files) for load in loads)
+    if loads or SOURCE_FILES.name not in store.versions:
+        _keep_register(store, register, loads, batch_id, ingested_at, loaded)
     return loaded
 
 
-def _publish(store: Store, load: BronzeLoad, append: bool) -> Receipt:
-    receipt = store.publish(load.table, load.frame, append=append)
+def _publish(store: Store, load: BronzeLoad) -> Receipt:
+    receipt = store.publish(load.table, load.frame, append=not load.replaces)
     expected = sum(file.rows for file in load.files)
     if receipt.rows != expected:
         raise AuditError(f"{load.table.name}: {receipt.rows:,} rows arrived, the files hold {expected:,}")
@@ -132,15 +131,14 @@ def _keep_register(
     store: Store,
     register: Sequence[Row],
     loads: Sequence[BronzeLoad],
-    changed_lists: Sequence[BronzeLoad],
     batch_id: str,
     ingested_at: datetime,
     loaded: Loaded,
 ) -> None:
     """Write the register of files anew: what stays, and what came. One row a file."""
-    replaced = {load.table.name for load in changed_lists}
+    replaced = {load.table.name for load in loads if load.replaces}
     rows: list[tuple[Any, ...]] = [tuple(row) for row in register if row["_bronze_table"] not in replaced]
-    for load in (*loads, *changed_lists):
+    for load in loads:
         for file in load.files:
             told = (load.table.name, file.name, batch_id, file.fingerprint, file.rows, file.text_bytes, ingested_at)
             rows.append(told)

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BronzeLoad:
-    """New rows of one bronze table and the files that hold them."""
+    """New rows of one bronze table and the files that hold them; or, where it `replaces`, all that the table holds."""
 
     table: Table
     frame: DataFrame
     files: tuple[SourceFile, ...]
+    replaces: bool = False
 
 
 class KnownFile(NamedTuple):

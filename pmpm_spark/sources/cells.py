@@ -25,6 +25,7 @@ _RIF_DATE = "^[0-9]{2}-[A-Za-z]{3}-[0-9]{4}$"
 _WHOLE = "^[+-]?[0-9]+$"
 _DECIMAL = "^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)$"
 _ISO_DATE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+_TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
 _COMPACT_DATE = "^[0-9]{8}$"
 
 
@@ -85,7 +86,17 @@ class TypedRow:
 
     def amount(self, name: str) -> Column:
         """US dollars; nothing told is 0."""
-        return F.coalesce(self._as(name, "an amount", lambda c: _number(c, _DECIMAL, MONEY)), F.lit(0).cast(MONEY))
+        return F.coalesce(self.amount_told(name), F.lit(0).cast(MONEY))
+
+    def amount_told(self, name: str) -> Column:
+        """US dollars; null where nothing is told."""
+        return self._as(name, "an amount", lambda c: _number(c, _DECIMAL, MONEY))
+
+    def flag(self, name: str) -> Column:
+        """True or false in any usual spelling; null where nothing is told."""
+        cell = F.lower(self.told(name))
+        self.must(cell.isin(*_TRUE, *_FALSE), f"{name} is neither true nor false")
+        return cell.isin(*_TRUE)
 
     def whole(self, name: str) -> Column:
         return self._as(name, "a whole number", lambda c: _number(c, _WHOLE, T.IntegerType()))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pmpm_spark.sources import cclf, rif, synpuf
+from pmpm_spark.sources import cclf, common, rif, synpuf
 from pmpm_spark.sources.bronze import BronzeLoad
 from pmpm_spark.stage import Stage
 from pmpm_spark.table import Table
@@ -28,8 +28,10 @@ class SourceKind:
     stages: tuple[Stage, ...]
     loads: Loads
     unpaid: tuple[str, ...] = ()
+    has_formats: bool = False
+    """Whether `source.format` says how its tables are delivered; `loads` takes it then."""
     notices: Callable[[Any], list[str]] = lambda _: []
-    """Takes the store after a run; what its reader should know."""
+    """Takes how a table is read, after a run; what the reader of its figures should know."""
 
 
 SOURCE_KINDS = {
@@ -43,4 +45,5 @@ SOURCE_KINDS = {
         unpaid=("pharmacy",),
         notices=synpuf.notices,
     ),
+    "common": SourceKind(common.BRONZE_TABLES, common.ROWS, common.STAGES, common.bronze_loads, has_formats=True),
 }

@@ -265,4 +265,4 @@ def list_load(
     frame = small_frame(spark, [], table.schema)
     for part in frames:
         frame = frame.unionByName(part)
-    return BronzeLoad(table, frame, files)
+    return BronzeLoad(table, frame, files, replaces=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pmpm_spark.intake import accepted, latest_row_fates
@@ -11,11 +12,10 @@ from pmpm_spark.sources.synpuf.bronze import bronze_loads
 from pmpm_spark.sources.synpuf.claims import all_claim_rows
 from pmpm_spark.sources.synpuf.layout import BRONZE, CLAIM_KINDS
 from pmpm_spark.stage import Stage
+from pmpm_spark.table import Table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
-
-    from pmpm_spark.store import Store
 
 __all__ = ["BRONZE_TABLES", "ROWS", "STAGES", "bronze_loads", "notices"]
 
@@ -29,10 +29,10 @@ def all_enrollment_rows(beneficiary: DataFrame) -> DataFrame:
     return latest_row_fates(typed, ("member_id", "reference_year"))
 
 
-def notices(store: Store) -> list[str]:
+def notices(read: Callable[[Table], DataFrame]) -> list[str]:
     """What the yearly counts of months leave open."""
-    rows = store.read(ENROLLMENT_ROWS)
-    bounds = enrollment.month_bounds(store.read(BRONZE["beneficiary"]), accepted(rows)).orderBy("reference_year")
+    rows = read(ENROLLMENT_ROWS)
+    bounds = enrollment.month_bounds(read(BRONZE["beneficiary"]), accepted(rows)).orderBy("reference_year")
     return [
         f"{row['reference_year']}: {row['part_a']:,} months in Part A, {row['part_b']:,} in Part B, "
         f"{row['managed']:,} in Medicare Advantage; in both Parts outside it between {row['at_least']:,} and "

@@ -1,0 +1,109 @@
+"""Claim lines and the codes of their claims to the common model's rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from pyspark.sql import Column, Window
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from pmpm_spark.intake import latest_row_fates
+from pmpm_spark.model import CLAIM_CODE_ROWS, CLAIM_ROWS
+from pmpm_spark.model.claim_lines import CLAIM_TYPES, LINE_COLUMNS
+from pmpm_spark.model.intake import LINES
+from pmpm_spark.sources.births import not_before_birth
+from pmpm_spark.sources.cclf.codes import DIAGNOSIS, PROCEDURE, claim_codes
+from pmpm_spark.sources.cells import TypedRow
+from pmpm_spark.sources.common.layout import BRONZE, DEFAULTS
+from pmpm_spark.sources.tabular import BETWEEN
+from pmpm_spark.table import MONEY
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+_PROVENANCE = ("_source_file", "_source_row", "_batch_id", "_line_hash", "reject_reasons", "rejected_row")
+ADJUSTMENTS = ("original", "cancel", "replacement")
+
+
+def all_claim_rows(claim_lines: DataFrame, code_rows: DataFrame, enrollment_rows: DataFrame) -> DataFrame:
+    """The claim lines, each with its fate; a claim's codes stand on its first line that counts."""
+    judged = not_before_birth(_lines(claim_lines), enrollment_rows)
+    settled = latest_row_fates(judged, ("claim_id", "line_number", "claim_version"))
+    return with_claims_codes(settled, claim_codes(code_rows)).select(*CLAIM_ROWS.column_names)
+
+
+def with_claims_codes(rows: DataFrame, codes: DataFrame) -> DataFrame:
+    """Claim rows with the claim's diagnoses and procedures on its first accepted line."""
+    is_accepted = F.col("outcome") == "accepted"
+    of_claim = Window.partitionBy("claim_id", is_accepted).orderBy("line_number", "claim_version")
+    placed = rows.withColumn("is_first", is_accepted & (F.row_number().over(of_claim) == 1))
+    joined = placed.join(codes, "claim_id", how="left")
+    return joined.withColumns({n: F.when(F.col("is_first"), F.col(n)) for n in ("diagnoses", "procedures")})
+
+
+def _lines(bronze: DataFrame) -> DataFrame:
+    row = TypedRow()
+    values = {c.name: _cell(row, c.name, c.type) for c in LINE_COLUMNS}
+    for name in ("claim_id", "line_number", "member_id", "claim_type"):
+        row.required(name)
+    row.one_of("claim_type", CLAIM_TYPES)
+    row.one_of("adjustment", ADJUSTMENTS)
+    service_thru = values["service_thru"]
+    paid, claim_type = values["paid_amount"], values["claim_type"]
+    row.must(paid.isNotNull() | (claim_type == "pharmacy"), "paid_amount is missing")
+    values |= row.service_days(F.coalesce(values["service_from"], service_thru), service_thru, "service_thru")
+    values["claim_group"] = F.coalesce(values["claim_group"], values["claim_id"])
+    typed = row.over(bronze).select(
+        *[value.alias(name) for name, value in values.items()],
+        F.lit(None).cast(LINES).alias("lines"),
+        F.lit(BRONZE["claim_lines"].name).alias("_bronze_table"),
+        *_PROVENANCE,
+        "row_as_read",
+    )
+    return typed.withColumn("told_amount", F.coalesce("paid_amount", "patient_paid_amount"))
+
+
+def _cell(row: TypedRow, name: str, kind: T.DataType) -> Column:
+    if isinstance(kind, T.ArrayType):
+        told = F.split(row.told(name), BETWEEN)
+        return F.coalesce(told, F.array().cast(kind))
+    typers: dict[T.DataType, Callable[[str], Column]] = {
+        T.DateType(): row.iso_day,
+        MONEY: row.amount_told,
+        T.IntegerType(): row.whole,
+        T.BooleanType(): row.flag,
+    }
+    typed = typers.get(kind, row.told)(name)
+    default = DEFAULTS.get(f"claim_lines.{name}")
+    if default is None or name in ("service_from", "claim_group"):  # these stand for another column
+        return typed
+    return F.coalesce(typed, F.lit(default).cast(kind))
+
+
+def all_code_rows(claim_diagnoses: DataFrame, claim_procedures: DataFrame) -> DataFrame:
+    """Diagnoses and procedures, each with its fate: the row of a claim and position that was loaded last."""
+    both = ((DIAGNOSIS, "claim_diagnoses", claim_diagnoses), (PROCEDURE, "claim_procedures", claim_procedures))
+    parts = [_codes(code_kind, name, bronze) for code_kind, name, bronze in both]
+    return parts[0].unionByName(parts[1])
+
+
+def _codes(code_kind: str, table_name: str, bronze: DataFrame) -> DataFrame:
+    row = TypedRow()
+    row.required("position")
+    values = {
+        "claim_id": row.required("claim_id"),
+        "code_kind": F.lit(code_kind),
+        "listing": F.lit("D"),
+        "sequence": row.whole("position"),
+        "code": F.regexp_replace(row.required("code"), r"\.", ""),
+        "code_system": F.coalesce(row.told("code_system"), F.lit(DEFAULTS[f"{table_name}.code_system"])),
+        "on": row.iso_day("procedure_date") if code_kind == PROCEDURE else F.lit(None).cast("date"),
+    }
+    typed = row.over(bronze).select(
+        *[value.alias(name) for name, value in values.items()],
+        F.lit(BRONZE[table_name].name).alias("_bronze_table"),
+        *_PROVENANCE,
+    )
+    return latest_row_fates(typed, ("claim_id", "sequence")).select(*CLAIM_CODE_ROWS.column_names)

@@ -1,0 +1,252 @@
+"""Named tables as a source delivers them: comma-separated files, Parquet, Delta, or tables of a catalog, to bronze
+rows.
+
+Comma-separated files of a folder add up: a new file adds its rows. Of the other formats a table is what it is now:
+where its content has changed it replaces what was loaded of it before.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from pmpm_spark.config import CATALOG, CSV, PARQUET
+from pmpm_spark.delta_text import engine_condition, quoted
+from pmpm_spark.errors import InputError, is_engine_error
+from pmpm_spark.paths import is_local, plain
+from pmpm_spark.sources.bronze import BronzeLoad, KnownFile
+from pmpm_spark.sources.comma import comma_rows
+from pmpm_spark.sources.files import LINE_COLUMNS, SourceFile, scan
+from pmpm_spark.sources.headings import check_heading, some
+from pmpm_spark.table import Table, small_frame, text
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+BETWEEN = ";"
+"""Between the elements of a list, where it stands in one cell."""
+_UNTOLD = "\x00"
+
+
+@dataclass(frozen=True)
+class InputTable:
+    """One table of a source: its name, the columns that are read, those that must be there, and whether it must be."""
+
+    source: str
+    name: str
+    columns: tuple[str, ...]
+    required: tuple[str, ...]
+    is_needed: bool = False
+
+    @property
+    def bronze(self) -> Table:
+        return Table(
+            name=f"bronze.{self.source}_{self.name}",
+            grain=f"one row per row of {self.name}",
+            key=("_source_file", "_source_row", "_batch_id"),
+            columns=(*[text(name, "as delivered") for name in self.columns], *LINE_COLUMNS),
+            key_is_built_in=True,
+        )
+
+
+def table_loads(
+    spark: SparkSession,
+    path: str,
+    tables: Sequence[InputTable],
+    file_format: str,
+    known: Collection[KnownFile],
+    batch_id: str,
+    ingested_at: datetime,
+) -> tuple[list[BronzeLoad], list[str]]:
+    """What is new at the path, and notices in plain words.
+
+    Raises:
+        InputError: a table that must be there is missing, or a column of one.
+    """
+    load = _of_files if file_format == CSV else _of_tables
+    loads, notices, found = load(spark, path, tables, file_format, known, batch_id, ingested_at)
+    loaded_before = {file.table for file in known}
+    absent = [table for table in tables if table.name not in found and table.bronze.name not in loaded_before]
+    needed = [table.name for table in absent if table.is_needed]
+    if needed:
+        raise InputError(f"{path}: there is no {needed[0]} among the tables ({file_format})")
+    if absent:
+        notices.append(f"there is no {', no '.join(table.name for table in absent)}: what they would tell is not told")
+    return loads, notices
+
+
+Found = tuple[list[BronzeLoad], list[str], set[str]]
+
+
+def _of_files(
+    spark: SparkSession,
+    path: str,
+    tables: Sequence[InputTable],
+    file_format: str,
+    known: Collection[KnownFile],
+    batch_id: str,
+    ingested_at: datetime,
+) -> Found:
+    """Comma-separated files, each of the table that its name, or its folder's, begins with."""
+    notices: list[str] = []
+    groups: dict[tuple[str, tuple[str, ...]], list[SourceFile]] = {}
+    seen = {(file.table, file.fingerprint) for file in known}
+    found, others, before = set(), [], []
+    by_name = {table.name: table for table in tables}
+    for file in scan(spark, path):
+        table = by_name.get(_table_name(file.name, by_name))
+        if table is None:
+            others.append(file.name)
+            continue
+        notices += _check(table, file.heading, file.name)
+        found.add(table.name)
+        if (table.bronze.name, file.fingerprint) in seen:
+            before.append(file.name)
+            continue
+        seen.add((table.bronze.name, file.fingerprint))
+        groups.setdefault((table.name, file.heading), []).append(file)
+    if others:
+        notices.append(f"of no table of this source, and not read: {some(others)}")
+    if before:
+        notices.append(f"loaded before, nothing new: {some(before)}")
+    loads = []
+    for (name, _), group in sorted(groups.items()):
+        table = by_name[name]
+        loads.append(
+            BronzeLoad(table.bronze, comma_rows(spark, group, table.columns, batch_id, ingested_at), tuple(group))
+        )
+    return loads, notices, found
+
+
+def _table_name(file_name: str, names: Collection[str]) -> str:
+    first = file_name.split("/")[0].lower()
+    return next((n for n in sorted(names, key=len, reverse=True) if re.match(rf"{n}(?![a-z])", first)), "")
+
+
+def _check(table: InputTable, heading: Sequence[str], where: str) -> list[str]:
+    unknown = check_heading(table.name, heading, where, table.columns, table.required)
+    return [f"{where}: {len(unknown)} unknown columns passed over: {', '.join(unknown[:5])}"] if unknown else []
+
+
+def _of_tables(
+    spark: SparkSession,
+    path: str,
+    tables: Sequence[InputTable],
+    file_format: str,
+    known: Collection[KnownFile],
+    batch_id: str,
+    ingested_at: datetime,
+) -> Found:
+    loads, notices, found, before = [], [], set(), []
+    seen = {(file.table, file.fingerprint) for file in known}
+    for table in tables:
+        frame = _frame(spark, path, table.name, file_format)
+        if frame is None:
+            if any(file.table == table.bronze.name for file in known):  # it was there, and is no more
+                loads.append(BronzeLoad(table.bronze, small_frame(spark, [], table.bronze.schema), (), replaces=True))
+            continue
+        found.add(table.name)
+        notices += _check(table, frame.columns, table.name)
+        rows = _as_text(frame, table).withColumn("_line_hash", _hash_of(table))
+        file = _summary(rows, path, table, frame.columns)
+        if (table.bronze.name, file.fingerprint) in seen:
+            before.append(table.name)
+            continue
+        loads.append(BronzeLoad(table.bronze, _bronze_rows(rows, table, batch_id, ingested_at), (file,), replaces=True))
+    if before:
+        notices.append(f"loaded before, nothing new: {some(before)}")
+    return loads, notices, found
+
+
+def _frame(spark: SparkSession, path: str, name: str, file_format: str) -> DataFrame | None:
+    """The table as it is; None where there is none.
+
+    Raises:
+        InputError: it is there and cannot be read.
+    """
+    try:
+        if file_format == CATALOG:
+            full = ".".join(quoted(part) for part in (*path.split("."), name))
+            return spark.table(full) if spark.catalog.tableExists(full) else None
+        folder = str(Path(plain(path)).absolute()) if is_local(path) else path.rstrip("/")
+        for place in (f"{folder}/{name}", *([f"{folder}/{name}.parquet"] if file_format == PARQUET else [])):
+            if is_local(path) and not Path(place).exists():
+                continue
+            frame = spark.read.format(file_format).load(place)
+            frame.schema  # noqa: B018  (the engine looks now)
+            return frame
+    except Exception as error:
+        if not is_engine_error(error):
+            raise
+        condition = engine_condition(error)
+        if "NOT_FOUND" in condition and file_format != CATALOG:
+            return None
+        raise InputError(f"{path}: {name} cannot be read as {file_format} ({condition})") from None
+    return None
+
+
+def _as_text(frame: DataFrame, table: InputTable) -> DataFrame:
+    """The columns that are read, as text; those that are not there, null.
+
+    Raises:
+        InputError: a column holds something that is no plain value.
+    """
+    types = {field.name: field.dataType for field in frame.schema.fields}
+    return frame.select(*[_text(table.name, name, types.get(name)).alias(name) for name in table.columns])
+
+
+def _text(table_name: str, name: str, data_type: T.DataType | None) -> Column:
+    if data_type is None:
+        return F.lit(None).cast("string")
+    if isinstance(data_type, T.ArrayType) and not isinstance(data_type.elementType, T.ArrayType | T.StructType):
+        return F.concat_ws(BETWEEN, F.col(name).cast("array<string>"))
+    if isinstance(data_type, T.ArrayType | T.MapType | T.StructType | T.BinaryType):
+        raise InputError(f"{table_name}: column {name} is {data_type.simpleString()}; a plain value is wanted")
+    if isinstance(data_type, T.DoubleType | T.FloatType):  # else 1.0E7
+        return F.col(name).try_cast(T.DecimalType(28, 6)).cast("string")
+    if isinstance(data_type, T.TimestampType | T.TimestampNTZType):
+        midnight = F.date_format(name, "HH:mm:ss") == "00:00:00"
+        return F.when(midnight, F.to_date(name).cast("string")).otherwise(F.col(name).cast("string"))
+    return F.col(name).cast("string")
+
+
+def _whole_row(table: InputTable) -> Column:
+    return F.concat_ws("\x1f", *[F.coalesce(F.col(name), F.lit(_UNTOLD)) for name in table.columns])
+
+
+def _hash_of(table: InputTable) -> Column:
+    return F.xxhash64(_whole_row(table))
+
+
+def _summary(rows: DataFrame, path: str, table: InputTable, heading: Sequence[str]) -> SourceFile:
+    """What the table is known by, from one scan."""
+    told = rows.agg(
+        F.count(F.lit(1)).alias("rows"),
+        F.sum(F.octet_length(_whole_row(table))).alias("text_bytes"),
+        F.sum(F.col("_line_hash").cast(T.DecimalType(20, 0))).alias("hash"),
+    ).collect()[0]
+    digest = int(told["hash"] or 0) % 2**64
+    rows_read, text_bytes = int(told["rows"]), int(told["text_bytes"] or 0)
+    fingerprint = f"{rows_read}-{text_bytes}-{digest:016x}"
+    return SourceFile(f"{path}/{table.name}", table.name, tuple(heading), "", rows_read, text_bytes, fingerprint)
+
+
+def _bronze_rows(rows: DataFrame, table: InputTable, batch_id: str, ingested_at: datetime) -> DataFrame:
+    """A row of a table has no line: it is numbered as it was read."""
+    return rows.select(
+        *table.columns,
+        F.lit(table.name).alias("_source_file"),
+        (F.monotonically_increasing_id() + 1).cast(T.LongType()).alias("_source_row"),
+        F.lit(batch_id).alias("_batch_id"),
+        F.lit(ingested_at).cast(T.TimestampType()).alias("_ingested_at"),
+        "_line_hash",
+        F.lit(None).cast("string").alias("_unparsed"),
+    )

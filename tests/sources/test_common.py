@@ -1,0 +1,263 @@
+"""The common model as input: written as text, Parquet, Delta or a catalog's tables, it gives the same figures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from pmpm_spark.config import RunConfig, Source, Warehouse
+from pmpm_spark.errors import ConfigError, InputError
+from pmpm_spark.gold.network_pmpm import NETWORK_PMPM
+from pmpm_spark.model import (
+    CLAIM_DIAGNOSES,
+    CLAIM_PROCEDURES,
+    COVERAGE_RECORDS,
+    FINAL_CLAIM_LINES,
+    LOAD_AUDIT,
+    MEMBERS,
+    REJECTS,
+)
+from pmpm_spark.pipeline import run
+from pmpm_spark.policy import Eligibility, Policy
+from pmpm_spark.sources.births import BEFORE_BIRTH
+from pmpm_spark.warehouse import Published, published
+
+pytestmark = pytest.mark.delta
+
+COMMERCIAL = Policy(
+    "commercial", Eligibility(coverage_rule="prorated", part_a_b="none", exclude_medicare_secondary=False)
+)
+FILES = {
+    "members": """
+        member_id,birth_date,sex,death_date
+        007,1980-05-01,f,
+        8,1990-01-01,M,2021-06-30
+        """,
+    "coverage_records": """
+        payer,member_id,coverage_start,coverage_end,plan_id,shoe_size
+        ACME,007,2021-01-15,,"GOLD ""plus"", family",9
+        ACME,8,2021-01-01,2021-06-15,SILVER,9
+        ACME,nobody,2021-03-01,2021-03-31,,9
+        """,
+    "claim_lines": """
+        claim_id,line_number,claim_version,member_id,claim_type,service_from,service_thru,paid_amount,allowed_amount,hcpcs,modifiers,adjustment,claim_group,effective_on,cancels_claim_id,is_denied
+        C1,1,1,007,professional,,2021-02-03,100.10,120,99213,25;59,,,,,
+        C2,1,1,007,inpatient,2021-03-01,2021-03-05,5000,,,,original,G2,2021-04-01,,no
+        C3,1,1,007,inpatient,2021-03-01,2021-03-05,5000,,,,cancel,G2,2021-05-01,C2,no
+        C4,1,1,007,inpatient,2021-03-01,2021-03-05,4000,,,,replacement,G2,2021-05-01,,no
+        C5,1,1,8,pharmacy,,2021-04-01,,30,,,,,,,
+        C6,1,1,8,professional,,2021-05-01,70.00,,,,,,,,TRUE
+        C7,1,1,elsewhere,professional,,2021-05-01,9.00,,,,,,,,
+        """,
+    "claim_diagnoses": """
+        claim_id,position,code
+        C1,1,E11.9
+        C1,2,I10
+        """,
+    "claim_procedures": """
+        claim_id,position,code,procedure_date
+        C4,1,0DTJ4ZZ,2021-03-02
+        """,
+}  # fmt: skip
+
+
+def write(folder: Path, files: dict[str, str]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        lines = [line.strip() for line in text.strip().splitlines()]
+        (folder / f"{name}.csv").write_text("\n".join(lines) + "\n")
+
+
+def ran(spark: SparkSession, path: str, warehouse: Path, **source: Any) -> tuple[Published, tuple[str, ...]]:
+    told = Source("common", path, **{"max_reject_share": 1.0, "data_through": "2021-12-31", **source})
+    config = RunConfig(told, Warehouse(str(warehouse)), (2021,), (COMMERCIAL,))
+    notices = run(spark, config).notices
+    return published(spark, config), notices
+
+
+@pytest.fixture(scope="module")
+def by_hand(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tuple[Published, tuple[str, ...]]:
+    root = tmp_path_factory.mktemp("common")
+    write(root / "in", FILES)
+    return ran(spark, str(root / "in"), root / "warehouse")
+
+
+def test_members_and_their_coverage_are_taken_with_defaults_for_what_is_not_told(
+    by_hand: tuple[Published, Any],
+) -> None:
+    told = ("member_id", "birth_date", "sex", "death_date")
+    assert sorted(map(tuple, by_hand[0].read(MEMBERS).select(*told).collect())) == [
+        ("007", date(1980, 5, 1), "F", None),
+        ("8", date(1990, 1, 1), "M", date(2021, 6, 30)),
+        ("nobody", None, "U", None),
+    ]
+    names = ("member_id", "coverage_start", "coverage_end", "plan_id", "payer", "has_part_a")
+    assert sorted(map(tuple, by_hand[0].read(COVERAGE_RECORDS).select(*names).collect())) == [
+        ("007", date(2021, 1, 15), date(9999, 12, 31), 'GOLD "plus", family', "ACME", None),
+        ("8", date(2021, 1, 1), date(2021, 6, 15), "SILVER", "ACME", None),
+        ("nobody", date(2021, 3, 1), date(2021, 3, 31), "PLAN", "ACME", None),
+    ]
+
+
+def test_claims_are_netted_by_their_groups_and_carry_their_codes(by_hand: tuple[Published, Any]) -> None:
+    lines = by_hand[0].read(FINAL_CLAIM_LINES)
+    names = ("claim_id", "service_from", "modifiers", "is_denied", "adjustment")
+    rows = lines.select(*names, F.col("paid_amount").cast("string")).collect()
+    assert sorted(map(tuple, rows)) == [
+        ("C1", date(2021, 2, 3), ["25", "59"], False, "original", "100.10"),
+        ("C4", date(2021, 3, 1), [], False, "replacement", "4000.00"),
+        ("C5", date(2021, 4, 1), [], False, "original", None),
+        ("C6", date(2021, 5, 1), [], True, "original", "70.00"),
+        ("C7", date(2021, 5, 1), [], False, "original", "9.00"),
+    ]
+    diagnoses = by_hand[0].read(CLAIM_DIAGNOSES).select("claim_id", "position", "code", "code_system").collect()
+    assert sorted(map(tuple, diagnoses)) == [("C1", 1, "E119", "ICD-10-CM"), ("C1", 2, "I10", "ICD-10-CM")]
+    procedures = by_hand[0].read(CLAIM_PROCEDURES).select("claim_id", "code", "procedure_date").collect()
+    assert list(map(tuple, procedures)) == [("C4", "0DTJ4ZZ", date(2021, 3, 2))]
+
+
+def test_a_payer_without_parts_has_its_pmpm_over_prorated_months(by_hand: tuple[Published, Any]) -> None:
+    """007: 17 of 31 days of January and eleven months; 8: five months and 15 of 30 days; nobody: March."""
+    row = by_hand[0].read(NETWORK_PMPM).collect()[0]
+    assert (row["network_id"], row["members"]) == ("UNATTRIBUTED", 3)
+    assert row["member_months"] == Decimal("11.548387") + Decimal("5.5") + 1
+    assert row["paid_amount"] == Decimal("4100.10")
+
+
+def test_columns_that_nobody_knows_are_told_and_passed_over(by_hand: tuple[Published, tuple[str, ...]]) -> None:
+    assert "coverage_records.csv: 1 unknown columns passed over: shoe_size" in by_hand[1]
+
+
+@pytest.mark.parametrize("file_format", ["parquet", "delta"])
+def test_tables_of_another_form_give_the_same_and_are_what_they_are_now(
+    spark: SparkSession, tmp_path: Path, by_hand: tuple[Published, Any], file_format: str
+) -> None:
+    """Ids as numbers, amounts as doubles and modifiers as a list, as a table may have them."""
+    write(tmp_path / "csv", FILES)
+    for name in FILES:
+        frame = spark.read.option("header", "true").option("escape", '"').csv(str(tmp_path / "csv" / f"{name}.csv"))
+        typed = as_typed(frame)
+        typed.write.format(file_format).save(str(tmp_path / "in" / name))
+    warehouse, _ = ran(spark, str(tmp_path / "in"), tmp_path / "warehouse", format=file_format)
+    for table in (NETWORK_PMPM, FINAL_CLAIM_LINES, COVERAGE_RECORDS, CLAIM_DIAGNOSES, MEMBERS):
+        assert held(warehouse, table) == held(by_hand[0], table), table.name
+
+    again, notices = ran(spark, str(tmp_path / "in"), tmp_path / "warehouse", format=file_format)
+    assert any(notice.startswith("loaded before, nothing new: ") for notice in notices)
+    assert held(again, NETWORK_PMPM) == held(by_hand[0], NETWORK_PMPM)
+
+    lines = spark.read.format(file_format).load(str(tmp_path / "in" / "claim_lines")).where("claim_id <> 'C1'")
+    lines.write.format(file_format).save(str(tmp_path / "kept"))
+    remaining = spark.read.format(file_format).load(str(tmp_path / "kept"))
+    (tmp_path / "in" / "claim_lines").rename(tmp_path / "former")
+    remaining.write.format(file_format).save(str(tmp_path / "in" / "claim_lines"))
+    less, _ = ran(spark, str(tmp_path / "in"), tmp_path / "warehouse", format=file_format)
+    assert less.read(NETWORK_PMPM).collect()[0]["paid_amount"] == Decimal("4000.00")
+    assert sum(row["rows_read"] for row in less.read(LOAD_AUDIT).collect()) == 2 + 3 + 6 + 2 + 1
+
+
+def as_typed(frame: DataFrame) -> DataFrame:
+    kinds = {"paid_amount": "double", "allowed_amount": "double", "line_number": "bigint", "position": "int"}
+    kinds |= dict.fromkeys(("service_thru", "coverage_start", "birth_date"), "date")
+    typed = frame.withColumns({n: F.col(n).cast(kinds[n]) for n in frame.columns if n in kinds})
+    if "modifiers" in frame.columns:
+        typed = typed.withColumn("modifiers", F.split("modifiers", ";"))
+    return typed
+
+
+def held(warehouse: Published, table: Any) -> Counter[str]:
+    return Counter(repr(tuple(row)) for row in warehouse.read(table).collect())
+
+
+# --- what cannot be taken ---
+
+FAULTS = {
+    "a quote inside a quote": ("coverage_records", 'ACME,9,2021-01-01,,"GOLD "plus" x",1', "the number of fields is not"),
+    "a span that ends before it starts": (
+        "coverage_records", "ACME,9,2021-05-01,2021-04-30,G,1", "coverage_end is before coverage_start",
+    ),
+    "a date in another form": ("coverage_records", "ACME,9,05/01/2021,,G,1", "coverage_start is not a date"),
+    "a date in a third form": ("coverage_records", "ACME,9,20210501,,G,1", "coverage_start is not a date"),
+    "claims before birth": ("claim_lines", f"X,1,1,007,professional,,1979-12-31,1.00{',' * 8}", BEFORE_BIRTH),
+    "an amount with a currency sign": (
+        "claim_lines", f"X,1,1,007,professional,,2021-02-03,$5.00{',' * 8}", "paid_amount is not an amount",
+    ),
+    "no amount": ("claim_lines", f"X,1,1,007,professional,,2021-02-03,{',' * 8}", "paid_amount is missing"),
+    "a claim type of nobody": (
+        "claim_lines", f"X,1,1,007,vision,,2021-02-03,1.00{',' * 8}", "claim_type is not one of its codes",
+    ),
+    "neither true nor false": (
+        "claim_lines", f"X,1,1,007,professional,,2021-02-03,1.00{',' * 8}maybe", "is_denied is neither true nor false",
+    ),
+    "an id that nobody has": ("claim_diagnoses", ",1,I10", "claim_id is missing"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def faulty(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Published:
+    root = tmp_path_factory.mktemp("faulty")
+    files = {name: text.rstrip() + "\n" for name, text in FILES.items()}
+    for name, line, _ in FAULTS.values():
+        files[name] += f"{line}\n"
+    write(root / "in", files)
+    return ran(spark, str(root / "in"), root / "warehouse")[0]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_bad_row_is_rejected_with_its_reason(fault: str, faulty: Published) -> None:
+    name, _, reason = FAULTS[fault]
+    rows = faulty.read(REJECTS).where(f"_source_file = '{name}.csv'").collect()
+    of_line = {row["_source_row"]: row["reject_reasons"] for row in rows}
+    place = len(FILES[name].strip().splitlines()) + [f for f in FAULTS if FAULTS[f][0] == name].index(fault) + 1
+    assert any(told.startswith(reason) for told in of_line[place]), of_line
+
+
+def test_bad_rows_change_no_figure_and_none_is_lost(faulty: Published, by_hand: tuple[Published, Any]) -> None:
+    assert held(faulty, NETWORK_PMPM) == held(by_hand[0], NETWORK_PMPM)
+    counts = faulty.read(LOAD_AUDIT).groupBy().sum("rows_read", "accepted", "rejected").collect()[0]
+    assert tuple(counts) == (15 + len(FAULTS), 15, len(FAULTS))
+
+
+def test_ids_with_leading_zeros_stay_as_they_are_told(spark: SparkSession, tmp_path: Path) -> None:
+    text = "member_id,coverage_start\n007,2021-01-01\n7,2021-01-01\n"
+    write(tmp_path / "in", {"coverage_records": text})
+    warehouse, notices = ran(spark, str(tmp_path / "in"), tmp_path / "warehouse")
+    assert {row["member_id"] for row in warehouse.read(COVERAGE_RECORDS).collect()} == {"007", "7"}
+    absent = "there is no members, no claim_lines, no claim_diagnoses, no claim_procedures: what they would tell"
+    assert any(notice.startswith(absent) for notice in notices)
+
+
+def test_a_missing_table_or_column_is_named_before_anything_is_written(spark: SparkSession, tmp_path: Path) -> None:
+    write(tmp_path / "in", {"members": FILES["members"]})
+    with pytest.raises(InputError, match=r"there is no coverage_records among the tables \(csv\)"):
+        ran(spark, str(tmp_path / "in"), tmp_path / "warehouse")
+    write(tmp_path / "in", {"coverage_records": "member_id,plan_id\n7,G\n"})
+    with pytest.raises(InputError, match=r"coverage_records\.csv: .*column coverage_start is missing"):
+        ran(spark, str(tmp_path / "in"), tmp_path / "warehouse")
+    assert not (tmp_path / "warehouse" / "bronze").exists()
+
+
+def test_an_empty_optional_table_is_no_fault(spark: SparkSession, tmp_path: Path) -> None:
+    headings = {name: text.strip().splitlines()[0] + "\n" for name, text in FILES.items()}
+    write(tmp_path / "in", {**headings, "coverage_records": FILES["coverage_records"]})
+    warehouse, _ = ran(spark, str(tmp_path / "in"), tmp_path / "warehouse")
+    assert warehouse.read(COVERAGE_RECORDS).count() == 3
+
+
+def test_a_parquet_column_that_is_no_plain_value_is_named(spark: SparkSession, tmp_path: Path) -> None:
+    frame = spark.range(1).select(F.lit("7").alias("member_id"), F.struct(F.lit(1).alias("a")).alias("coverage_start"))
+    frame.write.parquet(str(tmp_path / "in" / "coverage_records"))
+    with pytest.raises(InputError, match="coverage_records: column coverage_start is struct<a:int>; a plain value"):
+        ran(spark, str(tmp_path / "in"), tmp_path / "warehouse", format="parquet")
+
+
+def test_a_format_is_for_the_sources_that_have_tables() -> None:
+    with pytest.raises(ConfigError, match=r"source\.format is for source\.kind common"):
+        Source("rif", "in", format="parquet")
