@@ -17,7 +17,7 @@ from pmpm_spark.settings import read_settings
 
 CSV, PARQUET, DELTA, CATALOG = FORMATS = ("csv", "parquet", "delta", "catalog")
 """How the tables of a source may be delivered."""
-TABULAR = ("common",)
+TABULAR = ("tuva", "common")
 """The kinds of source that may be delivered in each of them."""
 IDENTIFIER = re.compile(r"[A-Za-z0-9_\-]+")
 
@@ -40,7 +40,7 @@ class AttributionColumns:
 class Source:
     """What is read: the claims and enrollment of one delivered format, and the lists beside it."""
 
-    kind: str = field(metadata=one_of("rif", "cclf", "synpuf", "common"))
+    kind: str = field(metadata=one_of("rif", "cclf", "synpuf", "tuva", "common"))
     path: str = field()
     format: str = field(default=CSV, metadata=one_of(*FORMATS))
     network_roster: str | None = None

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pmpm_spark.sources import cclf, common, rif, synpuf
+from pmpm_spark.sources import cclf, common, rif, synpuf, tuva
 from pmpm_spark.sources.bronze import BronzeLoad
 from pmpm_spark.stage import Stage
 from pmpm_spark.table import Table
@@ -46,4 +46,5 @@ SOURCE_KINDS = {
         notices=synpuf.notices,
     ),
     "common": SourceKind(common.BRONZE_TABLES, common.ROWS, common.STAGES, common.bronze_loads, has_formats=True),
+    "tuva": SourceKind(tuva.BRONZE_TABLES, tuva.ROWS, tuva.STAGES, tuva.bronze_loads, has_formats=True),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pyspark.sql import Column, Window
+from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -16,6 +16,7 @@ from pmpm_spark.model.intake import LINES
 from pmpm_spark.sources.births import not_before_birth
 from pmpm_spark.sources.cclf.codes import DIAGNOSIS, PROCEDURE, claim_codes
 from pmpm_spark.sources.cells import TypedRow
+from pmpm_spark.sources.codes import codes_on_first_line
 from pmpm_spark.sources.common.layout import BRONZE, DEFAULTS
 from pmpm_spark.sources.tabular import BETWEEN
 from pmpm_spark.table import MONEY
@@ -31,16 +32,8 @@ def all_claim_rows(claim_lines: DataFrame, code_rows: DataFrame, enrollment_rows
     """The claim lines, each with its fate; a claim's codes stand on its first line that counts."""
     judged = not_before_birth(_lines(claim_lines), enrollment_rows)
     settled = latest_row_fates(judged, ("claim_id", "line_number", "claim_version"))
-    return with_claims_codes(settled, claim_codes(code_rows)).select(*CLAIM_ROWS.column_names)
-
-
-def with_claims_codes(rows: DataFrame, codes: DataFrame) -> DataFrame:
-    """Claim rows with the claim's diagnoses and procedures on its first accepted line."""
-    is_accepted = F.col("outcome") == "accepted"
-    of_claim = Window.partitionBy("claim_id", is_accepted).orderBy("line_number", "claim_version")
-    placed = rows.withColumn("is_first", is_accepted & (F.row_number().over(of_claim) == 1))
-    joined = placed.join(codes, "claim_id", how="left")
-    return joined.withColumns({n: F.when(F.col("is_first"), F.col(n)) for n in ("diagnoses", "procedures")})
+    coded = settled.join(claim_codes(code_rows), "claim_id", how="left")
+    return codes_on_first_line(coded).select(*CLAIM_ROWS.column_names)
 
 
 def _lines(bronze: DataFrame) -> DataFrame:

@@ -20,6 +20,7 @@ from pmpm_spark.model.claim_lines import LINE_COLUMNS
 from pmpm_spark.model.intake import CODED, LINE, LINES
 from pmpm_spark.sources.births import not_before_birth
 from pmpm_spark.sources.cells import TypedRow
+from pmpm_spark.sources.codes import listed_codes
 from pmpm_spark.sources.rif.claims import PAID_INDICATORS, PHARMACY_PREFIX
 from pmpm_spark.sources.synpuf.layout import BRONZE, CODE_SLOTS, PERSON, SLOTS
 from pmpm_spark.table import MONEY
@@ -67,8 +68,8 @@ def _institutional(kind: str, bronze: DataFrame) -> DataFrame:
         "patient_paid_amount": _sum([row.amount(name) for name in patient_paid]),
         "pass_through_amount": pass_through,
         "is_denied": F.lit(False),
-        "diagnoses": _coded([row.told(f"ICD9_DGNS_CD_{n}") for n in range(1, 11)], 1, "ICD-9-CM"),
-        "procedures": _coded([row.told(f"ICD9_PRCDR_CD_{n}") for n in range(1, 7)], 1, "ICD-9-PCS"),
+        "diagnoses": _coded(row, "ICD9_DGNS_CD", 10, "ICD-9-CM"),
+        "procedures": _coded(row, "ICD9_PRCDR_CD", 6, "ICD-9-PCS"),
         "lines": _codes_as_lines([row.told(f"HCPCS_CD_{n}") for n in range(1, CODE_SLOTS + 1)], segment),
         "amounts_are_claims": F.lit(True),
     }
@@ -105,7 +106,7 @@ def _carrier(bronze: DataFrame) -> DataFrame:
         **row.service_days(service_from, service_thru, "CLM_THRU_DT"),
         "paid_amount": _sum([row.amount(f"LINE_NCH_PMT_AMT_{n}") for n in range(1, SLOTS + 1)]),
         "is_denied": F.lit(False),
-        "diagnoses": _coded([row.told(f"ICD9_DGNS_CD_{n}") for n in range(1, 9)], 1, "ICD-9-CM"),
+        "diagnoses": _coded(row, "ICD9_DGNS_CD", 8, "ICD-9-CM"),
         "lines": lines,
         "amounts_are_claims": F.lit(False),
     }
@@ -184,21 +185,8 @@ def _sum(amounts: list[Column]) -> Column:
     return total
 
 
-def _coded(codes: list[Column], first: int, system: str) -> Column:
-    """Codes with their places; a place without a code is left out."""
-    told = [
-        F.when(
-            code.isNotNull(),
-            F.struct(
-                F.lit(place).alias("position"),
-                code.alias("code"),
-                F.lit(system).alias("code_system"),
-                F.lit(None).cast("date").alias("on"),
-            ),
-        )
-        for place, code in enumerate(codes, first)
-    ]
-    return F.array_compact(F.array(*told))
+def _coded(row: TypedRow, stem: str, last: int, system: str) -> Column:
+    return listed_codes([row.told(f"{stem}_{n}") for n in range(1, last + 1)], [], F.lit(system))
 
 
 def _codes_as_lines(codes: list[Column], segment: Column) -> Column:
