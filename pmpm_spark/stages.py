@@ -54,7 +54,7 @@ from pmpm_spark.silver.primary_care_services import PRIMARY_CARE_SERVICES, prima
 from pmpm_spark.silver.secondary_payer_months import SECONDARY_PAYER_MONTHS, secondary_payer_months
 from pmpm_spark.silver.told_months import TOLD_MONTHS, told_months
 from pmpm_spark.sources.kinds import SOURCE_KINDS
-from pmpm_spark.sources.lists import LISTS
+from pmpm_spark.sources.lists import LISTS, List, list_stages
 from pmpm_spark.stage import Stage, in_order
 from pmpm_spark.table import Table
 
@@ -71,16 +71,18 @@ def given_to(kind: str) -> tuple[Table, ...]:
     return (*SOURCE_KINDS[kind].bronze, *LIST_BRONZE, SOURCE_FILES, *REFERENCE_TABLES)
 
 
-def _with_list_rows(combine: Callable[..., DataFrame], changes: int) -> Callable[..., DataFrame]:
+def _with_list_rows(
+    combine: Callable[..., DataFrame], lists: tuple[List, ...], changes: int
+) -> Callable[..., DataFrame]:
     """Give a combining function the fates of the lists' rows, typed from their bronze tables.
 
     `changes` frames before those hold the ids that are in use no more.
     """
 
     def build(*frames: DataFrame) -> DataFrame:
-        at = len(frames) - len(LISTS)
+        at = len(frames) - len(lists)
         ids = frames[at - changes : at]
-        typed = [the_list.rows(bronze, *ids) for the_list, bronze in zip(LISTS, frames[at:], strict=True)]
+        typed = [the_list.rows(bronze, *ids) for the_list, bronze in zip(lists, frames[at:], strict=True)]
         return combine(*frames[: at - changes], *typed)
 
     return build
@@ -134,13 +136,14 @@ def stages_of(kind: str) -> tuple[Stage, ...]:
     source = SOURCE_KINDS[kind]
     has_changes = any(stage.output is MEMBER_ID_CHANGES for stage in source.stages)
     changes = (MEMBER_ID_CHANGES,) if has_changes else ()
-    with_lists = (*source.rows, *changes, *LIST_BRONZE)
+    lists = (*LISTS, *source.lists)
+    with_lists = (*source.rows, *changes, *[the_list.bronze for the_list in lists])
     return in_order(
         (
             *source.stages,
-            *[the_list.stage(*changes) for the_list in LISTS],
-            Stage(REJECTS, with_lists, _with_list_rows(intake.rejects, len(changes))),
-            Stage(LOAD_AUDIT, (SOURCE_FILES, *with_lists), _with_list_rows(intake.load_audit, len(changes))),
+            *list_stages(lists, *changes),
+            Stage(REJECTS, with_lists, _with_list_rows(intake.rejects, lists, len(changes))),
+            Stage(LOAD_AUDIT, (SOURCE_FILES, *with_lists), _with_list_rows(intake.load_audit, lists, len(changes))),
             *STAGES,
         ),
         given=given_to(kind),

@@ -24,6 +24,15 @@ CCLF_ON_EMBEDDED = (
 )
 PROVED_EQUAL = (
     *[
+        f"tests/sources/test_{source}.py::test_{word}"
+        for source, words in {
+            "synpuf": ("outpatient", "the_counts", "inpatient"),
+            "tuva": ("without", "a_missing", "a_type"),
+            "common": ("tables_of_another", "a_bad", "bad_rows", "ids_with", "an_empty", "a_missing"),
+        }.items()
+        for word in words
+    ],
+    *[
         f"tests/test_equality.py::test_the_whole_set[{policy}"
         for policy in (
             "plurality-full_window-from",
@@ -41,6 +50,7 @@ PROVED_EQUAL = (
     "tests/test_equality.py::test_the_comparison_sees",
     "tests/test_equality.py::test_names_of_physicians",
     "tests/test_notebook_example.py::test_the_whole_job",
+    "tests/test_one_truth.py",
 )
 ONLY_EMBEDDED = {
     "tests/test_embedded.py": "the embedded engine's own faults, and the ways around them",

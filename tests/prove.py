@@ -18,9 +18,10 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,6 +31,7 @@ from pmpm_spark.config import RunConfig, Source, Warehouse
 from pmpm_spark.policy import COVERAGE_RULES, Attribution, Cost, Eligibility, Policy, Risk
 from tests.conftest import SHARED
 from tests.processes import ROOT, environment
+from tests.sources import test_common, test_tuva
 
 ENGINES = ("spark", "embedded")
 LISTS = ("network_roster", "providers", "risk_scores", "member_attribution")
@@ -58,7 +60,8 @@ SETTINGS: dict[str, dict[str, tuple[Any, ...]]] = {
 
 @dataclass(frozen=True)
 class Case:
-    """One input and the policies that it is run under. `members` is 0 for files that are there already."""
+    """One input and the policies that it is run under. `members` is 0 for files that are there already, or that `write`
+    writes into a folder."""
 
     name: str
     years: tuple[int, ...]
@@ -68,6 +71,7 @@ class Case:
     files: str = ""
     lists: dict[str, str] = field(default_factory=dict)
     kind: str = "rif"
+    write: Callable[[Path], None] | None = None
 
 
 def cases() -> list[Case]:
@@ -85,6 +89,12 @@ def cases() -> list[Case]:
             roster = {"network_roster": str(cut / "network_roster.csv")}
             months = Policy("months", Eligibility(part_a_b="current_month", exclude_medicare_secondary=False))
             found.append(Case(name, (2022, 2023), (default, months), files=str(folder), lists=roster, kind="cclf"))
+    commercial = Policy("commercial", Eligibility(coverage_rule="prorated", part_a_b="none"))
+    sample = SHARED / "data" / "synpuf" / "sample_1"
+    if sample.is_dir():
+        found.append(Case("synpuf", (2008, 2009), (default, *drawn(4, 1)), files=str(sample), kind="synpuf"))
+    for kind, by_hand in (("common", test_common), ("tuva", test_tuva)):
+        found.append(Case(kind, (2021,), (commercial,), kind=kind, write=partial(by_hand.write, files=by_hand.FILES)))
     for number in range(GENERATED):
         years = ((2021,), (2020, 2021), (2022, 2023))[number % 3]
         policies = drawn(100 + number, 2)
@@ -141,6 +151,9 @@ def run_all(engine: str, chosen: Sequence[Case], out: Path) -> None:
             if not files.exists():
                 span = (min(case.years), max(case.years))
                 generate(spark, str(files), members=case.members, years=span, seed=case.seed)
+        if case.write is not None:
+            files = out / "input" / case.name
+            case.write(files)
         source = Source(case.kind, str(files), **lists, max_reject_share=1.0)
         run_one(spark, out / engine / case.name, source, case.years, case.policies)
 
@@ -231,7 +244,7 @@ def differences(name: str, warehouses: Sequence[Path]) -> tuple[int, int, list[s
         connection.register("e", other)
         for side, without, label in (("s", "e", warehouses[0]), ("e", "s", warehouses[1])):
             only = f"(SELECT {columns} FROM {side} EXCEPT ALL SELECT {columns} FROM {without})"
-            found = connection.sql(f"SELECT count(*) FROM {only}").fetchone()[0]
+            found = connection.execute(f"SELECT count(*) FROM {only}").fetchall()[0][0]
             if found:
                 faults.append(f"{name} {table}: {found} rows are only in {label}")
         connection.close()
@@ -241,12 +254,13 @@ def differences(name: str, warehouses: Sequence[Path]) -> tuple[int, int, list[s
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.prove", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--part", default="1/1", metavar="K/N", help="every N-th case from the K-th on")
+    parser.add_argument("--case", metavar="NAME", help="the case of this name alone")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "prove")
     parser.add_argument("--engine", choices=ENGINES, help="run the cases on one engine alone, and compare nothing")
     parser.add_argument("--step", type=int, choices=HAND_OVER, help="one process of the hand-over, and compare nothing")
     told = parser.parse_args(arguments)
     part, parts = map(int, told.part.split("/"))
-    chosen = cases()[part - 1 :: parts]
+    chosen = [case for case in cases()[part - 1 :: parts] if told.case in (None, case.name)]
     if told.engine:
         run_all(told.engine, chosen, told.out)
         return 0
@@ -256,9 +270,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     shutil.rmtree(told.out, ignore_errors=True)
     for engine in reversed(ENGINES):
         (told.out / engine).mkdir(parents=True)
-        _process("--engine", engine, "--part", told.part, "--out", str(told.out))
+        name = ["--case", told.case] if told.case else []
+        _process("--engine", engine, "--part", told.part, *name, "--out", str(told.out))
     compared = [(case.name, [told.out / engine / case.name for engine in ENGINES]) for case in chosen]
-    if part == 1:
+    if part == 1 and told.case in (None, "hand-over"):
         for step in HAND_OVER:
             _process("--step", str(step), "--out", str(told.out))
         compared.append(("hand-over", [told.out / "hand-over" / name for name in ("alone", "together")]))

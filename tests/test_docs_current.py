@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from pmpm_spark.cli.docs import DICTIONARY_FILE, LINEAGE_FILE, dictionary, lineage, stale_files, write_files
+from pmpm_spark.cli.docs import (
+    COMMON_MODEL_FILE,
+    DICTIONARY_FILE,
+    LINEAGE_FILE,
+    dictionary,
+    lineage,
+    stale_files,
+    write_files,
+)
 from pmpm_spark.sources.kinds import SOURCE_KINDS
 from pmpm_spark.stages import ALL_TABLES, stages_of
 
@@ -17,7 +25,7 @@ def test_the_data_dictionary_and_the_lineage_are_current() -> None:
     assert stale_files(DOCS) == [], "run `make docs`"
 
 
-@pytest.mark.parametrize("name", [DICTIONARY_FILE, LINEAGE_FILE])
+@pytest.mark.parametrize("name", [DICTIONARY_FILE, LINEAGE_FILE, COMMON_MODEL_FILE])
 def test_a_file_that_is_not_current_or_missing_is_found(tmp_path: Path, name: str) -> None:
     written = write_files(tmp_path)
     assert stale_files(tmp_path) == []

@@ -1,16 +1,28 @@
-"""The data dictionary and the lineage diagram, from contracts and stages."""
+"""The data dictionary, the lineage diagram and the page on the common model as input, from contracts and stages."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from pmpm_spark.errors import ConfigError
+from pmpm_spark.model import CLAIM_DIAGNOSES, CLAIM_LINES, CLAIM_PROCEDURES, COVERAGE_RECORDS, MEMBERS
+from pmpm_spark.sources.common.layout import DEFAULTS
+from pmpm_spark.sources.common.layout import TABLES as INPUT_TABLES
 from pmpm_spark.sources.kinds import SOURCE_KINDS
 from pmpm_spark.stages import ALL_TABLES, stages_of
 from pmpm_spark.table import Table
 
 DICTIONARY_FILE = "data-dictionary.md"
 LINEAGE_FILE = "lineage.md"
+COMMON_MODEL_FILE = "common-model.md"
+_COMMON_MODEL_HEAD = """# The common model as input
+
+Made from the contracts by `pmpm tables --write docs`. With `source.kind = "common"` a payer writes these tables itself,
+below `source.path`, as comma-separated files with a heading (`claim_lines.csv`, or a folder `claim_lines` of them), or
+with `source.format` as `"parquet"`, `"delta"` or `"catalog"` (`source.path` is then `catalog.schema`, or a schema).
+Columns may stand in any order; any that is not in bold may be left out, and so may a table that is not in bold. Dates
+are written 2021-07-31, amounts 1234.56, true and false as words, a list in one cell with `;` between its elements. A
+payer without Part A and B takes a policy with `part_a_b = "none"`."""
 WIDE = 60
 """Tables with more columns than this (bronze, as delivered) are described, not listed."""
 
@@ -69,12 +81,37 @@ def lineage() -> str:
     return "\n".join([*lines, "```", ""])
 
 
+def common_model() -> str:
+    """The tables that `source.kind = "common"` reads, column by column."""
+    meanings = {
+        f"{table.short_name}.{c.name}": (c.type, c.meaning)
+        for table in (MEMBERS, COVERAGE_RECORDS, CLAIM_LINES, CLAIM_DIAGNOSES, CLAIM_PROCEDURES)
+        for c in table.columns
+    }
+    lines = [_COMMON_MODEL_HEAD]
+    for table in INPUT_TABLES:
+        name = f"**{table.name}**" if table.is_needed else table.name
+        lines += [
+            "",
+            f"## {name}",
+            "",
+            "| column | type | meaning | where it is not told |",
+            "| --- | --- | --- | --- |",
+        ]
+        for column in table.columns:
+            kind, meaning = meanings[f"{table.name}.{column}"]
+            shown = f"**{column}**" if column in table.required else column
+            default = DEFAULTS.get(f"{table.name}.{column}", "a reject" if column in table.required else "null")
+            lines.append(f"| {shown} | {_type(kind.simpleString())} | {meaning} | {default} |")
+    return "\n".join(lines) + "\n"
+
+
 def _node(table: Table) -> str:
     return table.name.replace(".", "_")
 
 
 def _files() -> dict[str, str]:
-    return {DICTIONARY_FILE: dictionary(), LINEAGE_FILE: lineage()}
+    return {DICTIONARY_FILE: dictionary(), LINEAGE_FILE: lineage(), COMMON_MODEL_FILE: common_model()}
 
 
 def write_files(folder: Path) -> list[Path]:

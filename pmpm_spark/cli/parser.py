@@ -90,10 +90,11 @@ def parser() -> Parser:
     generate.add_argument("--seed", type=int, default=1)
     generate.add_argument(
         "--format",
-        choices=("rif", "cclf"),
+        choices=("rif", "cclf", "tuva", "common", "synpuf"),
         default="rif",
         dest="file_format",
-        help="research files (the default), or the monthly deliveries of the same claims to an ACO",
+        help="research files (the default), an ACO's monthly deliveries, Tuva's input layer, the common model, or the "
+        "form of DE-SynPUF: all of the same people and claims",
     )
     generate.add_argument("--out", required=True, metavar="DIR")
     add_engine(generate, "by default spark")

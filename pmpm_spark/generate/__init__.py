@@ -19,7 +19,9 @@ from pmpm_spark.generate import enrollment, institutional, lists, professional, 
 from pmpm_spark.generate.cclf import check_room, write_cclf
 from pmpm_spark.generate.draws import Draws
 from pmpm_spark.generate.people import member_years, people
-from pmpm_spark.generate.rif import must_be_empty, write_list, write_rif
+from pmpm_spark.generate.rif import must_be_empty, write_list, write_rif, write_table
+from pmpm_spark.generate.synpuf import synpuf_files
+from pmpm_spark.generate.tables import common_tables, tuva_tables
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -28,10 +30,11 @@ __all__ = ["FORMATS", "generate"]
 
 log = logging.getLogger(__name__)
 
-RIF, CCLF = FORMATS = ("rif", "cclf")
+RIF, CCLF, TUVA, COMMON, SYNPUF = FORMATS = ("rif", "cclf", "tuva", "common", "synpuf")
 MEMBERS_OF_A_FILE = 5_000
 TRUTH = "_truth"
 """The folder of what is true of each person and year; no source reads a name that begins with _."""
+STAGED = "_staged"
 FIRST_YEAR, LAST_YEAR = 2016, 2100
 """Performance years that can be generated: codes and identifiers are those of these years."""
 
@@ -42,7 +45,8 @@ def generate(
     """Write claims and enrollment in a format, and the lists beside them, for `members` people below the folder `out`.
 
     `years` are the first and last performance year; enrollment and claims begin a year earlier, so that two-year
-    windows are told. All rows of a person are in one RIF file of each kind; CCLF deliveries stand in the folder `cclf`.
+    windows are told. All rows of a person are in one RIF file of each kind; every other format stands in the folder of
+    its name, Tuva's and the common model's tables as Parquet.
     The same call with another format tells of the same people, claims and money.
 
     Raises:
@@ -65,10 +69,27 @@ def generate(
     member_years(everybody, draws, members=members, years=years).write.parquet(truth)
     years_of_people = spark.read.parquet(truth)
     rows = _claim_rows(years_of_people, draws, members=members)
+    attributed = lists.member_attribution(years_of_people, draws, years=years)
+    folder = f"{root}/{file_format}"
     if file_format == CCLF:
         everybody_told = years_of_people.select("person", "member_id").distinct()
         enrolled = enrollment.beneficiary_rows(years_of_people, draws)
-        write_cclf(everybody_told, enrolled, rows, f"{root}/{CCLF}", draws, years=years)
+        write_cclf(everybody_told, enrolled, rows, folder, draws, years=years)
+    elif file_format != RIF:
+
+        def save(frame: DataFrame, name: str) -> DataFrame:
+            frame.write.parquet(f"{root}/{STAGED}/{name}")
+            return spark.read.parquet(f"{root}/{STAGED}/{name}")
+
+        tables = common_tables(enrollment.beneficiary_rows(years_of_people, draws), rows, save)
+        if file_format == COMMON:
+            _write_all(tables, partial(write_table, files=files), folder)
+        else:
+            read_back = {name: save(frame, name) for name, frame in tables.items()}
+            if file_format == TUVA:
+                _write_all(tuva_tables(read_back, attributed), partial(write_table, files=files), folder)
+            else:
+                _write_all(synpuf_files(read_back, range(first - 1, last + 1)), write_list, folder)
     else:
         of_years = {
             f"beneficiary_{year}": enrollment.beneficiary_rows(years_of_people.where(F.col("year") == year), draws)
@@ -80,7 +101,7 @@ def generate(
             "network_roster": providers.network_roster(spark, members=members, years=years),
             "providers": providers.providers(spark, members=members),
             "risk_scores": lists.risk_scores(years_of_people, draws, years=years),
-            "member_attribution": lists.member_attribution(years_of_people, draws, years=years),
+            "member_attribution": attributed,
         },
         partial(write_list, files=files),
         root,

@@ -50,6 +50,10 @@ def write_list(rows: DataFrame, folder: str, *, files: int = 1) -> None:
     _write(rows, folder, files=files, sep=",")
 
 
+def write_table(rows: DataFrame, folder: str, *, files: int) -> None:
+    rows.coalesce(files).write.mode("error").parquet(folder)
+
+
 def must_be_empty(out: str) -> None:
     """Look before the first job runs; a folder that this machine cannot see is judged by the engine when it writes.
 

@@ -5,20 +5,21 @@ A reason names the column as delivered and what is wrong with it; it never holds
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from pmpm_spark.table import MONEY
+from pmpm_spark.table import MONEY, Table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 KEPT = ("_source_file", "_source_row", "_batch_id", "_line_hash", "_unparsed")
 """Bronze columns that go through to the rows' fates."""
+_FATE = ("_bronze_table", *KEPT[:3], "outcome", "reject_reasons", "rejected_row")
 
 _MONTH_NAMES = "JANFEBMARAPRMAYJUNJULAUGSEPOCTNOVDEC"
 _RIF_DATE = "^[0-9]{2}-[A-Za-z]{3}-[0-9]{4}$"
@@ -143,6 +144,27 @@ class TypedRow:
         as_told = F.to_json(F.struct(*self._cells))
         as_read = judged.withColumn("row_as_read", F.coalesce("_unparsed", as_told))
         return as_read.withColumn("rejected_row", F.when(F.size("reject_reasons") > 0, F.col("row_as_read")))
+
+    def rows(
+        self,
+        bronze: DataFrame,
+        delivered: Table,
+        table: Table,
+        values: Mapping[str, Column],
+        beside: Sequence[str] = (),
+    ) -> DataFrame:
+        """A row of the intake table per bronze row of `delivered`, its fate still open: what `values` tells of the
+        contract's columns, null for the others; and what `beside` names of them."""
+        own = [c for c in table.columns if c.name not in _FATE]
+        return self.over(bronze).select(
+            *[values.get(c.name, F.lit(None)).cast(c.type).alias(c.name) for c in own],
+            *[values[name].alias(name) for name in beside],
+            F.lit(delivered.name).alias("_bronze_table"),
+            *KEPT[:4],
+            "reject_reasons",
+            "rejected_row",
+            "row_as_read",
+        )
 
     def _as(self, name: str, what: str, typed: Callable[[Column], Column]) -> Column:
         alias = f"{name} as {what}"

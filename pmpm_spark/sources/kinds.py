@@ -11,6 +11,7 @@ from typing import Any
 
 from pmpm_spark.sources import cclf, common, rif, synpuf, tuva
 from pmpm_spark.sources.bronze import BronzeLoad
+from pmpm_spark.sources.lists import List
 from pmpm_spark.stage import Stage
 from pmpm_spark.table import Table
 
@@ -28,6 +29,8 @@ class SourceKind:
     stages: tuple[Stage, ...]
     loads: Loads
     unpaid: tuple[str, ...] = ()
+    lists: tuple[List, ...] = ()
+    """Lists that the format brings itself, besides those that the configuration names."""
     has_formats: bool = False
     """Whether `source.format` says how its tables are delivered; `loads` takes it then."""
     notices: Callable[[Any], list[str]] = lambda _: []
@@ -46,5 +49,12 @@ SOURCE_KINDS = {
         notices=synpuf.notices,
     ),
     "common": SourceKind(common.BRONZE_TABLES, common.ROWS, common.STAGES, common.bronze_loads, has_formats=True),
-    "tuva": SourceKind(tuva.BRONZE_TABLES, tuva.ROWS, tuva.STAGES, tuva.bronze_loads, has_formats=True),
+    "tuva": SourceKind(
+        tuva.BRONZE_TABLES,
+        tuva.ROWS,
+        tuva.STAGES,
+        tuva.bronze_loads,
+        lists=(tuva.PROVIDER_ATTRIBUTION,),
+        has_formats=True,
+    ),
 }

@@ -6,9 +6,10 @@ configuration names now: each run replaces it, where its content has changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial, reduce
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -82,12 +83,32 @@ class List:
             return _newest_for_each_month(settled, self.restates)
         return latest_row_fates(typed, self.silver.key)
 
-    def accepted_rows(self, bronze: DataFrame, *member_id_changes: DataFrame) -> DataFrame:
-        rows = accepted(self.rows(bronze, *member_id_changes)).select(*self.silver.column_names)
-        return _one_for_the_year(rows, self.silver) if self.restates else rows
 
-    def stage(self, *member_id_changes: Table) -> Stage:
-        return Stage(self.silver, (self.bronze, *member_id_changes), self.accepted_rows)
+def list_stages(lists: Sequence[List], *member_id_changes: Table) -> tuple[Stage, ...]:
+    """One stage for each table, of every list that tells of it."""
+    of_table: dict[str, list[List]] = {}
+    for the_list in lists:
+        of_table.setdefault(the_list.silver.name, []).append(the_list)
+    return tuple(
+        Stage(
+            telling[0].silver,
+            (*[the_list.bronze for the_list in telling], *member_id_changes),
+            partial(accepted_rows, tuple(telling)),
+        )
+        for telling in of_table.values()
+    )
+
+
+def accepted_rows(lists: Sequence[List], *frames: DataFrame) -> DataFrame:
+    """The silver rows of lists of one table: of their bronze rows, and then of the changes of ids."""
+    bronze, changes = frames[: len(lists)], frames[len(lists) :]
+    silver = lists[0].silver
+    told = [
+        accepted(the_list.rows(rows, *changes)).select(*silver.column_names)
+        for the_list, rows in zip(lists, bronze, strict=True)
+    ]
+    rows = reduce(lambda left, right: left.unionByName(right), told)
+    return _one_for_the_year(rows, silver) if lists[0].restates else rows
 
 
 def _newest_for_each_month(rows: DataFrame, restates: tuple[str, ...]) -> DataFrame:
@@ -114,12 +135,13 @@ def _newest_for_each_month(rows: DataFrame, restates: tuple[str, ...]) -> DataFr
 
 
 def _one_for_the_year(rows: DataFrame, table: Table) -> DataFrame:
-    """The rows of a key as one, with all their months; what else they tell, as the newest list has it."""
+    """The rows of a key as one, with all their months; what else they tell, as the newest list has it. Rows that name
+    no network attribute nobody."""
     listed_on = F.coalesce("file_date", F.to_date(F.lit(ALWAYS)))
     newest = F.max(F.struct(listed_on.alias("listed_on"), "practice_tin", "file_date")).alias("newest")
     months = F.bit_or("months").alias("months")
     days = [F.min("start_date").alias("start_date"), F.max("end_date").alias("end_date")]
-    of_key = rows.groupBy(*table.key).agg(newest, *days, months)
+    of_key = rows.where("network_id <> ''").groupBy(*table.key).agg(newest, *days, months)
     return of_key.select("*", "newest.practice_tin", "newest.file_date").select(*table.column_names)
 
 
@@ -168,7 +190,7 @@ def _member_attribution(row: TypedRow) -> dict[str, Column]:
     start_date, end_date = row.iso_day("start_date"), row.iso_day("end_date")
     row.must(end_date >= start_date, "end_date is before start_date")
     year = row.whole("performance_year")
-    months = _months_of_year(year, start_date, end_date)
+    months = months_of_year(year, start_date, end_date)
     row.must(months != 0, "no month from start_date to end_date is in performance_year")
     return {
         "performance_year": year,
@@ -183,7 +205,7 @@ def _member_attribution(row: TypedRow) -> dict[str, Column]:
     }
 
 
-def _months_of_year(year: Column, start_date: Column, end_date: Column) -> Column:
+def months_of_year(year: Column, start_date: Column, end_date: Column) -> Column:
     """The year's months from one day to the other as bits, January the lowest; open where a day is not told."""
     first, last = (F.coalesce(month_number(day) - year * 12, F.lit(n)) for day, n in ((start_date, 0), (end_date, 11)))
     return month_bits(first, F.least(last, F.lit(11)))

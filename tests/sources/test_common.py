@@ -163,6 +163,24 @@ def test_tables_of_another_form_give_the_same_and_are_what_they_are_now(
     assert sum(row["rows_read"] for row in less.read(LOAD_AUDIT).collect()) == 2 + 3 + 6 + 2 + 1
 
 
+def test_tables_of_a_catalog_are_read_by_their_schema(
+    spark: SparkSession, tmp_path: Path, by_hand: tuple[Published, Any]
+) -> None:
+    write(tmp_path / "csv", FILES)
+    spark.sql("CREATE DATABASE IF NOT EXISTS common_in")
+    for name in FILES:
+        frame = spark.read.option("header", "true").option("escape", '"').csv(str(tmp_path / "csv" / f"{name}.csv"))
+        folder = str(tmp_path / "in" / name)
+        as_typed(frame).write.format("parquet").option("path", folder).saveAsTable(f"common_in.{name}")
+    try:
+        warehouse, _ = ran(spark, "common_in", tmp_path / "warehouse", format="catalog")
+    finally:
+        for name in FILES:
+            spark.sql(f"DROP TABLE common_in.{name}")
+    assert held(warehouse, NETWORK_PMPM) == held(by_hand[0], NETWORK_PMPM)
+    assert held(warehouse, FINAL_CLAIM_LINES) == held(by_hand[0], FINAL_CLAIM_LINES)
+
+
 def as_typed(frame: DataFrame) -> DataFrame:
     kinds = {"paid_amount": "double", "allowed_amount": "double", "line_number": "bigint", "position": "int"}
     kinds |= dict.fromkeys(("service_thru", "coverage_start", "birth_date"), "date")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pmpm_spark.errors import InputError
-from pmpm_spark.sources.lists import LISTS, list_files, list_load
+from pmpm_spark.sources.lists import LISTS, accepted_rows, list_files, list_load
 from pmpm_spark.table import conform
 
 pytestmark = pytest.mark.delta  # the embedded engine does not tell the file of a row
@@ -28,7 +28,7 @@ def loaded(spark, tmp_path: Path, name: str, *texts: str):
 
 def accepted(spark, tmp_path: Path, name: str, *texts: str) -> list[tuple]:
     the_list, bronze = loaded(spark, tmp_path, name, *texts)
-    rows = conform(the_list.accepted_rows(bronze), the_list.silver).collect()
+    rows = conform(accepted_rows((the_list,), bronze), the_list.silver).collect()
     return sorted((tuple(row) for row in rows), key=str)
 
 
@@ -122,7 +122,7 @@ def test_quotes_commas_marks_and_line_ends(spark, tmp_path: Path) -> None:
 def test_attribution_without_a_physician(spark, tmp_path: Path) -> None:
     text = "performance_year,member_id,network_id,physician_npi\n2021,m1,A1,9001\n2021,m2,A1,\n2021,m3,,9001\n"
     the_list, bronze = loaded(spark, tmp_path, "member_attribution", text)
-    rows = sorted(the_list.accepted_rows(bronze).collect(), key=lambda r: r["member_id"])
+    rows = sorted(accepted_rows((the_list,), bronze).collect(), key=lambda r: r["member_id"])
     assert [(r["member_id"], r["network_id"], r["physician_npi"], r["practice_tin"]) for r in rows] == [
         ("m1", "A1", "9001", ""),
         ("m2", "A1", "", ""),
@@ -209,7 +209,7 @@ def test_a_list_may_have_its_own_names_for_columns_and_say_one_value_for_all_row
     files, notices = list_files(spark, the_list, str(path), theirs)
     assert notices == []
     bronze = list_load(spark, the_list, files, "b1", NOW, theirs).frame
-    (row,) = conform(the_list.accepted_rows(bronze), the_list.silver).collect()
+    (row,) = conform(accepted_rows((the_list,), bronze), the_list.silver).collect()
     assert tuple(row) == (2022, "m1", "A1001", "9001", "", date(2022, 4, 30), date(2022, 1, 1), None, 4095)
     with pytest.raises(InputError, match="column MBI is missing from the heading"):
         list_files(spark, the_list, str(path), theirs | {"member_id": "MBI"})

@@ -15,7 +15,15 @@ from pyspark.sql import functions as F
 from pmpm_spark.config import RunConfig, Source, Warehouse
 from pmpm_spark.errors import InputError
 from pmpm_spark.gold.network_pmpm import NETWORK_PMPM
-from pmpm_spark.model import CLAIM_DIAGNOSES, CLAIM_PROCEDURES, COVERAGE_RECORDS, FINAL_CLAIM_LINES, MEMBERS, REJECTS
+from pmpm_spark.model import (
+    CLAIM_DIAGNOSES,
+    CLAIM_PROCEDURES,
+    COVERAGE_RECORDS,
+    FINAL_CLAIM_LINES,
+    MEMBER_ATTRIBUTION,
+    MEMBERS,
+    REJECTS,
+)
 from pmpm_spark.pipeline import run
 from pmpm_spark.policy import Eligibility, Policy
 from pmpm_spark.sources.births import BEFORE_BIRTH
@@ -47,6 +55,14 @@ FILES = {
     "pharmacy_claim": """
         claim_id | claim_line_number | person_id | dispensing_date | paid_amount | allowed_amount | prescribing_provider_npi
         H1       | 1                 | ann       | 2021-02-10      | 12.00       | 15.00          | 11
+        """,
+    "provider_attribution": """
+        person_id | year_month | payer_attributed_provider | payer_attributed_provider_practice | payer_attributed_provider_organization | custom_attributed_provider | custom_attributed_provider_organization
+        ann       | 202101     | 11                        | T1                                 | N1                                     | 99                         | C9
+        ann       | 2021-03    | 11                        | T1                                 | N1                                     |                            |
+        ann       | 202102     | 12                        |                                    |                                        | 13                         | C1
+        bob       | 202101     |                           |                                    |                                        |                            |
+        bob       | 202113     | 11                        | T1                                 | N1                                     |                            |
         """,
 }  # fmt: skip
 
@@ -109,7 +125,20 @@ def test_a_plan_that_differs_from_the_spans_loses_no_dollar(by_hand: Published) 
 
 def test_bad_rows_are_rejected_with_their_reasons(by_hand: Published) -> None:
     found = Counter(reason for row in by_hand.read(REJECTS).collect() for reason in row["reject_reasons"])
-    assert found == {"enrollment_end_date is before enrollment_start_date": 1, BEFORE_BIRTH: 1}
+    assert found == {
+        "enrollment_end_date is before enrollment_start_date": 1,
+        BEFORE_BIRTH: 1,
+        "year_month is not YYYYMM": 1,
+    }
+
+
+def test_attribution_by_month_is_one_row_of_a_year_network_and_physician(by_hand: Published) -> None:
+    """Its months as bits, January the lowest; the custom columns count where the payer's name no organization."""
+    names = ("performance_year", "member_id", "network_id", "physician_npi", "practice_tin", "months")
+    assert sorted(map(tuple, by_hand.read(MEMBER_ATTRIBUTION).select(*names).collect())) == [
+        (2021, "ann", "C1", "13", "", 0b010),
+        (2021, "ann", "N1", "11", "T1", 0b101),
+    ]
 
 
 def test_without_a_pharmacy_table_all_else_is_as_before(

@@ -12,7 +12,6 @@ from pyspark.sql import types as T
 from pmpm_spark.intake import latest_row_fates
 from pmpm_spark.model import CLAIM_CODE_ROWS, CLAIM_ROWS
 from pmpm_spark.model.claim_lines import CLAIM_TYPES, LINE_COLUMNS
-from pmpm_spark.model.intake import LINES
 from pmpm_spark.sources.births import not_before_birth
 from pmpm_spark.sources.cclf.codes import DIAGNOSIS, PROCEDURE, claim_codes
 from pmpm_spark.sources.cells import TypedRow
@@ -24,7 +23,6 @@ from pmpm_spark.table import MONEY
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-_PROVENANCE = ("_source_file", "_source_row", "_batch_id", "_line_hash", "reject_reasons", "rejected_row")
 ADJUSTMENTS = ("original", "cancel", "replacement")
 
 
@@ -32,7 +30,7 @@ def all_claim_rows(claim_lines: DataFrame, code_rows: DataFrame, enrollment_rows
     """The claim lines, each with its fate; a claim's codes stand on its first line that counts."""
     judged = not_before_birth(_lines(claim_lines), enrollment_rows)
     settled = latest_row_fates(judged, ("claim_id", "line_number", "claim_version"))
-    coded = settled.join(claim_codes(code_rows), "claim_id", how="left")
+    coded = settled.drop("diagnoses", "procedures").join(claim_codes(code_rows), "claim_id", how="left")
     return codes_on_first_line(coded).select(*CLAIM_ROWS.column_names)
 
 
@@ -48,14 +46,8 @@ def _lines(bronze: DataFrame) -> DataFrame:
     row.must(paid.isNotNull() | (claim_type == "pharmacy"), "paid_amount is missing")
     values |= row.service_days(F.coalesce(values["service_from"], service_thru), service_thru, "service_thru")
     values["claim_group"] = F.coalesce(values["claim_group"], values["claim_id"])
-    typed = row.over(bronze).select(
-        *[value.alias(name) for name, value in values.items()],
-        F.lit(None).cast(LINES).alias("lines"),
-        F.lit(BRONZE["claim_lines"].name).alias("_bronze_table"),
-        *_PROVENANCE,
-        "row_as_read",
-    )
-    return typed.withColumn("told_amount", F.coalesce("paid_amount", "patient_paid_amount"))
+    values["told_amount"] = F.coalesce(paid, values["patient_paid_amount"])
+    return row.rows(bronze, BRONZE["claim_lines"], CLAIM_ROWS, values)
 
 
 def _cell(row: TypedRow, name: str, kind: T.DataType) -> Column:
@@ -94,9 +86,5 @@ def _codes(code_kind: str, table_name: str, bronze: DataFrame) -> DataFrame:
         "code_system": F.coalesce(row.told("code_system"), F.lit(DEFAULTS[f"{table_name}.code_system"])),
         "on": row.iso_day("procedure_date") if code_kind == PROCEDURE else F.lit(None).cast("date"),
     }
-    typed = row.over(bronze).select(
-        *[value.alias(name) for name, value in values.items()],
-        F.lit(BRONZE[table_name].name).alias("_bronze_table"),
-        *_PROVENANCE,
-    )
+    typed = row.rows(bronze, BRONZE[table_name], CLAIM_CODE_ROWS, values)
     return latest_row_fates(typed, ("claim_id", "sequence")).select(*CLAIM_CODE_ROWS.column_names)

@@ -12,7 +12,6 @@ from pyspark.sql import types as T
 from pmpm_spark.intake import accepted, latest_row_fates
 from pmpm_spark.model import ENROLLMENT_ROWS, MEMBERS
 from pmpm_spark.model.coverage_records import STATUS_NAMES, STATUSES
-from pmpm_spark.model.intake import COVERED_RUN
 from pmpm_spark.sources.cells import TypedRow
 from pmpm_spark.sources.common.layout import BRONZE, DEFAULTS
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 _FACTS = tuple(c.name for c in MEMBERS.columns if c.name != "member_id")
-_PROVENANCE = ("_source_file", "_source_row", "_batch_id", "_line_hash", "reject_reasons", "rejected_row")
 
 
 def all_enrollment_rows(members: DataFrame, coverage_records: DataFrame) -> DataFrame:
@@ -28,7 +26,9 @@ def all_enrollment_rows(members: DataFrame, coverage_records: DataFrame) -> Data
     people = latest_row_fates(_members(members), ("member_id",))
     records = latest_row_fates(_coverage(coverage_records), ("member_id", "coverage_start", "plan_id", "recorded_on"))
     facts = accepted(people).select("member_id", *_FACTS)
-    described = records.join(facts, "member_id", how="left").withColumn("sex", F.coalesce("sex", _default("sex")))
+    described = (
+        records.drop(*_FACTS).join(facts, "member_id", how="left").withColumn("sex", F.coalesce("sex", _default("sex")))
+    )
     names = ENROLLMENT_ROWS.column_names
     return people.select(*names).unionByName(described.select(*names))
 
@@ -50,13 +50,8 @@ def _members(bronze: DataFrame) -> DataFrame:
         "reference_year": F.lit(0),  # what a record tells of its person is the person's
         "plan_id": _default("plan_id"),
         "recorded_on": F.to_date(_default("recorded_on")),
-        "coverage": F.lit(None).cast(COVERED_RUN),
     }
-    return row.over(bronze).select(
-        *[value.alias(name) for name, value in values.items()],
-        F.lit(BRONZE["members"].name).alias("_bronze_table"),
-        *_PROVENANCE,
-    )
+    return row.rows(bronze, BRONZE["members"], ENROLLMENT_ROWS, values)
 
 
 def _coverage(bronze: DataFrame) -> DataFrame:
@@ -76,9 +71,5 @@ def _coverage(bronze: DataFrame) -> DataFrame:
         "plan_id": F.coalesce(row.told("plan_id"), _default("plan_id")),
         "recorded_on": F.coalesce(row.iso_day("recorded_on"), F.to_date(_default("recorded_on"))),
     }
-    return row.over(bronze).select(
-        *[value.alias(name) for name, value in values.items()],
-        F.when(F.size("reject_reasons") == 0, F.array(run)).cast(COVERED_RUN).alias("coverage"),
-        F.lit(BRONZE["coverage_records"].name).alias("_bronze_table"),
-        *_PROVENANCE,
-    )
+    values["coverage"] = F.when(F.size("reject_reasons") == 0, F.array(run))
+    return row.rows(bronze, BRONZE["coverage_records"], ENROLLMENT_ROWS, values, beside=("coverage_start",))

@@ -44,8 +44,12 @@ def new_loads(
 def all_claim_rows(*bronze: DataFrame) -> DataFrame:
     """The claim rows of every kind, each with its fate."""
     typed = [claim_rows(kind, frame) for kind, frame in zip(CLAIM_KINDS, bronze, strict=True)]
-    settled = claim_fates(reduce(lambda left, right: left.unionByName(right), typed))
-    return with_codes(settled).withColumn("lines", F.lit(None).cast(LINES))  # each row is one line
+    return of_settled(claim_fates(reduce(lambda left, right: left.unionByName(right), typed)))
+
+
+def of_settled(rows: DataFrame) -> DataFrame:
+    """The rows with the codes of their claims. Each row is one line."""
+    return with_codes(rows).withColumn("lines", F.lit(None).cast(LINES))
 
 
 def all_enrollment_rows(beneficiary: DataFrame, *, part_c: str) -> DataFrame:

@@ -13,11 +13,9 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import Column, Window
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from pmpm_spark.intake import claim_fates
-from pmpm_spark.model.claim_lines import LINE_COLUMNS
-from pmpm_spark.model.intake import CODED, LINE, LINES
+from pmpm_spark.model.intake import CLAIM_ROWS, LINE
 from pmpm_spark.sources.births import not_before_birth
 from pmpm_spark.sources.cells import TypedRow
 from pmpm_spark.sources.codes import listed_codes
@@ -37,7 +35,7 @@ def all_claim_rows(
     """The claim rows of every kind, each with its fate."""
     institutional = _institutional("inpatient", inpatient).unionByName(_institutional("outpatient", outpatient))
     rows = _with_claims_days(institutional).unionByName(_carrier(carrier)).unionByName(_pharmacy(pde))
-    return claim_fates(not_before_birth(rows, enrollment_rows)).drop("row_as_read")
+    return claim_fates(not_before_birth(rows, enrollment_rows))
 
 
 def _institutional(kind: str, bronze: DataFrame) -> DataFrame:
@@ -161,21 +159,9 @@ def _common(row: TypedRow, claim_id: Column, line_number: Column) -> dict[str, C
 
 
 def _typed(row: TypedRow, kind: str, bronze: DataFrame, values: Mapping[str, Column]) -> DataFrame:
-    types: dict[str, T.DataType] = {c.name: c.type for c in LINE_COLUMNS}
-    types |= {"diagnoses": CODED, "procedures": CODED, "lines": LINES, "amounts_are_claims": T.BooleanType()}
-    return row.over(bronze).select(
-        *[values.get(name, F.lit(None)).cast(kind_of).alias(name) for name, kind_of in types.items()],
-        F.lit(BRONZE[kind].name).alias("_bronze_table"),
-        "_source_file",
-        "_source_row",
-        "_batch_id",
-        "_line_hash",
-        F.lit(False).alias("is_update"),
-        F.lit(True).alias("is_final_action"),
-        "reject_reasons",
-        "rejected_row",
-        "row_as_read",
-    )
+    final = {"is_update": F.lit(False), "is_final_action": F.lit(True)}
+    beside = (*final, "amounts_are_claims")
+    return row.rows(bronze, BRONZE[kind], CLAIM_ROWS, {**values, **final}, beside)
 
 
 def _sum(amounts: list[Column]) -> Column:

@@ -16,7 +16,7 @@ from pyspark.sql import types as T
 
 from pmpm_spark.intake import RECORDED_UNKNOWN
 from pmpm_spark.model.coverage_records import STATUS_NAMES
-from pmpm_spark.model.intake import COVERED_RUN
+from pmpm_spark.model.intake import COVERED_RUN, ENROLLMENT_ROWS
 from pmpm_spark.sources.cells import TypedRow
 from pmpm_spark.sources.monthly import runs_of_months
 from pmpm_spark.sources.synpuf.layout import BRONZE, PERSON, YEAR_IN_NAME
@@ -50,8 +50,6 @@ def enrollment_rows(beneficiary: DataFrame) -> DataFrame:
         "sex": F.when(sex == "1", "M").when(sex == "2", "F").otherwise("U"),
         "death_date": row.compact_day("BENE_DEATH_DT"),
         "state": row.told("SP_STATE_CODE"),
-        "county_fips": F.lit(None).cast("string"),
-        "original_entitlement_reason": F.lit(None).cast("string"),
         "reference_year": year,
         "plan_id": F.lit(PLAN),
         "recorded_on": F.to_date(F.lit(RECORDED_UNKNOWN)),
@@ -62,16 +60,7 @@ def enrollment_rows(beneficiary: DataFrame) -> DataFrame:
         ),
         **counts,
     }
-    typed = row.over(beneficiary).select(
-        *[value.alias(name) for name, value in values.items()],
-        F.lit(BRONZE["beneficiary"].name).alias("_bronze_table"),
-        "_source_file",
-        "_source_row",
-        "_batch_id",
-        "_line_hash",
-        "reject_reasons",
-        "rejected_row",
-    )
+    typed = row.rows(beneficiary, BRONZE["beneficiary"], ENROLLMENT_ROWS, values, beside=("status", *COUNTS))
     placed = typed.withColumns({"last": _last_month(), "is_good": F.size("reject_reasons") == 0})
     months = F.array(*[_month(F.lit(number)) for number in range(1, 13)])
     runs = placed.withColumn("months", F.when(F.col("is_good"), months))

@@ -15,6 +15,7 @@ from pmpm_spark.intake import latest_row_fates
 from pmpm_spark.model import CLAIM_ROWS, ENROLLMENT_ROWS
 from pmpm_spark.sources.bronze import BronzeLoad, KnownFile
 from pmpm_spark.sources.tabular import table_loads
+from pmpm_spark.sources.tuva.attribution import PROVIDER_ATTRIBUTION
 from pmpm_spark.sources.tuva.claims import all_claim_rows
 from pmpm_spark.sources.tuva.eligibility import enrollment_rows
 from pmpm_spark.sources.tuva.layout import BRONZE, TABLES
@@ -23,7 +24,7 @@ from pmpm_spark.stage import Stage
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-__all__ = ["BRONZE_TABLES", "ROWS", "STAGES", "bronze_loads"]
+__all__ = ["BRONZE_TABLES", "PROVIDER_ATTRIBUTION", "ROWS", "STAGES", "bronze_loads"]
 
 BRONZE_TABLES = tuple(BRONZE.values())
 ROWS = (ENROLLMENT_ROWS, CLAIM_ROWS)

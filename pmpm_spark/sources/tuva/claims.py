@@ -13,12 +13,9 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from pmpm_spark.intake import latest_row_fates
 from pmpm_spark.model import CLAIM_ROWS
-from pmpm_spark.model.claim_lines import LINE_COLUMNS
-from pmpm_spark.model.intake import CODED, LINES
 from pmpm_spark.sources.births import not_before_birth
 from pmpm_spark.sources.cells import TypedRow
 from pmpm_spark.sources.codes import codes_on_first_line, listed_codes
@@ -96,7 +93,7 @@ def _medical(bronze: DataFrame) -> DataFrame:
             _system(row, "procedure_code_type", _PROCEDURE_SYSTEMS),
         ),
     }
-    return _typed(row, "medical_claim", bronze, values)
+    return row.rows(bronze, BRONZE["medical_claim"], CLAIM_ROWS, values)
 
 
 def _pharmacy(bronze: DataFrame) -> DataFrame:
@@ -110,7 +107,7 @@ def _pharmacy(bronze: DataFrame) -> DataFrame:
         "rendering_npi": row.told("prescribing_provider_npi"),
         "allowed_amount": row.amount_told("allowed_amount"),
     }
-    return _typed(row, "pharmacy_claim", bronze, values)
+    return row.rows(bronze, BRONZE["pharmacy_claim"], CLAIM_ROWS, values)
 
 
 def _common(row: TypedRow, claim_id: Column) -> dict[str, Column]:
@@ -124,6 +121,7 @@ def _common(row: TypedRow, claim_id: Column) -> dict[str, Column]:
         "member_id": row.required("person_id"),
         "paid_on": row.iso_day("paid_date"),
         "paid_amount": paid,
+        "told_amount": paid,
         "patient_paid_amount": (patient[0] + patient[1] + patient[2]).cast(MONEY),
         **{f"{name}_amount": F.lit(0).cast(MONEY) for name in ("pass_through", "ime", "dsh", "uncompensated_care")},
         "adjustment": F.lit("original"),
@@ -136,20 +134,3 @@ def _system(row: TypedRow, name: str, systems: Mapping[str, str]) -> Column:
     told = F.lower(row.told(name))
     newest = list(systems.values())[-1]
     return F.coalesce(*[F.when(told == key, F.lit(value)) for key, value in systems.items()], F.lit(newest))
-
-
-def _typed(row: TypedRow, name: str, bronze: DataFrame, values: Mapping[str, Column]) -> DataFrame:
-    types: dict[str, T.DataType] = {c.name: c.type for c in LINE_COLUMNS}
-    types |= {"diagnoses": CODED, "procedures": CODED, "lines": LINES}
-    typed = row.over(bronze).select(
-        *[values.get(n, F.lit(None)).cast(kind).alias(n) for n, kind in types.items()],
-        F.lit(BRONZE[name].name).alias("_bronze_table"),
-        "_source_file",
-        "_source_row",
-        "_batch_id",
-        "_line_hash",
-        "reject_reasons",
-        "rejected_row",
-        "row_as_read",
-    )
-    return typed.withColumn("told_amount", F.col("paid_amount"))

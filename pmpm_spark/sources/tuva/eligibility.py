@@ -14,7 +14,7 @@ from pyspark.sql import types as T
 
 from pmpm_spark.intake import RECORDED_UNKNOWN
 from pmpm_spark.model.coverage_records import STATUS_NAMES
-from pmpm_spark.model.intake import COVERED_RUN
+from pmpm_spark.model.intake import ENROLLMENT_ROWS
 from pmpm_spark.sources.cells import TypedRow
 from pmpm_spark.sources.tuva.layout import BRONZE
 
@@ -62,14 +62,5 @@ def enrollment_rows(bronze: DataFrame) -> DataFrame:
         "plan_id": F.coalesce(row.told("plan"), payer, F.lit(NO_PLAN)),
         "recorded_on": F.coalesce(row.iso_day("file_date"), F.to_date(F.lit(RECORDED_UNKNOWN))),
     }
-    return row.over(bronze).select(
-        *[value.alias(name) for name, value in values.items()],
-        F.when(F.size("reject_reasons") == 0, F.array(run)).cast(COVERED_RUN).alias("coverage"),
-        F.lit(BRONZE["eligibility"].name).alias("_bronze_table"),
-        "_source_file",
-        "_source_row",
-        "_batch_id",
-        "_line_hash",
-        "reject_reasons",
-        "rejected_row",
-    )
+    values["coverage"] = F.when(F.size("reject_reasons") == 0, F.array(run))
+    return row.rows(bronze, BRONZE["eligibility"], ENROLLMENT_ROWS, values, beside=("span_start",))

@@ -13,6 +13,13 @@ def _numbered(stem: str, last: int) -> tuple[str, ...]:
     return tuple(f"{stem}_{n}" for n in range(1, last + 1))
 
 
+ATTRIBUTION_REQUIRED = ("person_id", "year_month")
+_PROVIDER = ("attributed_provider", "attributed_provider_practice", "attributed_provider_organization")
+ATTRIBUTION_COLUMNS = (
+    *ATTRIBUTION_REQUIRED, "member_id", "payer", "plan",
+    *[f"{whose}_{name}" for whose in ("payer", "custom") for name in (*_PROVIDER, "attributed_provider_lob")],
+    *_FILE,
+)  # fmt: skip
 TABLES = (
     InputTable(
         "tuva",
@@ -31,9 +38,10 @@ TABLES = (
         "medical_claim",
         (
             "claim_id", "claim_line_number", "claim_type", "person_id", "member_id", "payer", "plan",
-            "claim_start_date", "claim_end_date", "claim_line_start_date", "claim_line_end_date", "admission_date", "discharge_date",
-            "admit_source_code", "admit_type_code", "discharge_disposition_code", "place_of_service_code",
-            "bill_type_code", "drg_code_type", "drg_code", "revenue_center_code", "service_unit_quantity", "hcpcs_code",
+            "claim_start_date", "claim_end_date", "claim_line_start_date", "claim_line_end_date", "admission_date",
+            "discharge_date", "admit_source_code", "admit_type_code", "discharge_disposition_code",
+            "place_of_service_code", "bill_type_code", "drg_code_type", "drg_code", "revenue_center_code",
+            "service_unit_quantity", "hcpcs_code",
             *_numbered("hcpcs_modifier", 5), "rendering_npi", "rendering_tin", "billing_npi", "billing_tin",
             "facility_npi", "paid_date", "paid_amount", "allowed_amount", "charge_amount", "coinsurance_amount",
             "copayment_amount", "deductible_amount", "total_cost_amount", "diagnosis_code_type",
@@ -56,5 +64,6 @@ TABLES = (
         ),
         ("claim_id", "claim_line_number", "person_id", "dispensing_date", "paid_amount"),
     ),
+    InputTable("tuva", "provider_attribution", ATTRIBUTION_COLUMNS, ATTRIBUTION_REQUIRED),
 )  # fmt: skip
 BRONZE = {table.name: table.bronze for table in TABLES}
