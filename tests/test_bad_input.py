@@ -1,7 +1,6 @@
 """Bad input: reject rows with their reasons, or one line and exit code 2; nothing is lost, nothing half-published.
 
-One run over a delivery in which much is wrong, as a process of its own with the engine's event log on. Ids, names and
-dates in it, in good rows and bad, occur nowhere else: they are the canaries, and none may be seen outside the tables.
+One run over a delivery in which much is wrong (tests/dirty.py), as a process of its own.
 """
 
 from __future__ import annotations
@@ -20,8 +19,6 @@ from pyspark.sql import SparkSession
 from pmpm_spark.checks import check_allowed_amounts, check_factors
 from pmpm_spark.config import RunConfig, Source, Warehouse, load_config
 from pmpm_spark.errors import InputError
-from pmpm_spark.gold.excluded import EXCLUDED
-from pmpm_spark.gold.network_pmpm import NETWORK_PMPM
 from pmpm_spark.loading import load_sources
 from pmpm_spark.model import LOAD_AUDIT, REJECTS, RISK_SCORES
 from pmpm_spark.policy import Cost, Policy, Risk
@@ -32,92 +29,16 @@ from pmpm_spark.sources.rif import bronze_loads
 from pmpm_spark.stages import stored_by
 from pmpm_spark.store import Store
 from pmpm_spark.warehouse import Published, published
+from tests import dirty as dirty_files
 from tests import panel
+from tests.dirty import CANARIES, FIELDS, canaries_in
 from tests.processes import environment
-from tests.rif_files import claim, enrolled, heading, visit, write
+from tests.rif_files import enrolled, heading, visit, write
 from tests.tables import frame
 
 pytestmark = pytest.mark.delta
 
 ROOT = Path(__file__).parent.parent
-ONE, TWO, THREE, FOUR, NINE = (f"CNRYMEMBER{n}" for n in (1, 2, 3, 4, 9))
-CANARIES = (
-    "CNRY",  # in every id and name
-    *("17-Sep-1931", "17-SEP-1931", "1931-09-17"),  # births
-    *("23-Nov-2021", "23-NOV-2021", "2021-11-23"),  # a death
-    *("19-Oct-2021", "2021-10-19", "31-Feb-2021"),  # services
-)
-BORN = {"BENE_BIRTH_DT": "17-Sep-1931"}
-FIELDS = "the number of fields is not that of the heading"
-
-
-def write_delivery(folder: Path) -> None:
-    """Claims and enrollment with a fault in most lines; the comments give the fate of each."""
-    january_to_november = "33333333333 "
-    people = [
-        enrolled(ONE, 2021, **BORN),
-        enrolled(TWO, 2021, january_to_november, DEATH_DT="23-Nov-2021", **BORN),
-        enrolled(THREE, 2021, **BORN),
-        enrolled(FOUR, 2021, BENE_BIRTH_DT="31-Feb-2021"),  # rejected
-        enrolled(FOUR, 2021, "Z33333333333", **BORN),  # rejected
-        enrolled(FOUR, 20211, **BORN),  # rejected
-        enrolled(THREE, 2021, **BORN),  # duplicate
-        enrolled(FOUR, 2021, **BORN)[:60],  # rejected: the file ends here
-    ]
-    folder.mkdir(parents=True)
-    marked = "\ufeff" + "\n".join(["|".join(heading("beneficiary")), *people])
-    (folder / "beneficiary.csv").write_text(marked, encoding="utf-8")
-
-    day = "19-Oct-2021"
-    lines = [
-        visit("CNRYCLAIM1", ONE, day, "100", "111", "9001"),
-        visit("CNRYCLAIM1", ONE, day, "70", "111", "9001", NCH_WKLY_PROC_DT="01-Nov-2021"),  # superseded
-        visit("CNRYCLAIM2", TWO, day, "50", "111", "9001"),
-        visit("CNRYCLAIM3", ONE, day, "10", "111", "9001", LINE_NCH_PMT_AMT="CNRYAMOUNT"),  # rejected
-        visit("CNRYCLAIM4", ONE, "31-Feb-2021", "10", "111", "9001"),  # rejected
-        claim("carrier", "CNRYCLAIM5", ONE, day, "18-Oct-2021", "10"),  # rejected
-        visit("", ONE, day, "10", "111", "9001"),  # rejected
-        visit("CNRYCLAIM6", NINE, day, "31.25", "111", "9001"),  # accepted, of nobody enrolled
-        visit("CNRYCLAIM7", "", day, "10", "111", "9001", LINE_NUM="one", LINE_ALOWD_CHRG_AMT="1O"),  # rejected
-        visit("CNRYCLAIM8", ONE, day, "10", "111", "9001")[:200],  # rejected: the file ends here
-    ]
-    windows = "\r\n".join(["|".join(heading("carrier")), *lines])
-    (folder / "carrier.csv").write_bytes(windows.encode())
-
-    bills = [
-        claim("outpatient", "CNRYCLAIM10", ONE, day, day, "200") + "|",  # a separator may close the line
-        claim("outpatient", "CNRYCLAIM11", ONE, day, day, "200") + "|CNRYFIELD",  # rejected
-    ]
-    write(folder, "outpatient.csv", "outpatient", *bills)
-    write(folder, "hospice.csv", "hospice")
-    (folder / "snf.csv").write_bytes(b"")
-    stay = claim("inpatient", "CNRYCLAIM20", ONE, day, "20-Oct-2021", "500")
-    write(folder, "inpatient.csv", "inpatient", stay)
-    write(folder, "sent again/stays.csv", "inpatient", stay)
-    write(folder, "pde.csv", "pde", claim("pde", "CNRYCLAIM30", ONE, "", "", "5"))  # rejected
-    (folder / "README.txt").write_text("CNRYREADME is no claim\n")
-
-
-def write_lists(folder: Path) -> None:
-    """Rosters that name nobody, scores that are none, and a heading in an order of its own."""
-    panel.write_lists(folder)
-    roster = [
-        "\ufeffnetwork_id,network_name,network_type,tin,npi,ccn,start_date,end_date,remark",
-        "N1,First,MSSP,111,,,,,CNRYREMARK",
-        "N2,Names nobody,MSSP,999999999,,,2014-01-01,,",
-        "N3,Names nothing,MSSP,,,,,,",  # rejected
-        "N4,No day,MSSP,222,,,2021-02-30,,",  # rejected
-        "",
-    ]
-    (folder / "network_roster.csv").write_bytes("\r\n".join(roster).encode())
-    (folder / "providers.csv").write_text(
-        'name,npi,specialty,taxonomy\n"CNRYNAME, Jane",9001,08,\nCNRYNAME John,,08,\nCNRYNAME\n'  # two rejected
-    )
-    scores = f"{ONE},2021,1.2\n{TWO},2021,CNRYSCORE\n{THREE},2021,-1\n"  # two rejected
-    (folder / "risk_scores.csv").write_text("member_id,performance_year,risk_score\n" + scores)
-    (folder / "member_attribution.csv").write_text(
-        "performance_year,member_id,network_id\n2021,CNRYNOBODY,N1\n2021,,N1\n"  # the second rejected
-    )
 
 
 @dataclass(frozen=True)
@@ -126,28 +47,18 @@ class Dirty:
 
     answer: subprocess.CompletedProcess[str]
     config: RunConfig
-    events: Path
 
 
 @pytest.fixture(scope="module")
 def dirty(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Dirty:
     root = tmp_path_factory.mktemp("dirty")
-    events, lists = root / "events", root / "lists"
-    events.mkdir()
-    write_delivery(root / "claims")
-    write_lists(lists)
+    lists = root / "lists"
+    dirty_files.write_delivery(root / "claims")
+    dirty_files.write_lists(lists)
     path = panel.write_config(root, lists, root / "warehouse", root / "claims")
-    properties = root / "spark.conf"
-    # as on a cluster: Delta's statistics of the columns and the event log are on, and the log is plain text
-    properties.write_text(
-        (ROOT / "conf" / "spark" / "small.conf").read_text()
-        + f"\nspark.eventLog.enabled true\nspark.eventLog.dir file://{events}\nspark.eventLog.compress false\n"
-        "spark.databricks.delta.stats.collect true\n"
-    )
     command = [sys.executable, "-m", "pmpm_spark", "run", "--config", str(path), "--engine", engine]
-    own = environment(PMPM_SPARK_PROPERTIES=str(properties))
-    answer = subprocess.run(command, capture_output=True, text=True, env=own, cwd=root, check=False)
-    return Dirty(answer, load_config(str(path)), events)
+    answer = subprocess.run(command, capture_output=True, text=True, env=environment(), cwd=root, check=False)
+    return Dirty(answer, load_config(str(path)))
 
 
 @pytest.fixture(scope="module")
@@ -157,22 +68,9 @@ def warehouse(spark: SparkSession, dirty: Dirty) -> Published:
 
 
 def test_every_row_of_every_file_has_its_fate(warehouse: Published) -> None:
-    names = ("_source_file", "rows_read", "accepted", "rejected", "duplicate", "superseded")
-    audit = warehouse.read(LOAD_AUDIT).select(*names, "paid_amount_accepted").collect()
-    assert {row["_source_file"]: tuple(row)[1:6] for row in audit} == {
-        "beneficiary.csv": (8, 3, 4, 1, 0),
-        "carrier.csv": (10, 3, 6, 0, 1),
-        "hospice.csv": (0, 0, 0, 0, 0),
-        "inpatient.csv": (1, 1, 0, 0, 0),
-        "outpatient.csv": (2, 1, 1, 0, 0),
-        "pde.csv": (1, 0, 1, 0, 0),
-        "network_roster.csv": (4, 2, 2, 0, 0),
-        "providers.csv": (3, 1, 2, 0, 0),
-        "risk_scores.csv": (3, 1, 2, 0, 0),
-        "member_attribution.csv": (2, 1, 1, 0, 0),
-    }
-    assert all(row[1] == sum(row[2:6]) for row in audit)
-    paid = {row["_source_file"]: str(row["paid_amount_accepted"]) for row in audit}
+    assert dirty_files.fates(warehouse) == dirty_files.FATES
+    assert all(row[0] == sum(row[1:]) for row in dirty_files.FATES.values())
+    paid = {r["_source_file"]: str(r["paid_amount_accepted"]) for r in warehouse.read(LOAD_AUDIT).collect()}
     assert (paid["carrier.csv"], paid["outpatient.csv"], paid["inpatient.csv"]) == ("145.00", "200.00", "500.00")
 
 
@@ -210,18 +108,8 @@ def test_every_rejected_row_stands_with_its_line_and_every_reason(warehouse: Pub
 
 
 def test_the_figures_are_those_of_the_good_rows(warehouse: Published) -> None:
-    """ONE: 80 + 200 + 500 in 12 months, risk 1.2 / 0.8; TWO: 40 in the 11 months to the death; THREE: nothing."""
-    names = ("network_id", "members", "member_months", "paid_amount", "scored_members", "adjusted_amount")
-    rows = warehouse.read(NETWORK_PMPM).orderBy("network_id").select(*names).collect()
-    assert [tuple(str(cell) for cell in row) for row in rows] == [
-        ("N1", "2", "23.000000", "820.00", "1", "546.67"),
-        ("UNATTRIBUTED", "1", "12.000000", "0.00", "0", "None"),
-    ]
-    left_out = warehouse.read(EXCLUDED).orderBy("kind", "reason").collect()
-    assert [(r["kind"], r["reason"], str(r["member_months"]), str(r["paid_amount"])) for r in left_out] == [
-        ("dollar", "NOT_ENROLLED", "None", "25.00"),
-        ("month", "DECEASED", "1.000000", "None"),
-    ]
+    assert dirty_files.figures(warehouse) == dirty_files.NETWORKS
+    assert dirty_files.left_out(warehouse) == dirty_files.LEFT_OUT
 
 
 def test_the_run_says_what_it_passed_over(dirty: Dirty) -> None:
@@ -231,10 +119,6 @@ def test_the_run_says_what_it_passed_over(dirty: Dirty) -> None:
     assert "network_roster.csv (network_roster): columns passed over: remark" in said
     assert "19 of 34 delivered rows are rejected; silver.rejects has each with its reasons" in said
     assert "33.3% of the members have a risk score" in said
-
-
-def canaries_in(where: str) -> list[str]:
-    return [canary for canary in CANARIES if canary in where]
 
 
 def test_no_canary_is_seen_in_what_the_run_says(dirty: Dirty) -> None:
@@ -253,14 +137,6 @@ def test_no_canary_is_seen_in_the_book_of_runs(warehouse: Published, dirty: Dirt
     tables = {receipt["table"] for row in rows for receipt in row["receipts"]}
     with_rows = {t.name for t in stored_by("rif")} - {f"bronze.rif_{kind}" for kind in ("snf", "hha", "dme")}
     assert tables == with_rows
-
-
-def test_no_canary_is_seen_in_the_event_log(dirty: Dirty) -> None:
-    files = [path for path in dirty.events.rglob("*") if path.is_file() and not path.name.startswith("appstatus")]
-    events = "\n".join(path.read_text(encoding="utf-8") for path in files)
-    assert events.count('"Event":"SparkListenerTaskEnd"') > 100, "the event log is not what this test takes it for"
-    assert "network_pmpm" in events
-    assert canaries_in(events) == []
 
 
 def test_the_canaries_stand_in_the_tables(warehouse: Published) -> None:

@@ -119,7 +119,7 @@ def test_tables_says_whether_the_files_are_current(capsys: pytest.CaptureFixture
     assert said(capsys, "tables", "--check", str(ROOT / "docs")) == (0, "", "")
     code, out, err = said(capsys, "tables", "--check", str(tmp_path))
     assert (code, out) == (1, "")
-    assert err.count("is not current; run `pmpm tables --write") == 2
+    assert err.count("is not current; run `pmpm tables --write") == 3
     assert said(capsys, "tables", "--write", str(tmp_path))[0] == 0
     assert said(capsys, "tables", "--check", str(tmp_path))[0] == 0
 
@@ -173,5 +173,5 @@ def test_the_module_is_the_command() -> None:
     command = [sys.executable, "-m", "pmpm_spark", "run", "--set", "source.paht=x"]
     answer = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
     assert (answer.returncode, answer.stdout) == (2, "")
-    assert answer.stderr.startswith("pmpm: --set: unknown key source.paht (known here: data_through, kind,")
+    assert answer.stderr.startswith("pmpm: --set: unknown key source.paht (known here: data_through, format, kind,")
     assert answer.stderr.count("\n") == 1

@@ -89,18 +89,16 @@ def lists_in(folder: Path, suffix: str = ".csv") -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def whole_set(
-    spark: SparkSession, engine: str, shared_data: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Compared:
+def whole_set(spark: SparkSession, shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Compared:
     rif = shared_data / "rif"
     warehouse = tmp_path_factory.mktemp("whole")
-    return run_and_recompute(spark, rif, lists_in(rif), warehouse, YEARS, here(EIGHT, engine))
+    return run_and_recompute(spark, rif, lists_in(rif), warehouse, YEARS, EIGHT)
 
 
 @pytest.fixture(scope="module")
-def cut(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Compared:
+def cut(spark: SparkSession, engine: str, tmp_path_factory: pytest.TempPathFactory) -> Compared:
     warehouse = tmp_path_factory.mktemp("cut")
-    return run_and_recompute(spark, CUT, lists_in(CUT), warehouse, YEARS, ON_CUT)
+    return run_and_recompute(spark, CUT, lists_in(CUT), warehouse, YEARS, here(ON_CUT, engine))
 
 
 @pytest.fixture(scope="module")

@@ -58,7 +58,7 @@ def test_every_contract_is_whole(table: Table) -> None:
     for told in table.columns:
         assert re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", told.name)
         assert told.meaning.strip()
-        if told.name.endswith("_amount"):
+        if told.name.endswith("_amount") and told.meaning != "as delivered":
             assert told.type == T.DecimalType(18, 2), f"{told.name}: money is DECIMAL(18,2)"
 
 
