@@ -15,6 +15,9 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("PMPM_SHARED", REPOSITORY.parent / "shared"))
 NOT_THERE = "the shared data is not there (PMPM_SHARED)"
 
+LONGEST_FIRST = ("test_jobs", "test_hand_over", "test_equality", "test_cclf_order", "test_one_truth", "test_generate")
+"""Files that take minutes: begun first, so that no process waits at the end for the other."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
@@ -26,12 +29,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items.sort(key=_place)
     for item in items:
         if "shared" in item.keywords and not (SHARED / "data").is_dir():
             item.add_marker(pytest.mark.skip(reason=NOT_THERE))
         why = reason_to_leave_out(item.nodeid, config.getoption("--engine"))
         if why is not None:
             item.add_marker(pytest.mark.skip(reason=why))
+
+
+def _place(item: pytest.Item) -> int:
+    stem = item.path.stem
+    return next((at for at, name in enumerate(LONGEST_FIRST) if stem.startswith(name)), len(LONGEST_FIRST))
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

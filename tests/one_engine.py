@@ -14,18 +14,17 @@ DIRTY = ("every_row", "every_rejected", "the_figures", "the_run_says", "no_canar
 CUT = ("in-network", "ahead", "one-year", "everybody")
 """Policies of the cut; the first and the last of all are computed on Spark too."""
 BY_DAY = ("any_day", "first_of_month", "mid_month", "full_month", "prorated")
-SOURCES = {
-    "synpuf": ("outpatient", "the_counts", "inpatient"),
-    "tuva": ("without", "a_missing", "a_type"),
-    "common": ("tables_of_another", "a_bad", "bad_rows", "ids_with", "an_empty", "a_missing"),
-    "cclf_netting": ("a_", "of_", "the_", "versions_", "denied_"),
-}
+NETTING = ("a_", "of_", "the_", "versions_", "denied_")
 WHOLE_RUNS = (
     "tests/test_cclf_bad_input.py",
     "tests/test_cclf_order.py",
     "tests/sources/test_cclf_shared.py",
     "tests/test_generate_cclf.py",
     "tests/test_one_truth.py",
+    "tests/test_new_source.py",
+    "tests/sources/test_synpuf.py",
+    "tests/sources/test_tuva.py",
+    "tests/sources/test_common.py",
     "tests/test_equality.py::test_the_whole_set",
     "tests/test_equality.py::test_every_row_of_the_whole_set",
     "tests/test_equality.py::test_generated_files",
@@ -36,7 +35,7 @@ WHOLE_RUNS = (
     "tests/test_notebook_example.py::test_the_whole_job",
     "tests/test_equality.py::test_the_cut_with_part_c",
     *[f"tests/test_equality.py::test_the_cut[{policy}-" for policy in CUT],
-    *[f"tests/sources/test_{source}.py::test_{word}" for source, words in SOURCES.items() for word in words],
+    *[f"tests/sources/test_cclf_netting.py::test_{word}" for word in NETTING],
 )
 ONLY_EMBEDDED = {
     "tests/test_embedded.py": "the embedded engine's own faults, and the ways around them",
