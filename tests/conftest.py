@@ -1,14 +1,16 @@
-"""One session for the whole test process, started when the first test asks for it."""
+"""One session for the whole test process, started when the first test asks for it. Processes side by side share a Spark."""
 
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.connect_server import REMOTE, start_server, wait_for_server
 from tests.one_engine import reason_to_leave_out
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -26,6 +28,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="spark",
         help="the engine that the tests run on; tests/one_engine.py lists what runs on one alone",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    has_processes = getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput")
+    if has_processes and config.getoption("--engine") == "spark":
+        folder = tempfile.TemporaryDirectory(prefix="pmpm-tests-")
+        server = start_server(Path(folder.name))
+
+        def stop() -> None:
+            server.terminate()
+            server.wait()
+            folder.cleanup()
+            os.environ.pop(REMOTE, None)
+
+        config.add_cleanup(stop)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -66,8 +83,10 @@ def engine(request: pytest.FixtureRequest) -> str:
 def spark(engine: str) -> Iterator[Any]:
     from pmpm_spark.session import open_session
 
-    session = open_session(
-        os.environ.get("PMPM_TEST_CONF", str(REPOSITORY / "conf" / "spark" / "small.conf")), "pmpm tests", engine
-    )
+    properties = os.environ.get("PMPM_TEST_CONF", str(REPOSITORY / "conf" / "spark" / "small.conf"))
+    with pytest.MonkeyPatch.context() as opening:
+        if engine == "spark" and REMOTE in os.environ:
+            opening.setenv("SPARK_REMOTE", wait_for_server())
+        session = open_session(properties, "pmpm tests", engine)
     yield session
     session.stop()

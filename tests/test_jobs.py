@@ -8,7 +8,6 @@ the tests read what it left.
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -20,14 +19,12 @@ from pyspark.sql import SparkSession
 
 from pmpm_spark.cli import main
 from pmpm_spark.config import load_config
-from pmpm_spark.jars import PACKAGES, fetch_delta_jars
-from pmpm_spark.java import find_java
-from pmpm_spark.properties import find_conf, read_properties
 from pmpm_spark.sources.rif.layout import BRONZE
 from pmpm_spark.stages import stored_by
 from pmpm_spark.store import Store
 from pmpm_spark.warehouse import Published, published
 from tests import dirty, panel
+from tests.connect_server import submit_command
 from tests.processes import environment
 
 pytestmark = pytest.mark.delta
@@ -69,19 +66,13 @@ class House:
 
     def submit(self, job: str) -> Answer:
         """As CONTRIBUTING.md says; the options of Java only make a short job shorter."""
-        local = read_properties(find_conf("spark/local.conf"))
-        jars = ",".join(map(str, fetch_delta_jars(local)))
-        command = [
-            "spark-submit", "--properties-file", str(ROOT / "conf" / "spark" / "local.conf"),
-            "--conf", f"{PACKAGES}=", "--jars", jars,
-            "--driver-java-options", "-XX:+UseSerialGC",
+        command, own = submit_command(
+            ROOT / "conf" / "spark" / "local.conf",
+            *("--driver-java-options", "-XX:+UseSerialGC"),
             *[word for name, value in EVENT_LOG.items() for word in ("--conf", f"{name}={value}")],
-            "--conf", f"spark.eventLog.dir=file://{self.events}",
-            str(ROOT / "jobs" / job), "--config", str(self.config),
-        ]  # fmt: skip
-        own = self.environment(JAVA_HOME=str(find_java().home))
-        # spark-submit itself is looked for on the PATH that it will use
-        command[0] = shutil.which(command[0], path=own["PATH"]) or command[0]
+            *("--conf", f"spark.eventLog.dir=file://{self.events}"),
+            *(str(ROOT / "jobs" / job), "--config", str(self.config)),
+        )
         # spark-submit sends what Python says on stderr to its own stdout
         return subprocess.run(
             command,
