@@ -55,7 +55,10 @@ def open_session(properties_file: str | None = None, app_name: str = "pmpm", eng
     from pyspark.sql import SparkSession
 
     _silence_query_loggers()
-    spark = SparkSession.builder.getOrCreate() if session_is_given() else _local_session(properties_file, app_name)
+    # a Connect client's session is not found again by its builder
+    spark = SparkSession.getActiveSession() or (
+        SparkSession.builder.getOrCreate() if session_is_given() else _local_session(properties_file, app_name)
+    )
     check_session(spark)
     return spark
 
