@@ -32,10 +32,11 @@ $(READY): constraints.txt pyproject.toml
 demo: $(READY) ## the whole job on sample data in the real format, then where its result is (ENGINE=spark: on Spark)
 	$(BIN)/pmpm demo $(if $(ENGINE),--engine $(ENGINE))
 
-check: lint ## lint, types, import direction, then all tests on the embedded engine
-	$(TESTS) --engine embedded
+check: lint ## lint, types, import direction, then all but the long tests on the embedded engine: a minute
+	$(TESTS) --engine embedded -m "not long"
 
-test: check ## the same, then all tests on Spark
+test: lint ## lint, types, import direction, then all tests on the embedded engine, then on Spark
+	$(TESTS) --engine embedded
 	$(TESTS) --engine spark
 
 prove: $(READY) ## every table equal on both engines, over many inputs and policies (PART=3/8: a part of them)

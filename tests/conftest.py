@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.connect_server import REMOTE, start_server, wait_for_server
-from tests.one_engine import reason_to_leave_out
+from tests.one_engine import is_long, reason_to_leave_out
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("PMPM_SHARED", REPOSITORY.parent / "shared"))
@@ -45,11 +45,14 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(stop)
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m looks at the markers
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     items.sort(key=_place)
     for item in items:
         if "shared" in item.keywords and not (SHARED / "data").is_dir():
             item.add_marker(pytest.mark.skip(reason=NOT_THERE))
+        if is_long(item.nodeid):
+            item.add_marker("long")
         why = reason_to_leave_out(item.nodeid, config.getoption("--engine"))
         if why is not None:
             item.add_marker(pytest.mark.skip(reason=why))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+EMBEDDED_ITSELF = "tests/test_embedded.py"
 ONLY_SPARK = {
     "tests/test_hand_over.py": "both engines over one warehouse: once is enough",
     "tests/test_jobs.py": "spark-submit, a driver that is killed, and Spark's event log",
@@ -38,7 +39,7 @@ WHOLE_RUNS = (
     *[f"tests/sources/test_cclf_netting.py::test_{word}" for word in NETTING],
 )
 ONLY_EMBEDDED = {
-    "tests/test_embedded.py": "the embedded engine's own faults, and the ways around them",
+    EMBEDDED_ITSELF: "the embedded engine's own faults, and the ways around them",
     "tests/oracle/": "no engine is at work: once is enough",
     **dict.fromkeys(WHOLE_RUNS, "a whole run takes Spark minutes; both engines are proved equal (tests/prove.py)"),
     "tests/test_generate.py::test_the_same_seed": "the rows of the seed are the same on both: test_the_rows_are_those",
@@ -58,3 +59,8 @@ def reason_to_leave_out(node_id: str, engine: str) -> str | None:
     """Why a test does not run on the engine; None where it does."""
     others = ONLY_SPARK if engine == "embedded" else ONLY_EMBEDDED
     return next((why for where, why in others.items() if node_id.startswith(where)), None)
+
+
+def is_long(node_id: str) -> bool:
+    """What Spark would take long for is left out of the quick check, too."""
+    return not node_id.startswith(EMBEDDED_ITSELF) and reason_to_leave_out(node_id, "spark") is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,8 +11,8 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from pmpm_spark.sources.files import SourceFile
-from pmpm_spark.table import Table
+from pmpm_spark.sources.files import LINE_COLUMNS, SourceFile
+from pmpm_spark.table import Table, text
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -34,6 +35,17 @@ class KnownFile(NamedTuple):
     name: str
     batch_id: str
     fingerprint: str
+
+
+def delivered_table(name: str, a_row: str, columns: Iterable[str]) -> Table:
+    """The contract of delivered rows: the columns as delivered, all text, and where each row comes from."""
+    return Table(
+        name=f"bronze.{name}",
+        grain=f"one row per {a_row}",
+        key=("_source_file", "_source_row", "_batch_id"),
+        columns=(*[text(column, "as delivered") for column in columns], *LINE_COLUMNS),
+        key_is_built_in=True,
+    )
 
 
 def add_provenance(

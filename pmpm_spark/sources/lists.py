@@ -20,12 +20,12 @@ from pmpm_spark.errors import InputError
 from pmpm_spark.intake import accepted, latest_row_fates, with_current_ids
 from pmpm_spark.model import MEMBER_ATTRIBUTION, NETWORK_ROSTER, PROVIDERS, RISK_SCORES
 from pmpm_spark.months import month_bits, month_number
-from pmpm_spark.sources.bronze import BronzeLoad
+from pmpm_spark.sources.bronze import BronzeLoad, delivered_table
 from pmpm_spark.sources.cells import TypedRow
 from pmpm_spark.sources.comma import comma_rows
-from pmpm_spark.sources.files import LINE_COLUMNS, SourceFile, scan
+from pmpm_spark.sources.files import SourceFile, scan
 from pmpm_spark.stage import Stage
-from pmpm_spark.table import SCORE, Table, small_frame, text
+from pmpm_spark.table import SCORE, Table, small_frame
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -53,13 +53,7 @@ class List:
 
     @property
     def bronze(self) -> Table:
-        return Table(
-            name=f"bronze.{self.setting}",
-            grain=f"one row per row of the {self.setting} list",
-            key=("_source_file", "_source_row", "_batch_id"),
-            columns=(*[text(name, "as delivered") for name in self.columns], *LINE_COLUMNS),
-            key_is_built_in=True,
-        )
+        return delivered_table(self.setting, f"row of the {self.setting} list", self.columns)
 
     def rows(self, bronze: DataFrame, *member_id_changes: DataFrame) -> DataFrame:
         """One typed row per bronze row, with its fate: the last row of a key counts. A member stands under the

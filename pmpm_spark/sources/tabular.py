@@ -22,11 +22,11 @@ from pmpm_spark.config import CATALOG, CSV, PARQUET
 from pmpm_spark.delta_text import engine_condition, quoted
 from pmpm_spark.errors import InputError, is_engine_error
 from pmpm_spark.paths import is_local, plain
-from pmpm_spark.sources.bronze import BronzeLoad, KnownFile
+from pmpm_spark.sources.bronze import BronzeLoad, KnownFile, delivered_table
 from pmpm_spark.sources.comma import comma_rows
-from pmpm_spark.sources.files import LINE_COLUMNS, SourceFile, scan
+from pmpm_spark.sources.files import SourceFile, scan
 from pmpm_spark.sources.headings import check_heading, some
-from pmpm_spark.table import Table, small_frame, text
+from pmpm_spark.table import Table, small_frame
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -48,13 +48,7 @@ class InputTable:
 
     @property
     def bronze(self) -> Table:
-        return Table(
-            name=f"bronze.{self.source}_{self.name}",
-            grain=f"one row per row of {self.name}",
-            key=("_source_file", "_source_row", "_batch_id"),
-            columns=(*[text(name, "as delivered") for name in self.columns], *LINE_COLUMNS),
-            key_is_built_in=True,
-        )
+        return delivered_table(f"{self.source}_{self.name}", f"row of {self.name}", self.columns)
 
 
 def table_loads(

@@ -15,8 +15,8 @@ from importlib.resources import files
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from pmpm_spark.sources.files import LINE_COLUMNS
-from pmpm_spark.table import Table, text
+from pmpm_spark.sources.bronze import delivered_table
+from pmpm_spark.table import Table
 
 CONTROL = "cclf0"
 KINDS = tuple(f"cclf{number}" for number in range(10))
@@ -89,13 +89,7 @@ def _layout() -> dict[str, tuple[Field, ...]]:
 
 def bronze_table(kind: str) -> Table:
     """The contract of the bronze table of one kind of file: the fields as delivered, all text."""
-    return Table(
-        name=f"bronze.{kind}",
-        grain=f"one row per record of a {kind.upper()} file",
-        key=("_source_file", "_source_row", "_batch_id"),
-        columns=(*[text(field.name, "as delivered") for field in fields_of(kind)], *LINE_COLUMNS),
-        key_is_built_in=True,
-    )
+    return delivered_table(kind, f"record of a {kind.upper()} file", (field.name for field in fields_of(kind)))
 
 
 BRONZE = {kind: bronze_table(kind) for kind in KINDS}

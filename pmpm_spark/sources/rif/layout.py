@@ -12,8 +12,8 @@ from functools import lru_cache
 from importlib.resources import files
 
 from pmpm_spark.sources import headings
-from pmpm_spark.sources.files import LINE_COLUMNS
-from pmpm_spark.table import Table, text
+from pmpm_spark.sources.bronze import delivered_table
+from pmpm_spark.table import Table
 
 SIGNATURES = {
     "beneficiary": "MDCR_ENTLMT_BUYIN_1_IND",
@@ -82,13 +82,7 @@ def check_heading(kind: str, heading: tuple[str, ...], file_name: str) -> tuple[
 
 def bronze_table(kind: str) -> Table:
     """The contract of the bronze table of one kind: the columns as delivered, all text."""
-    return Table(
-        name=f"bronze.rif_{kind}",
-        grain=f"one row per row of a {kind} file",
-        key=("_source_file", "_source_row", "_batch_id"),
-        columns=(*[text(name, "as delivered") for name in columns_of(kind)], *LINE_COLUMNS),
-        key_is_built_in=True,
-    )
+    return delivered_table(f"rif_{kind}", f"row of a {kind} file", columns_of(kind))
 
 
 BRONZE = {kind: bronze_table(kind) for kind in SIGNATURES}

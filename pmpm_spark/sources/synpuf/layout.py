@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pmpm_spark.sources.files import LINE_COLUMNS
-from pmpm_spark.table import Table, text
+from pmpm_spark.sources.bronze import delivered_table
+from pmpm_spark.table import Table
 
 SLOTS = 13
 """Lines of one row of a carrier claim."""
@@ -83,13 +83,7 @@ def kind_of(heading: Iterable[str]) -> str | None:
 
 
 def bronze_table(kind: str) -> Table:
-    return Table(
-        name=f"bronze.synpuf_{kind}",
-        grain=f"one row per row of a {kind} file",
-        key=("_source_file", "_source_row", "_batch_id"),
-        columns=(*[text(name, "as delivered") for name in COLUMNS[kind]], *LINE_COLUMNS),
-        key_is_built_in=True,
-    )
+    return delivered_table(f"synpuf_{kind}", f"row of a {kind} file", COLUMNS[kind])
 
 
 BRONZE = {kind: bronze_table(kind) for kind in SIGNATURES}
