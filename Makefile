@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # The versions and hashes of constraints.txt and nothing else: no package is built with what an index offers today.
 PINNED := --require-hashes --no-deps --no-build-isolation
 
-# Two processes, each with an engine of its own; the tests of a file share what it sets up.
+# Two processes, which share one Spark (tests/connect_server.py); the tests of a file share what it sets up.
 TESTS := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help

@@ -7,33 +7,18 @@ process itself is what `spark-submit` has, and is tested in processes of their o
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 
-from pmpm_spark.jars import PACKAGES, fetch_delta_jars
-from pmpm_spark.java import find_java
-from pmpm_spark.properties import find_conf, read_properties
-from tests.processes import environment
+from pmpm_spark.properties import find_conf
+from tests.processes import submit_command
 
 REMOTE = "PMPM_TEST_REMOTE"
 """The variable that tells the test processes where the server is."""
 SERVER = "org.apache.spark.sql.connect.service.SparkConnectServer"
 PATIENCE = 180
-
-
-def submit_command(properties: Path, *options: str) -> tuple[list[str], dict[str, str]]:
-    """spark-submit with a file of properties and Delta's JARs, and the environment that it needs."""
-    jars = ",".join(map(str, fetch_delta_jars(read_properties(properties))))
-    own = environment(
-        PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", JAVA_HOME=str(find_java().home)
-    )
-    # spark-submit itself is looked for on the PATH that it will use
-    program = shutil.which("spark-submit", path=own["PATH"]) or "spark-submit"
-    return [program, "--properties-file", str(properties), "--conf", f"{PACKAGES}=", "--jars", jars, *options], own
 
 
 def start_server(folder: Path) -> subprocess.Popen[bytes]:

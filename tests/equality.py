@@ -18,6 +18,7 @@ from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from pmpm_spark.config import RunConfig, Source, Warehouse
+from pmpm_spark.generate import generate
 from pmpm_spark.pipeline import RunResult, run
 from pmpm_spark.policy import Policy
 from tests.oracle.rif_duckdb import OracleSettings, Result, check_identities, compute, read_inputs
@@ -68,6 +69,16 @@ LISTS = ("network_roster", "providers", "risk_scores", "member_attribution")
 _RENAMED = {"reasons": "ineligible_reasons"}
 _QUOTIENTS = 1e-12
 """Largest relative difference of two DOUBLE quotients of equal sums."""
+
+
+def generate_each(
+    spark: SparkSession, folder: Path, formats: Iterable[str], *, members: int, years: tuple[int, int], seed: int
+) -> dict[str, Path]:
+    """The folders of one truth in several formats."""
+    roots = {name: folder / name for name in formats}
+    for name, root in roots.items():
+        generate(spark, str(root), members=members, years=years, seed=seed, file_format=name)
+    return roots
 
 
 @dataclass

@@ -1,9 +1,15 @@
-"""The environment of a process that a test starts: what this process's own engine has set is not handed on."""
+"""The environment of a process that a test starts, and the command of spark-submit: what this process's own engine has set is not handed on."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from pathlib import Path
+
+from pmpm_spark.jars import PACKAGES, fetch_delta_jars
+from pmpm_spark.java import find_java
+from pmpm_spark.properties import read_properties
 
 ROOT = Path(__file__).resolve().parent.parent
 OF_THE_SESSION = ("SPARK_REMOTE", "SPARK_CONNECT_MODE_ENABLED", "SPARK_LOCAL_REMOTE", "PMPM_DEBUG")
@@ -12,3 +18,14 @@ OF_THE_SESSION = ("SPARK_REMOTE", "SPARK_CONNECT_MODE_ENABLED", "SPARK_LOCAL_REM
 def environment(**more: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in OF_THE_SESSION}
     return {**kept, "PYTHONPATH": str(ROOT), **more}
+
+
+def submit_command(properties: Path, *options: str) -> tuple[list[str], dict[str, str]]:
+    """spark-submit with a file of properties and Delta's JARs, and the environment that it needs."""
+    jars = ",".join(map(str, fetch_delta_jars(read_properties(properties))))
+    own = environment(
+        PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", JAVA_HOME=str(find_java().home)
+    )
+    # spark-submit itself is looked for on the PATH that it will use
+    program = shutil.which("spark-submit", path=own["PATH"]) or "spark-submit"
+    return [program, "--properties-file", str(properties), "--conf", f"{PACKAGES}=", "--jars", jars, *options], own

@@ -24,7 +24,7 @@ from pmpm_spark.generate import generate
 from pmpm_spark.generate.truth import NETWORKS
 from pmpm_spark.pipeline import run
 from pmpm_spark.policy import Attribution, Cost, Eligibility, Policy
-from tests.equality import FIGURES, KEYS, LISTS, REPOSITORY, Compared, is_equal
+from tests.equality import FIGURES, KEYS, LISTS, REPOSITORY, Compared, generate_each, is_equal
 from tests.oracle.cclf_plain import figures, read_layout
 
 pytestmark = [pytest.mark.delta, pytest.mark.timeout(1800)]  # a fixture is two whole runs
@@ -53,10 +53,8 @@ NOT_CARRIED_IN_COSTS = {
 
 @pytest.fixture(scope="module")
 def generated(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    roots = {name: tmp_path_factory.mktemp("generated") / name for name in ("rif", "cclf")}
-    for name, root in roots.items():
-        generate(spark, str(root), members=MEMBERS, years=YEARS, seed=SEED, file_format=name)
-    return roots
+    folder = tmp_path_factory.mktemp("generated")
+    return generate_each(spark, folder, ("rif", "cclf"), members=MEMBERS, years=YEARS, seed=SEED)
 
 
 @pytest.fixture(scope="module")

@@ -24,8 +24,7 @@ from pmpm_spark.stages import stored_by
 from pmpm_spark.store import Store
 from pmpm_spark.warehouse import Published, published
 from tests import dirty, panel
-from tests.connect_server import submit_command
-from tests.processes import environment
+from tests.processes import environment, submit_command
 
 pytestmark = pytest.mark.delta
 
@@ -54,15 +53,10 @@ class House:
     def warehouse(self, spark: SparkSession) -> Published:
         return published(spark, load_config(str(self.config)))
 
-    def environment(self, **more: str) -> dict[str, str]:
-        return environment(PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", **more)
-
     def job(self, name: str) -> Answer:
         """A script of jobs as a plain program, on the engine that starts at once."""
         command = [sys.executable, str(ROOT / "jobs" / name), "--engine", "embedded", "--config", str(self.config)]
-        return subprocess.run(
-            command, capture_output=True, text=True, env=self.environment(), cwd=self.root, check=False
-        )
+        return subprocess.run(command, capture_output=True, text=True, env=environment(), cwd=self.root, check=False)
 
     def submit(self, job: str) -> Answer:
         """As CONTRIBUTING.md says; the options of Java only make a short job shorter."""
@@ -124,7 +118,7 @@ def killed(in_groups: dict[str, Answer], house: House) -> str:
     """One more file comes; the driver dies when it stands in bronze and nothing else knows of it. What it said."""
     (house.root / LATE_FILE).rename(house.root / "claims" / LATE_FILE)
     command = [sys.executable, "-m", "pmpm_spark", "run", "--config", str(house.config)]
-    own = house.environment(PMPM_SPARK_PROPERTIES=str(ROOT / "conf" / "spark" / "small.conf"))
+    own = environment(PMPM_SPARK_PROPERTIES=str(ROOT / "conf" / "spark" / "small.conf"))
     said = []
     with subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, env=own, cwd=house.root, start_new_session=True

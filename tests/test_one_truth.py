@@ -13,12 +13,11 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from pmpm_spark.config import RunConfig, Source, Warehouse
-from pmpm_spark.generate import generate
 from pmpm_spark.model import COVERAGE_RECORDS, FINAL_CLAIM_LINES, LOAD_AUDIT, MEMBERS
 from pmpm_spark.pipeline import run
 from pmpm_spark.policy import Attribution, Cost, Eligibility, Policy
 from pmpm_spark.warehouse import Published, published
-from tests.equality import FIGURES, KEYS, LISTS, Compared, is_equal
+from tests.equality import FIGURES, KEYS, LISTS, Compared, generate_each, is_equal
 
 pytestmark = [pytest.mark.delta, pytest.mark.timeout(1800)]  # a fixture is several whole runs
 
@@ -34,10 +33,10 @@ NOT_OF_TUVA = ("in_network_paid_amount",)
 
 @pytest.fixture(scope="module")
 def generated(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    roots = {name: tmp_path_factory.mktemp("generated") / name for name in ("rif", "common", "tuva", "synpuf")}
-    for name, root in roots.items():
-        generate(spark, str(root), members=MEMBERS_GENERATED, years=YEARS, seed=SEED, file_format=name)
-    return roots
+    folder = tmp_path_factory.mktemp("generated")
+    return generate_each(
+        spark, folder, ("rif", "common", "tuva", "synpuf"), members=MEMBERS_GENERATED, years=YEARS, seed=SEED
+    )
 
 
 @pytest.fixture(scope="module")

@@ -70,32 +70,28 @@ def generate(
     years_of_people = spark.read.parquet(truth)
     rows = _claim_rows(years_of_people, draws, members=members)
     attributed = lists.member_attribution(years_of_people, draws, years=years)
+    enrolled = enrollment.beneficiary_rows(years_of_people, draws)
     folder = f"{root}/{file_format}"
-    if file_format == CCLF:
-        everybody_told = years_of_people.select("person", "member_id").distinct()
-        enrolled = enrollment.beneficiary_rows(years_of_people, draws)
-        write_cclf(everybody_told, enrolled, rows, folder, draws, years=years)
-    elif file_format != RIF:
-
-        def save(frame: DataFrame, name: str) -> DataFrame:
-            frame.write.parquet(f"{root}/{STAGED}/{name}")
-            return spark.read.parquet(f"{root}/{STAGED}/{name}")
-
-        tables = common_tables(enrollment.beneficiary_rows(years_of_people, draws), rows, save)
-        if file_format == COMMON:
-            _write_all(tables, partial(write_table, files=files), folder)
-        else:
-            read_back = {name: save(frame, name) for name, frame in tables.items()}
-            if file_format == TUVA:
-                _write_all(tuva_tables(read_back, attributed), partial(write_table, files=files), folder)
-            else:
-                _write_all(synpuf_files(read_back, range(first - 1, last + 1)), write_list, folder)
-    else:
+    if file_format == RIF:
         of_years = {
             f"beneficiary_{year}": enrollment.beneficiary_rows(years_of_people.where(F.col("year") == year), draws)
             for year in range(first - 1, last + 1)
         }
         _write_all({**of_years, **rows}, partial(write_rif, files=files), root)
+    elif file_format == CCLF:
+        everybody_told = years_of_people.select("person", "member_id").distinct()
+        write_cclf(everybody_told, enrolled, rows, folder, draws, years=years)
+    else:
+        save = partial(_saved, f"{root}/{STAGED}")
+        write: Callable[[DataFrame, str], None] = partial(write_table, files=files)
+        tables = common_tables(enrolled, rows, save)
+        if file_format != COMMON:  # made of these, each read more than once
+            tables = {name: save(frame, name) for name, frame in tables.items()}
+        if file_format == TUVA:
+            tables = tuva_tables(tables, attributed)
+        elif file_format == SYNPUF:
+            tables, write = synpuf_files(tables, range(first - 1, last + 1)), write_list
+        _write_all(tables, write, folder)
     _write_all(
         {
             "network_roster": providers.network_roster(spark, members=members, years=years),
@@ -106,6 +102,12 @@ def generate(
         partial(write_list, files=files),
         root,
     )
+
+
+def _saved(folder: str, frame: DataFrame, name: str) -> DataFrame:
+    """The frame, written and read back."""
+    frame.write.parquet(f"{folder}/{name}")
+    return frame.sparkSession.read.parquet(f"{folder}/{name}")
 
 
 def _write_all(frames: dict[str, DataFrame], write: Callable[[DataFrame, str], None], root: str) -> None:

@@ -76,7 +76,8 @@ def tuva_tables(common: Mapping[str, DataFrame], member_attribution: DataFrame) 
 def _shaped(name: str, frame: DataFrame) -> DataFrame:
     """The frame with the table's columns in their order, null where nothing is told."""
     columns = next(table.columns for table in TUVA_TABLES if table.name == name)
-    told = {**{n: F.col(n) for n in frame.columns}, "data_source": F.lit(DATA_SOURCE)}
+    of_all = {"data_source": F.lit(DATA_SOURCE), "person_id": F.col("member_id")}
+    told = {**{n: F.col(n) for n in frame.columns}, **of_all}
     return frame.select(*[told.get(n, F.lit(None).cast("string")).alias(n) for n in columns])
 
 
@@ -86,7 +87,6 @@ def _eligibility(coverage_records: DataFrame, members: DataFrame) -> DataFrame:
     buyin = F.when(has_a & has_b, "3").when(has_a, "1").when(has_b, "2").otherwise("0")
     gender = F.when(F.col("sex") == "F", "female").when(F.col("sex") == "M", "male").otherwise("unknown")
     return described.select(
-        F.col("member_id").alias("person_id"),
         "member_id",
         gender.alias("gender"),
         "birth_date",
@@ -119,15 +119,24 @@ def _side_by_side(codes: DataFrame, what: str, day: str | None = None) -> DataFr
     return listed.select("claim_id", *[cell.alias(name) for name, cell in cells.items()])
 
 
+def _of_any_line() -> list[Column]:
+    return [
+        F.col("line_number").alias("claim_line_number"),
+        F.col("member_id"),
+        F.col("paid_on").alias("paid_date"),
+        F.col("paid_amount"),
+        F.col("allowed_amount"),
+        F.col("patient_paid_amount").alias("coinsurance_amount"),
+    ]
+
+
 def _medical(lines: DataFrame, diagnoses: DataFrame, procedures: DataFrame) -> DataFrame:
     is_institutional = F.col("claim_type").isin(*INSTITUTIONAL)
     modifiers = {f"hcpcs_modifier_{n}": F.get("modifiers", F.lit(n - 1)) for n in range(1, MODIFIERS + 1)}
     told = lines.select(
         "claim_id",
-        F.col("line_number").alias("claim_line_number"),
+        *_of_any_line(),
         F.when(is_institutional, "institutional").otherwise("professional").alias("claim_type"),
-        F.col("member_id").alias("person_id"),
-        "member_id",
         F.col("service_from").alias("claim_start_date"),
         F.col("service_thru").alias("claim_end_date"),
         F.col("service_from").alias("claim_line_start_date"),
@@ -145,10 +154,6 @@ def _medical(lines: DataFrame, diagnoses: DataFrame, procedures: DataFrame) -> D
         "billing_npi",
         "billing_tin",
         F.when(is_institutional, F.col("billing_npi")).alias("facility_npi"),
-        F.col("paid_on").alias("paid_date"),
-        "paid_amount",
-        "allowed_amount",
-        F.col("patient_paid_amount").alias("coinsurance_amount"),
     )
     return reduce(lambda left, right: left.join(right, "claim_id", how="left"), (diagnoses, procedures), told)
 
@@ -156,16 +161,10 @@ def _medical(lines: DataFrame, diagnoses: DataFrame, procedures: DataFrame) -> D
 def _pharmacy(lines: DataFrame) -> DataFrame:
     return lines.select(
         F.replace(F.col("claim_id"), F.lit(PHARMACY_PREFIX), F.lit("")).alias("claim_id"),
-        F.col("line_number").alias("claim_line_number"),
-        F.col("member_id").alias("person_id"),
-        "member_id",
+        *_of_any_line(),
         F.col("rendering_npi").alias("prescribing_provider_npi"),
         F.col("billing_npi").alias("dispensing_provider_npi"),
         F.col("service_thru").alias("dispensing_date"),
-        F.col("paid_on").alias("paid_date"),
-        "paid_amount",
-        "allowed_amount",
-        F.col("patient_paid_amount").alias("coinsurance_amount"),
     )
 
 
@@ -173,7 +172,6 @@ def _attributed(member_attribution: DataFrame) -> DataFrame:
     """A row a month of each that the list names for a year."""
     month = F.explode(F.sequence(F.lit(1), F.lit(MONTHS_PER_YEAR)))
     return member_attribution.select(
-        F.col("member_id").alias("person_id"),
         "member_id",
         month.alias("month"),
         F.col("performance_year").alias("year"),

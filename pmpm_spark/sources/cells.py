@@ -17,9 +17,10 @@ from pmpm_spark.table import MONEY, Table
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-KEPT = ("_source_file", "_source_row", "_batch_id", "_line_hash", "_unparsed")
+PROVENANCE = ("_source_file", "_source_row", "_batch_id", "_line_hash")
+KEPT = (*PROVENANCE, "_unparsed")
 """Bronze columns that go through to the rows' fates."""
-_FATE = ("_bronze_table", *KEPT[:3], "outcome", "reject_reasons", "rejected_row")
+_FATE = ("_bronze_table", *PROVENANCE, "outcome", "reject_reasons", "rejected_row")
 
 _MONTH_NAMES = "JANFEBMARAPRMAYJUNJULAUGSEPOCTNOVDEC"
 _RIF_DATE = "^[0-9]{2}-[A-Za-z]{3}-[0-9]{4}$"
@@ -160,7 +161,7 @@ class TypedRow:
             *[values.get(c.name, F.lit(None)).cast(c.type).alias(c.name) for c in own],
             *[values[name].alias(name) for name in beside],
             F.lit(delivered.name).alias("_bronze_table"),
-            *KEPT[:4],
+            *PROVENANCE,
             "reject_reasons",
             "rejected_row",
             "row_as_read",

@@ -59,17 +59,7 @@ class List:
         """One typed row per bronze row, with its fate: the last row of a key counts. A member stands under the
         current id, where the source tells changes of ids."""
         row = TypedRow()
-        values = self.typed(row)
-        typed = row.over(bronze).select(
-            *[values[c.name].alias(c.name) for c in self.silver.columns],
-            F.lit(self.bronze.name).alias("_bronze_table"),
-            "_source_file",
-            "_source_row",
-            "_batch_id",
-            "_line_hash",
-            "reject_reasons",
-            "rejected_row",
-        )
+        typed = row.rows(bronze, self.bronze, self.silver, self.typed(row))
         for changes in member_id_changes if "member_id" in self.silver.key else ():
             typed = with_current_ids(typed, changes)
         if self.restates:
