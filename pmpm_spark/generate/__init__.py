@@ -7,6 +7,7 @@ What is true of the networks is in truth.py, what is planted and why in docs/gen
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
@@ -19,9 +20,10 @@ from pmpm_spark.generate import enrollment, institutional, lists, professional, 
 from pmpm_spark.generate.cclf import check_room, write_cclf
 from pmpm_spark.generate.draws import Draws
 from pmpm_spark.generate.people import member_years, people
-from pmpm_spark.generate.rif import must_be_empty, write_list, write_rif, write_table
+from pmpm_spark.generate.rif import MARKS, must_be_empty, write_list, write_rif, write_table
 from pmpm_spark.generate.synpuf import synpuf_files
 from pmpm_spark.generate.tables import common_tables, tuva_tables
+from pmpm_spark.paths import is_local, plain
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -32,6 +34,7 @@ log = logging.getLogger(__name__)
 
 RIF, CCLF, TUVA, COMMON, SYNPUF = FORMATS = ("rif", "cclf", "tuva", "common", "synpuf")
 MEMBERS_OF_A_FILE = 5_000
+FILES_AT_ONCE = 10
 TRUTH = "_truth"
 """The folder of what is true of each person and year; no source reads a name that begins with _."""
 STAGED = "_staged"
@@ -68,30 +71,24 @@ def generate(
     truth = f"{root}/{TRUTH}"
     member_years(everybody, draws, members=members, years=years).write.parquet(truth)
     years_of_people = spark.read.parquet(truth)
-    rows = _claim_rows(years_of_people, draws, members=members)
     attributed = lists.member_attribution(years_of_people, draws, years=years)
-    enrolled = enrollment.beneficiary_rows(years_of_people, draws)
     folder = f"{root}/{file_format}"
     if file_format == RIF:
         of_years = {
             f"beneficiary_{year}": enrollment.beneficiary_rows(years_of_people.where(F.col("year") == year), draws)
             for year in range(first - 1, last + 1)
         }
+        rows = _claim_rows(years_of_people, draws, members=members)
         _write_all({**of_years, **rows}, partial(write_rif, files=files), root)
     elif file_format == CCLF:
         everybody_told = years_of_people.select("person", "member_id").distinct()
-        write_cclf(everybody_told, enrolled, rows, folder, draws, years=years)
+        enrolled = enrollment.beneficiary_rows(years_of_people, draws)
+        claims = {
+            kind: rows.drop(*MARKS) for kind, rows in _claim_rows(years_of_people, draws, members=members).items()
+        }
+        write_cclf(everybody_told, enrolled.drop(*MARKS), claims, folder, draws, years=years)
     else:
-        save = partial(_saved, f"{root}/{STAGED}")
-        write: Callable[[DataFrame, str], None] = partial(write_table, files=files)
-        tables = common_tables(enrolled, rows, save)
-        if file_format != COMMON:  # made of these, each read more than once
-            tables = {name: save(frame, name) for name, frame in tables.items()}
-        if file_format == TUVA:
-            tables = tuva_tables(tables, attributed)
-        elif file_format == SYNPUF:
-            tables, write = synpuf_files(tables, range(first - 1, last + 1)), write_list
-        _write_all(tables, write, folder)
+        _write_tables(years_of_people, attributed, draws, root, file_format, members=members, years=years)
     _write_all(
         {
             "network_roster": providers.network_roster(spark, members=members, years=years),
@@ -102,6 +99,40 @@ def generate(
         partial(write_list, files=files),
         root,
     )
+
+
+def _write_tables(
+    years_of_people: DataFrame,
+    attributed: DataFrame,
+    draws: Draws,
+    root: str,
+    file_format: str,
+    *,
+    members: int,
+    years: tuple[int, int],
+) -> None:
+    """Tables, for some files of people after the other: what is made at a time is bounded, however many there are."""
+    at_once = MEMBERS_OF_A_FILE * FILES_AT_ONCE
+    for start in range(0, members, at_once):
+        of_some = years_of_people.where(F.col("person").between(start, start + at_once - 1))
+        save = partial(_saved, f"{root}/{STAGED}/{start}")
+        files = -(-min(at_once, members - start) // MEMBERS_OF_A_FILE)
+        write: Callable[[DataFrame, str], None] = partial(write_table, files=files, adds=start > 0)
+        rows = _claim_rows(of_some, draws, members=members)
+        tables = common_tables(enrollment.beneficiary_rows(of_some, draws), rows, save)
+        if file_format != COMMON:  # made of these, each read more than once
+            tables = {name: save(frame, name) for name, frame in tables.items()}
+        if file_format == TUVA:
+            tables = tuva_tables(
+                tables, attributed.join(of_some.select("member_id").distinct(), "member_id", how="left_semi")
+            )
+        elif file_format == SYNPUF:
+            tables = synpuf_files(tables, range(years[0] - 1, years[1] + 1))
+            write = partial(write_list, adds=start > 0)
+        _write_all(tables, write, f"{root}/{file_format}")
+        log.info("generated %s of %s members", f"{min(start + at_once, members):,}", f"{members:,}")
+        if is_local(root):
+            shutil.rmtree(f"{plain(root)}/{STAGED}")
 
 
 def _saved(folder: str, frame: DataFrame, name: str) -> DataFrame:

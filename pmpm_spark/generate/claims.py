@@ -100,18 +100,18 @@ def processed_on(draws: Draws, kind: str, thru: Column) -> Column:
 
 
 def deliveries(claims: DataFrame, draws: Draws, kind: str) -> DataFrame:
-    """One row per delivered version of a claim.
+    """One row per delivered version of a claim; `stands` where it is the one that counts.
 
     Of 1,000 claims 15 come first with 10% more money and one more line and are replaced by an UPDATE, 5 are not final
     and are never replaced, 3 come first as not final and then as final.
     """
     draw = draws.below(1_000, f"{kind} versions", *claim_key())
-    only = _version("INSERT", "F", 0, 1.0, 0)
+    last = _version("INSERT", "F", 0, 1.0, 0, stands=True)
     versions = (
-        F.when(draw < 15, F.array(_version("INSERT", "F", 0, 1.1, 1), _version("UPDATE", "F", 5, 1.0, 0)))
+        F.when(draw < 15, F.array(_version("INSERT", "F", 0, 1.1, 1), _version("UPDATE", "F", 5, 1.0, 0, stands=True)))
         .when(draw < 20, F.array(_version("INSERT", "N", 0, 1.0, 0)))
-        .when(draw < 23, F.array(_version("INSERT", "N", 0, 0.9, 0), _version("UPDATE", "F", 9, 1.0, 0)))
-        .otherwise(F.array(only))
+        .when(draw < 23, F.array(_version("INSERT", "N", 0, 0.9, 0), _version("UPDATE", "F", 9, 1.0, 0, stands=True)))
+        .otherwise(F.array(last))
     )
     exploded = claims.select(*claims.columns, F.explode(versions).alias("version"))
     return exploded.select(
@@ -121,20 +121,23 @@ def deliveries(claims: DataFrame, draws: Draws, kind: str) -> DataFrame:
         F.date_add(F.col("processed_on"), F.col("version.weeks_later") * 7).alias("processed_on"),
         F.col("version.share").alias("share"),
         F.col("version.more_lines").alias("more_lines"),
+        F.col("version.stands").alias("version_stands"),
     )
 
 
-def line_numbers(draws: Draws, kind: str, count: Column) -> Column:
-    """An array of 1 to `count`; four in a thousand stand twice: the same row delivered twice."""
-    numbers = F.sequence(F.lit(1).cast("bigint"), count.cast("bigint"))
-    return F.flatten(
-        F.transform(
-            numbers,
-            lambda line: F.when(
-                draws.chance(0.004, f"{kind} twice", *claim_key(), line), F.array(line, line)
-            ).otherwise(F.array(line)),
-        )
+def delivered_lines(versions: DataFrame, draws: Draws, kind: str, count: Column) -> DataFrame:
+    """One row per delivered row of a version: `line` from 1 to `count`, and whether the row `stands`.
+
+    Four in a thousand are delivered twice; one of the two stands.
+    """
+    each = versions.select(
+        *versions.columns, F.explode(F.sequence(F.lit(1).cast("bigint"), count.cast("bigint"))).alias("line")
     )
+    is_twice = draws.chance(0.004, f"{kind} twice", *claim_key(), F.col("line"))
+    copies = F.when(is_twice, F.array(F.lit(False), F.lit(True))).otherwise(F.array(F.lit(True)))
+    told = each.select(*each.columns, F.explode(copies).alias("is_last"))
+    kept = [name for name in each.columns if name != "version_stands"]
+    return told.select(*kept, (F.col("version_stands") & F.col("is_last")).alias("stands"))
 
 
 def has_bad_row(place: int) -> Column:
@@ -147,11 +150,14 @@ def whole(amount: Column) -> Column:
     return F.floor(amount).cast("bigint")
 
 
-def _version(dml: str, final_action: str, weeks_later: int, share: float, more_lines: int) -> Column:
+def _version(
+    dml: str, final_action: str, weeks_later: int, share: float, more_lines: int, *, stands: bool = False
+) -> Column:
     return F.struct(
         F.lit(dml).alias("dml"),
         F.lit(final_action).alias("final_action"),
         F.lit(weeks_later).alias("weeks_later"),
         F.lit(share).alias("share"),
         F.lit(more_lines).alias("more_lines"),
+        F.lit(stands).alias("stands"),
     )

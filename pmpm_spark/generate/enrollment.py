@@ -79,7 +79,8 @@ def beneficiary_rows(member_years: DataFrame, draws: Draws) -> DataFrame:
             f"FIPS_STATE_CNTY_{word}_CD": month["fips"],
         }
     # of two rows of a person and year the later one counts: their order in the file is part of the input
-    return rif_rows(rows.sortWithinPartitions("person", "delivery"), "beneficiary", cells)
+    in_order = rows.sortWithinPartitions("person", "delivery")
+    return rif_rows(in_order, "beneficiary", cells, stands=F.col("delivery") == 2)
 
 
 def _month(number: Column) -> Column:

@@ -19,12 +19,12 @@ from pmpm_spark.generate.claims import (
     PART_B,
     claim_id,
     claim_key,
+    delivered_lines,
     deliveries,
     diagnosis,
     events,
     has_bad_row,
     is_covered,
-    line_numbers,
     numbered,
     primary_payer,
     processed_on,
@@ -379,7 +379,7 @@ def institutional_rows(
         whole(F.col("pay") * F.col("share")).alias("pay"),
         (F.col("lines") + F.col("more_lines")).alias("lines"),
     )
-    rows = versions.select(*versions.columns, F.explode(line_numbers(draws, kind, F.col("lines"))).alias("line"))
+    rows = delivered_lines(versions, draws, kind, F.col("lines"))
     pay, line = F.col("pay"), F.col("line")
     is_medicare_first = F.col("payer").isin(" ", "C", "M", "N")
     charge = whole(pay * 2.8)
@@ -434,7 +434,10 @@ def institutional_rows(
         ),
         "REV_CNTR_NCVRD_CHRG_AMT": "0.00",
     }
-    return rif_rows(rows, kind, {**common, **cells})
+    # the claim's amounts count on its first readable line
+    is_second = has_bad_row(109) if is_outpatient else F.lit(False)
+    place = line - F.when(is_second, 1).otherwise(0)
+    return rif_rows(rows, kind, {**common, **cells}, stands=F.col("stands"), place=place)
 
 
 def _facility(draws: Draws, kind: str, count: int, own: int, *, stays_the_same: bool = False) -> Column:

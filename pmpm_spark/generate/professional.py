@@ -16,11 +16,11 @@ from pmpm_spark.generate.claims import (
     PART_B,
     claim_id,
     claim_key,
+    delivered_lines,
     deliveries,
     diagnosis,
     events,
     has_bad_row,
-    line_numbers,
     numbered,
     primary_payer,
     processed_on,
@@ -236,7 +236,7 @@ def pde_rows(member_years: DataFrame, draws: Draws) -> DataFrame:
         F.when(draws.chance(0.08, "deductible", *key), 1.0).otherwise(0.2).alias("patient_share"),
         claim_id(6).alias("claim_id"),
     )
-    rows = deliveries(filled, draws, "drugs").withColumn("copy", F.explode(line_numbers(draws, "drugs", F.lit(1))))
+    rows = delivered_lines(deliveries(filled, draws, "drugs"), draws, "drugs", F.lit(1))
     cost = whole(F.col("total") * F.col("share"))
     patient = whole(cost * F.col("patient_share"))
     by_npi = draws.chance(0.85, "pharmacy by NPI", *key)
@@ -274,7 +274,7 @@ def pde_rows(member_years: DataFrame, draws: Draws) -> DataFrame:
         "TOT_RX_CST_AMT": money(cost),
         "BRND_GNRC_CD": draws.one_of(("B", "G", "G", "G"), "brand", *key),
     }
-    return rif_rows(rows, "pde", cells)
+    return rif_rows(rows, "pde", cells, stands=F.col("stands"))
 
 
 def _line_rows(
@@ -320,9 +320,7 @@ def _line_rows(
             lambda total, one: total + whole(one["allowed"] * share * PAID_SHARE),
         ).alias("claim_pay"),
     )
-    numbered = with_total.select(
-        *with_total.columns, F.explode(line_numbers(draws, kind, F.col("lines"))).alias("line")
-    )
+    numbered = delivered_lines(with_total, draws, kind, F.col("lines"))
     number = F.col("line")
     one = F.get("priced_lines", (number - 1).cast("int"))
     rows = numbered.select(
@@ -387,7 +385,7 @@ def _line_rows(
         "LINE_ICD_DGNS_CD": F.col("principal"),
         "LINE_ICD_DGNS_VRSN_CD": "0",
     }
-    return rif_rows(rows, kind, {**common, **cells})
+    return rif_rows(rows, kind, {**common, **cells}, stands=F.col("stands"), place=number)
 
 
 def _payment() -> Column:

@@ -28,8 +28,15 @@ _CSV: dict[str, Any] = {
 }
 
 
-def rif_rows(frame: DataFrame, kind: str, cells: Mapping[str, Column | str]) -> DataFrame:
-    """The frame as rows of one kind of RIF file: the cells given, nothing in the other columns.
+STANDS, PLACE = MARKS = ("_stands", "_place")
+"""What is known of a row and delivered with none: whether it counts where other versions and copies of it are
+delivered, and its number among the readable rows of its claim."""
+
+
+def rif_rows(
+    frame: DataFrame, kind: str, cells: Mapping[str, Column | str], *, stands: Column, place: Column | None = None
+) -> DataFrame:
+    """The frame as rows of one kind of RIF file: the cells given, nothing in the other columns; and `MARKS`.
 
     Raises:
         KeyError: a cell is none of the kind's columns.
@@ -39,19 +46,21 @@ def rif_rows(frame: DataFrame, kind: str, cells: Mapping[str, Column | str]) -> 
     if strangers:
         raise KeyError(f"{kind} has no column {', '.join(sorted(strangers))}")
     nothing = F.lit(None).cast("string")
-    return frame.select(*[(_text(cells[name]) if name in cells else nothing).alias(name) for name in columns])
+    delivered = [(_text(cells[name]) if name in cells else nothing).alias(name) for name in columns]
+    number = F.lit(1) if place is None else place
+    return frame.select(*delivered, stands.alias(STANDS), number.cast("bigint").alias(PLACE))
 
 
 def write_rif(rows: DataFrame, folder: str, *, files: int) -> None:
-    _write(rows, folder, files=files, sep="|", compression="gzip")
+    _write(rows.drop(*MARKS), folder, files=files, sep="|", compression="gzip")
 
 
-def write_list(rows: DataFrame, folder: str, *, files: int = 1) -> None:
-    _write(rows, folder, files=files, sep=",")
+def write_list(rows: DataFrame, folder: str, *, files: int = 1, adds: bool = False) -> None:
+    _write(rows, folder, files=files, adds=adds, sep=",")
 
 
-def write_table(rows: DataFrame, folder: str, *, files: int) -> None:
-    rows.coalesce(files).write.mode("error").parquet(folder)
+def write_table(rows: DataFrame, folder: str, *, files: int, adds: bool = False) -> None:
+    rows.coalesce(files).write.mode("append" if adds else "error").parquet(folder)
 
 
 def must_be_empty(out: str) -> None:
@@ -83,9 +92,10 @@ def _text(value: Column | str) -> Column:
     return value.cast("string") if isinstance(value, Column) else F.lit(value)
 
 
-def _write(rows: DataFrame, folder: str, *, files: int, **options: Any) -> None:
+def _write(rows: DataFrame, folder: str, *, files: int, adds: bool = False, **options: Any) -> None:
+    mode = "append" if adds else "error"
     try:
-        rows.coalesce(files).write.options(**_CSV, **options).mode("error").csv(folder)
+        rows.coalesce(files).write.options(**_CSV, **options).mode(mode).csv(folder)
     except AnalysisException as error:
         if "PATH_ALREADY_EXISTS" in str(error):
             raise InputError(f"{folder} is there already: name a new folder for the generated files") from None

@@ -13,12 +13,15 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from pmpm_spark import intake
+from pmpm_spark.generate.rif import PLACE, STANDS
 from pmpm_spark.model.claim_lines import INSTITUTIONAL
-from pmpm_spark.sources.rif import all_claim_rows, all_enrollment_rows
-from pmpm_spark.sources.rif.claims import PHARMACY_PREFIX
-from pmpm_spark.sources.rif.layout import CLAIM_KINDS, columns_of
+from pmpm_spark.sources.rif import of_settled
+from pmpm_spark.sources.rif.claims import PHARMACY_PREFIX, claim_rows
+from pmpm_spark.sources.rif.enrollment import enrollment_rows
+from pmpm_spark.sources.rif.layout import CLAIM_KINDS, INSTITUTIONAL_KINDS, columns_of
 from pmpm_spark.sources.tuva.layout import CODES
 from pmpm_spark.sources.tuva.layout import TABLES as TUVA_TABLES
+from pmpm_spark.table import MONEY
 
 Save = Callable[[DataFrame, str], DataFrame]
 """Writes a frame under a name and reads it back."""
@@ -29,28 +32,42 @@ MONTHS_PER_YEAR = 12
 
 def common_tables(beneficiaries: DataFrame, claims: Mapping[str, DataFrame], save: Save) -> dict[str, DataFrame]:
     """The tables of the common model, of the beneficiary rows of all years and the claim rows of each kind."""
-    bronze = [_as_bronze(claims[kind], kind) for kind in CLAIM_KINDS]
-    enrolled = save(all_enrollment_rows(_as_bronze(beneficiaries, "beneficiary"), part_c="hmo_indicator"), "enrollment")
-    rows = save(all_claim_rows(*bronze), "claims")
-    codes = {"claim_diagnoses": intake.claim_diagnoses(rows), "claim_procedures": intake.claim_procedures(rows)}
+    enrolled = save(
+        _standing(enrollment_rows(_as_bronze(beneficiaries, "beneficiary"), part_c="hmo_indicator")), "enrollment"
+    )
+    rows = save(reduce(DataFrame.unionByName, [_claims(kind, claims[kind]) for kind in CLAIM_KINDS]), "claims")
     return {
         "members": intake.members(enrolled),
         "coverage_records": intake.coverage_records(enrolled),
         "claim_lines": intake.claim_lines(rows),
-        "claim_diagnoses": codes["claim_diagnoses"].drop("service_thru", "claim_type", "on"),
-        "claim_procedures": codes["claim_procedures"],
+        "claim_diagnoses": intake.claim_diagnoses(rows).drop("service_thru", "claim_type", "on"),
+        "claim_procedures": intake.claim_procedures(rows),
     }
 
 
+def _claims(kind: str, rows: DataFrame) -> DataFrame:
+    """The rows of one kind that count, mapped; a claim's codes, and an institutional one's amounts, on its first."""
+    told = _standing(claim_rows(kind, _as_bronze(rows, kind)))
+    is_first = F.col("_source_row") == 1
+    zero = F.lit(0).cast(MONEY)
+    amounts = {name: F.when(is_first, F.col(name)).otherwise(zero) for name in intake.FIRST_LINE_AMOUNTS}
+    codes = {name: F.when(is_first, F.col(name)) for name in ("diagnoses", "procedures")}
+    return of_settled(told.withColumns({**(amounts if kind in INSTITUTIONAL_KINDS else {}), **codes}))
+
+
+def _standing(typed: DataFrame) -> DataFrame:
+    # not filtered here: an engine would judge every row twice, to choose it and to map it
+    return typed.withColumn("outcome", F.when(F.size("reject_reasons") > 0, "rejected").otherwise("accepted"))
+
+
 def _as_bronze(rows: DataFrame, kind: str) -> DataFrame:
-    """Rows as if they stood in a file, in the order they come in: of two of a person and year the later one counts."""
-    line = F.xxhash64(*[F.col(name) for name in columns_of(kind)])
-    return rows.select(
+    """The rows that count, as if they stood in a file, numbered by their place in their claim."""
+    return rows.where(STANDS).select(
         *columns_of(kind),
         F.lit(kind).alias("_source_file"),
-        F.monotonically_increasing_id().alias("_source_row"),
+        F.col(PLACE).alias("_source_row"),
         F.lit(DATA_SOURCE).alias("_batch_id"),
-        line.alias("_line_hash"),
+        F.lit(0).cast("bigint").alias("_line_hash"),
         F.lit(None).cast("string").alias("_unparsed"),
     )
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from pmpm_spark.intake import accepted
+from pmpm_spark.intake import members
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -15,8 +15,8 @@ BEFORE_BIRTH = "the service is before the person's birth"
 
 
 def not_before_birth(claim_rows: DataFrame, enrollment_rows: DataFrame) -> DataFrame:
-    """Typed claim rows, those that end before the birth that enrollment tells rejected. Needs `row_as_read`."""
-    births = accepted(enrollment_rows).groupBy("member_id").agg(F.max("birth_date").alias("born_on"))
+    """Typed claim rows, those that end before their member's birth rejected. Needs `row_as_read`."""
+    births = members(enrollment_rows).select("member_id", F.col("birth_date").alias("born_on"))
     joined = claim_rows.join(births, "member_id", how="left")
     reason = F.array(F.lit(BEFORE_BIRTH))
     is_early = F.coalesce(F.col("service_thru") < F.col("born_on"), F.lit(False))

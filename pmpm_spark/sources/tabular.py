@@ -1,16 +1,17 @@
 """Named tables as a source delivers them: comma-separated files, Parquet, Delta, or tables of a catalog, to bronze
 rows.
 
-Comma-separated files of a folder add up: a new file adds its rows. Of the other formats a table is what it is now:
-where its content has changed it replaces what was loaded of it before.
+A table is what it is now: where the content of any of its files has changed, has come or is gone, all of it replaces
+what was loaded of it before.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ from pmpm_spark.sources.bronze import BronzeLoad, KnownFile, delivered_table
 from pmpm_spark.sources.comma import comma_rows
 from pmpm_spark.sources.files import SourceFile, scan
 from pmpm_spark.sources.headings import check_heading, some
-from pmpm_spark.table import Table, small_frame
+from pmpm_spark.table import Table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -51,6 +52,22 @@ class InputTable:
         return delivered_table(f"{self.source}_{self.name}", f"row of {self.name}", self.columns)
 
 
+@dataclass(frozen=True)
+class Part:
+    """Files of one table that are read together, and what makes bronze rows of them."""
+
+    files: tuple[SourceFile, ...]
+    rows: Callable[[], DataFrame]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The load that bronze rows belong to."""
+
+    batch_id: str
+    ingested_at: datetime
+
+
 def table_loads(
     spark: SparkSession,
     path: str,
@@ -60,40 +77,52 @@ def table_loads(
     batch_id: str,
     ingested_at: datetime,
 ) -> tuple[list[BronzeLoad], list[str]]:
-    """What is new at the path, and notices in plain words.
+    """The tables that are not what they were, whole, and notices in plain words.
 
     Raises:
-        InputError: a table that must be there is missing, or a column of one.
+        InputError: a table that must be there, or was there before, is missing, or a column of one.
     """
-    load = _of_files if file_format == CSV else _of_tables
-    loads, notices, found = load(spark, path, tables, file_format, known, batch_id, ingested_at)
-    loaded_before = {file.table for file in known}
-    absent = [table for table in tables if table.name not in found and table.bronze.name not in loaded_before]
-    needed = [table.name for table in absent if table.is_needed]
-    if needed:
-        raise InputError(f"{path}: there is no {needed[0]} among the tables ({file_format})")
+    batch = Batch(batch_id, ingested_at)
+    if file_format == CSV:
+        there, notices = _of_files(spark, path, tables, batch)
+    else:
+        there, notices = _of_tables(spark, path, tables, file_format, batch)
+    loads: list[BronzeLoad] = []
+    absent: list[str] = []
+    same: list[str] = []
+    gone: list[str] = []
+    for table in tables:
+        parts = there.get(table.name, [])
+        before = {file.fingerprint: file.name for file in known if file.table == table.bronze.name}
+        now = {file.fingerprint: file.name for part in parts for file in part.files}
+        if not parts and (table.is_needed or before):
+            was_there = ", and it was read before; put it back (an empty one, if it shall be empty)" if before else ""
+            raise InputError(f"{path}: there is no {table.name} among the tables ({file_format}){was_there}")
+        if not parts:
+            absent.append(table.name)
+        elif now.keys() == before.keys():
+            same += now.values()
+        else:
+            gone += sorted(set(before.values()) - set(now.values()))
+            loads += [BronzeLoad(table.bronze, p.rows(), p.files, replaces=at == 0) for at, p in enumerate(parts)]
+    if same:
+        notices.append(f"loaded before, nothing new: {some(same)}")
+    if gone:
+        notices.append(f"gone since the last run, and their rows with them: {some(gone)}")
     if absent:
-        notices.append(f"there is no {', no '.join(table.name for table in absent)}: what they would tell is not told")
+        notices.append(f"there is no {', no '.join(absent)}: what they would tell is not told")
     return loads, notices
 
 
-Found = tuple[list[BronzeLoad], list[str], set[str]]
+There = tuple[dict[str, list[Part]], list[str]]
+"""The parts of each table that is there, and notices."""
 
 
-def _of_files(
-    spark: SparkSession,
-    path: str,
-    tables: Sequence[InputTable],
-    file_format: str,
-    known: Collection[KnownFile],
-    batch_id: str,
-    ingested_at: datetime,
-) -> Found:
-    """Comma-separated files, each of the table that its name, or its folder's, begins with."""
+def _of_files(spark: SparkSession, path: str, tables: Sequence[InputTable], batch: Batch) -> There:
+    """Comma-separated files, each of the table that its name, or its folder's, begins with; equal files are one."""
     notices: list[str] = []
-    groups: dict[tuple[str, tuple[str, ...]], list[SourceFile]] = {}
-    seen = {(file.table, file.fingerprint) for file in known}
-    found, others, before = set(), [], []
+    groups: dict[tuple[str, tuple[str, ...]], dict[str, SourceFile]] = {}
+    others = []
     by_name = {table.name: table for table in tables}
     for file in scan(spark, path):
         table = by_name.get(_table_name(file.name, by_name))
@@ -101,23 +130,16 @@ def _of_files(
             others.append(file.name)
             continue
         notices += _check(table, file.heading, file.name)
-        found.add(table.name)
-        if (table.bronze.name, file.fingerprint) in seen:
-            before.append(file.name)
-            continue
-        seen.add((table.bronze.name, file.fingerprint))
-        groups.setdefault((table.name, file.heading), []).append(file)
+        if not any(name == table.name and file.fingerprint in files for (name, _), files in groups.items()):
+            groups.setdefault((table.name, file.heading), {})[file.fingerprint] = file
     if others:
         notices.append(f"of no table of this source, and not read: {some(others)}")
-    if before:
-        notices.append(f"loaded before, nothing new: {some(before)}")
-    loads = []
+    there: dict[str, list[Part]] = {}
     for (name, _), group in sorted(groups.items()):
-        table = by_name[name]
-        loads.append(
-            BronzeLoad(table.bronze, comma_rows(spark, group, table.columns, batch_id, ingested_at), tuple(group))
-        )
-    return loads, notices, found
+        files, columns = tuple(group.values()), by_name[name].columns
+        rows = partial(comma_rows, spark, files, columns, batch.batch_id, batch.ingested_at)
+        there.setdefault(name, []).append(Part(files, rows))
+    return there, notices
 
 
 def _table_name(file_name: str, names: Collection[str]) -> str:
@@ -130,34 +152,18 @@ def _check(table: InputTable, heading: Sequence[str], where: str) -> list[str]:
     return [f"{where}: {len(unknown)} unknown columns passed over: {', '.join(unknown[:5])}"] if unknown else []
 
 
-def _of_tables(
-    spark: SparkSession,
-    path: str,
-    tables: Sequence[InputTable],
-    file_format: str,
-    known: Collection[KnownFile],
-    batch_id: str,
-    ingested_at: datetime,
-) -> Found:
-    loads, notices, found, before = [], [], set(), []
-    seen = {(file.table, file.fingerprint) for file in known}
+def _of_tables(spark: SparkSession, path: str, tables: Sequence[InputTable], file_format: str, batch: Batch) -> There:
+    there: dict[str, list[Part]] = {}
+    notices = []
     for table in tables:
         frame = _frame(spark, path, table.name, file_format)
         if frame is None:
-            if any(file.table == table.bronze.name for file in known):  # it was there, and is no more
-                loads.append(BronzeLoad(table.bronze, small_frame(spark, [], table.bronze.schema), (), replaces=True))
             continue
-        found.add(table.name)
         notices += _check(table, frame.columns, table.name)
         rows = _as_text(frame, table).withColumn("_line_hash", _hash_of(table))
         file = _summary(rows, path, table, frame.columns)
-        if (table.bronze.name, file.fingerprint) in seen:
-            before.append(table.name)
-            continue
-        loads.append(BronzeLoad(table.bronze, _bronze_rows(rows, table, batch_id, ingested_at), (file,), replaces=True))
-    if before:
-        notices.append(f"loaded before, nothing new: {some(before)}")
-    return loads, notices, found
+        there[table.name] = [Part((file,), partial(_bronze_rows, rows, table, batch))]
+    return there, notices
 
 
 def _frame(spark: SparkSession, path: str, name: str, file_format: str) -> DataFrame | None:
@@ -233,14 +239,14 @@ def _summary(rows: DataFrame, path: str, table: InputTable, heading: Sequence[st
     return SourceFile(f"{path}/{table.name}", table.name, tuple(heading), "", rows_read, text_bytes, fingerprint)
 
 
-def _bronze_rows(rows: DataFrame, table: InputTable, batch_id: str, ingested_at: datetime) -> DataFrame:
+def _bronze_rows(rows: DataFrame, table: InputTable, batch: Batch) -> DataFrame:
     """A row of a table has no line: it is numbered as it was read."""
     return rows.select(
         *table.columns,
         F.lit(table.name).alias("_source_file"),
         (F.monotonically_increasing_id() + 1).cast(T.LongType()).alias("_source_row"),
-        F.lit(batch_id).alias("_batch_id"),
-        F.lit(ingested_at).cast(T.TimestampType()).alias("_ingested_at"),
+        F.lit(batch.batch_id).alias("_batch_id"),
+        F.lit(batch.ingested_at).cast(T.TimestampType()).alias("_ingested_at"),
         "_line_hash",
         F.lit(None).cast("string").alias("_unparsed"),
     )
