@@ -180,7 +180,7 @@ def test_every_bad_record_is_a_reject_with_file_row_and_reason(dirty: Ran) -> No
         (first, 2, ["the record is not 437 characters of text"]),
         (first, 3, ["the record is not 437 characters of text"]),
         (first, 4, ["the record is not 437 characters of text"]),
-        (first, 5, ["CLM_THRU_DT is not a date", "CLM_THRU_DT is missing"]),
+        (first, 5, ["CLM_THRU_DT is not a date"]),
         (first, 6, ["CLM_ADJSMT_TYPE_CD is not one of its codes"]),
         (first, 7, ["BENE_MBI_ID is missing"]),
         (first, 8, ["the last day of service is before the first"]),
