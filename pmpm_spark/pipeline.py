@@ -124,7 +124,8 @@ def _run_locked(
         restored = restore_unfinished(store, STORED)
         if isinstance(error, Exception):
             book.write(run_id, "failed", **told)
-        log.info("%s tables brought back to the last finished run", len(restored))
+        if restored:
+            log.info("%s tables brought back to the last finished run", len(restored))
         raise
     book.write(
         run_id,
