@@ -12,6 +12,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from pmpm_spark.cli.explain import explained
 from pmpm_spark.config import RunConfig, Source, Warehouse
 from pmpm_spark.errors import ConfigError, InputError
 from pmpm_spark.gold.network_pmpm import NETWORK_PMPM
@@ -129,6 +130,18 @@ def test_a_payer_without_parts_has_its_pmpm_over_prorated_months(by_hand: tuple[
     assert (row["network_id"], row["members"]) == ("UNATTRIBUTED", 3)
     assert row["member_months"] == Decimal("11.548387") + Decimal("5.5") + 1
     assert row["paid_amount"] == Decimal("4100.10")
+
+
+def test_a_members_months_are_explained_with_what_each_weighs(by_hand: tuple[Published, Any]) -> None:
+    """007 joins on 15 January: 17 of 31 days."""
+    lines = explained(by_hand[0], "007", None).splitlines()
+    months = [line.split() for line in lines if line.startswith("commercial  2021-") and " yes " in line]
+    assert [(cells[1], cells[8]) for cells in months if cells[1] < "2021-03"] == [
+        ("2021-01", "0.548387"),
+        ("2021-02", "1.000000"),
+    ]
+    assert "2021-06" in explained(by_hand[0], "8", "2021-06")
+    assert " 0.500000 " in explained(by_hand[0], "8", "2021-06")
 
 
 def test_columns_that_nobody_knows_are_told_and_passed_over(by_hand: tuple[Published, tuple[str, ...]]) -> None:
