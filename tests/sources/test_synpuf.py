@@ -122,7 +122,7 @@ def test_the_run_tells_what_the_counts_leave_open(by_hand: tuple[Published, tupl
     told = [notice for notice in by_hand[1] if "in Part A" in notice]
     assert told == [
         "2008: 56 months in Part A, 54 in Part B, 9 in Medicare Advantage; in both Parts outside it between 45 and 47, "
-        "and 45 as months are placed"
+        "and 45 as months are placed; of these, months after a death do not count"
     ]
 
 
