@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
 from pmpm_spark.config import RunConfig
 from pmpm_spark.errors import ConfigError, InputError
+from pmpm_spark.gold.excluded import EXCLUDED
+from pmpm_spark.identities import IDENTITIES
 from pmpm_spark.model import COVERAGE_RECORDS, LOAD_AUDIT, MEMBER_ATTRIBUTION, NETWORK_ROSTER, RISK_SCORES
 from pmpm_spark.model.intake import UNMATCHED
 from pmpm_spark.reference import PRIMARY_CARE_HCPCS, reference_rows
+from pmpm_spark.silver.attribution import UNATTRIBUTED
 from pmpm_spark.silver.claim_costs import CLAIM_COSTS
 from pmpm_spark.silver.member_month_costs import PHARMACY
 from pmpm_spark.silver.member_years import MEMBER_YEARS
@@ -19,7 +23,14 @@ from pmpm_spark.silver.told_months import TOLD_MONTHS
 from pmpm_spark.sources.kinds import SOURCE_KINDS
 
 if TYPE_CHECKING:
+    from pyspark.sql import Row
+
     from pmpm_spark.store import Store
+
+MOST_REASONS = 3
+"""So many reasons of rejected rows are named in an error."""
+NO_PARTS = "NOT_IN_PART_A_AND_B"
+"""The reason of all months of a source that tells no Part A and B."""
 
 
 def check_factors(store: Store, config: RunConfig, factor_years: set[int]) -> None:
@@ -60,7 +71,7 @@ def check_rejects(store: Store, config: RunConfig) -> None:
     """No file has more rejects than `source.max_reject_share` allows. What a later delivery may mend is no fault.
 
     Raises:
-        InputError: names the file and how many of its rows are rejected.
+        InputError: names the file, how many of its rows are rejected, and the most frequent reasons.
     """
     unmatched = sum(
         (F.coalesce(F.try_element_at("rejected_by_reason", F.lit(reason)), F.lit(0)) for reason in UNMATCHED), F.lit(0)
@@ -68,7 +79,7 @@ def check_rejects(store: Store, config: RunConfig) -> None:
     faulty = F.col("rejected") - unmatched
     worst = (
         store.read(LOAD_AUDIT)
-        .select("_source_file", "rows_read", faulty.alias("faulty"))
+        .select("_source_file", "rows_read", faulty.alias("faulty"), "rejected_by_reason")
         .where(F.col("faulty") > F.col("rows_read") * config.source.max_reject_share)
         .orderBy(F.desc("faulty"), "_source_file")
         .limit(1)
@@ -76,9 +87,17 @@ def check_rejects(store: Store, config: RunConfig) -> None:
     )
     for file in worst:
         raise InputError(
-            f"{file['_source_file']}: {file['faulty']:,} of {file['rows_read']:,} rows are rejected, more than "
-            f"source.max_reject_share = {config.source.max_reject_share} allows; nothing is published"
+            f"{file['_source_file']}: {file['faulty']:,} of {file['rows_read']:,} rows are rejected "
+            f"({_most_frequent(file['rejected_by_reason'])}), more than source.max_reject_share = "
+            f"{config.source.max_reject_share} allows; nothing is published"
         )
+
+
+def _most_frequent(rejected_by_reason: Mapping[str, int]) -> str:
+    """The faults that most rows have, with their counts. A reason never holds a value."""
+    faults = [(rows, reason) for reason, rows in rejected_by_reason.items() if reason not in UNMATCHED]
+    first = sorted(faults, key=lambda fault: (-fault[0], fault[1]))[:MOST_REASONS]
+    return "; ".join(f"{rows:,}: {reason}" for rows, reason in first)
 
 
 def check_allowed_amounts(store: Store, config: RunConfig) -> None:
@@ -103,9 +122,27 @@ def check_allowed_amounts(store: Store, config: RunConfig) -> None:
 
 def run_notices(store: Store, config: RunConfig) -> list[str]:
     """What a careful analyst wants to know before believing the figures."""
-    notices = [*_told(store, config), *_intake(store), *_rosters(store), *_enrollment(store, config)]
+    notices = [*_told(store, config), *_intake(store), *_rosters(store, config), *_enrollment(store, config)]
     of_source = SOURCE_KINDS[config.source.kind].notices(store.read)
     return [*notices, *of_source, *_scores(store, config), *_code_sets(config)]
+
+
+def uncounted_years(store: Store, config: RunConfig) -> list[str]:
+    """Policies and years with member months of which none counts, and the reason of most of them."""
+    of_year = ["policy", "performance_year"]
+    labels = [policy.label for policy in config.policies]
+    is_of_run = F.col("policy").isin(*labels) & F.col("performance_year").isin(*config.performance_years)
+    uncounted = store.read(IDENTITIES).where("identity = 'months' AND counted = 0 AND everything > 0").where(is_of_run)
+    most = F.max_by("reason", F.struct("member_months", "reason")).alias("reason")
+    reasons = store.read(EXCLUDED).where("kind = 'month'").groupBy(*of_year).agg(most)
+    return [_uncounted(row) for row in uncounted.join(reasons, of_year, how="inner").orderBy(*of_year).collect()]
+
+
+def _uncounted(row: Row) -> str:
+    months = f"{row['everything']:,.2f}".removesuffix(".00")
+    hint = '; a source without Part A and B wants eligibility.part_a_b = "none"' if row["reason"] == NO_PARTS else ""
+    where = f"{row['policy']} {row['performance_year']}"
+    return f"{where}: none of {months} member months counts, most for {row['reason']}{hint}"
 
 
 def _told(store: Store, config: RunConfig) -> list[str]:
@@ -142,8 +179,14 @@ def _intake(store: Store) -> list[str]:
     return [f"{rejected:,} of {rows:,} delivered rows are rejected; silver.rejects has each with its reasons"]
 
 
-def _rosters(store: Store) -> list[str]:
+def _rosters(store: Store, config: RunConfig) -> list[str]:
     notices = []
+    by_plurality = [policy.label for policy in config.policies if policy.attribution.method == "plurality"]
+    if by_plurality and not store.read(NETWORK_ROSTER).limit(1).collect():
+        notices.append(
+            f"no network_roster: nobody is anybody's, every member stands under {UNATTRIBUTED} "
+            f"(policy {', '.join(by_plurality)})"
+        )
     shared = shared_providers(store.read(NETWORK_ROSTER)).agg(F.count(F.lit(1)).alias("n")).collect()[0]["n"]
     if shared:
         notices.append(f"{shared:,} providers stand on two networks' rosters at once; the lowest network_id takes them")

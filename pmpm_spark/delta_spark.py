@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from pmpm_spark.at_once import CORES
 from pmpm_spark.config import Warehouse
-from pmpm_spark.delta_text import Written, definition, engine_condition, folder_of, is_local_folder, quoted
+from pmpm_spark.delta_text import Written, definition, engine_condition, is_local_folder, place_of, quoted
 from pmpm_spark.errors import StageError, is_engine_error
 from pmpm_spark.paths import plain
 from pmpm_spark.table import Table
@@ -116,7 +116,7 @@ class DeltaOnSpark:
         return bool(table.cluster_by) and not is_local_folder(self.warehouse)
 
     def _folder(self, table: Table) -> str:
-        return f"{folder_of(self.warehouse)}/{table.layer}/{table.short_name}"
+        return place_of(table, self.warehouse)
 
     def _version_now(self, table: Table) -> int:
         """The version after a commit. A run has the warehouse to itself, so the newest is the run's own."""

@@ -63,6 +63,14 @@ def folder_of(warehouse: Warehouse) -> str:
     return given if ":" in given else str(Path(given).absolute())
 
 
+def place_of(table: Table, warehouse: Warehouse) -> str:
+    """Where the table stands, as people name it: its folder, or its name in the catalog."""
+    if warehouse.path is not None:
+        return f"{folder_of(warehouse)}/{table.layer}/{table.short_name}"
+    parts = (warehouse.catalog, warehouse.schema, f"{table.layer}_{table.short_name}")
+    return ".".join(part for part in parts if part is not None)
+
+
 def definition(table: Table, layout: str) -> str:
     """Columns, layout, comment and constraints, as they follow a name in CREATE TABLE."""
     columns = ", ".join(

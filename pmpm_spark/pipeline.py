@@ -16,9 +16,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pmpm_spark.at_once import in_turn
-from pmpm_spark.checks import check_allowed_amounts, check_carried, check_factors, check_rejects, run_notices
+from pmpm_spark.checks import (
+    check_allowed_amounts,
+    check_carried,
+    check_factors,
+    check_rejects,
+    run_notices,
+    uncounted_years,
+)
 from pmpm_spark.config import RunConfig
 from pmpm_spark.errors import ConfigError, StageError
+from pmpm_spark.identities import IDENTITIES
 from pmpm_spark.loading import load_sources
 from pmpm_spark.logs import RUN_ID
 from pmpm_spark.model import LOAD_AUDIT, RISK_SCORES
@@ -124,7 +132,8 @@ def _run_locked(
         restored = restore_unfinished(store, STORED)
         if isinstance(error, Exception):
             book.write(run_id, "failed", **told)
-        log.info("%s tables brought back to the last finished run", len(restored))
+        if restored:
+            log.info("%s tables brought back to the last finished run", len(restored))
         raise
     book.write(
         run_id,
@@ -213,6 +222,8 @@ def _work(
         progress(len(stages) + int(loads), len(stages) + int(loads), "")
     if any(stage.output is MEMBER_YEARS for stage in stages):
         notices += run_notices(store, config)
+    if any(stage.output is IDENTITIES for stage in stages):
+        notices += uncounted_years(store, config)
     for notice in notices:
         log.warning("%s", notice)
     return receipts, notices, inputs

@@ -58,6 +58,8 @@ def _plain(value: Any, hint: Any, allowed: tuple[str, ...] | None, where: str, k
         return tuple(listed)
     if wanted is str and type(value) is date:
         value = value.isoformat()  # TOML writes a day without quotes
+    if wanted is float and type(value) is int:  # and true is no number
+        value = float(value)
     if type(value) is not wanted:
         raise ConfigError(f"{where}: {key} must be {_word(wanted)}")
     if allowed and value not in allowed:

@@ -180,7 +180,7 @@ def test_every_bad_record_is_a_reject_with_file_row_and_reason(dirty: Ran) -> No
         (first, 2, ["the record is not 437 characters of text"]),
         (first, 3, ["the record is not 437 characters of text"]),
         (first, 4, ["the record is not 437 characters of text"]),
-        (first, 5, ["CLM_THRU_DT is not a date", "CLM_THRU_DT is missing"]),
+        (first, 5, ["CLM_THRU_DT is not a date"]),
         (first, 6, ["CLM_ADJSMT_TYPE_CD is not one of its codes"]),
         (first, 7, ["BENE_MBI_ID is missing"]),
         (first, 8, ["the last day of service is before the first"]),
@@ -290,8 +290,8 @@ def test_too_many_rejects_in_a_file_stop_the_run_before_anything_is_published(
     with pytest.raises(InputError) as error:
         run(spark, config, group="load")
     assert str(error.value) == (
-        f"{name_of(MAY, '1')}: 2 of 21 rows are rejected, more than source.max_reject_share = 0.05 allows; "
-        "nothing is published"
+        f"{name_of(MAY, '1')}: 2 of 21 rows are rejected (2: CLM_THRU_DT is not a date), more than "
+        "source.max_reject_share = 0.05 allows; nothing is published"
     )
     audit = published(spark, config).read(LOAD_AUDIT).where(f"_source_file = '{name_of(MAY, '1')}'").collect()
     assert [row["rows_read"] for row in audit] == [39]

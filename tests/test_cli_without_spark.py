@@ -97,7 +97,17 @@ def test_what_is_wrong_is_one_line_and_exit_code_2(
 def test_a_table_with_members_data_is_not_shown(capsys: pytest.CaptureFixture[str], name: str) -> None:
     code, out, err = said(capsys, "show", name, *WITH_WAREHOUSE)
     assert (code, out) == (2, "")
-    assert f"no table {name} to show" in err
+    folder = Path("nowhere").absolute() / name.replace(".", "/")
+    told = f"show: {name} holds members' data and is not shown; read it from the warehouse: {folder}"
+    assert err == f"pmpm: {told}\n"
+
+
+def test_a_table_that_is_not_shown_is_named_by_its_place_in_a_catalog(capsys: pytest.CaptureFixture[str]) -> None:
+    catalog = ("--set", "warehouse.catalog=main", "--set", "warehouse.schema=pmpm")
+    err = said(capsys, "show", "rejects", *CONFIG, *catalog)[2]
+    assert err.endswith(
+        "silver.rejects holds members' data and is not shown; read it from the warehouse: main.pmpm.silver_rejects\n"
+    )
 
 
 def test_nothing_that_can_be_shown_has_a_column_of_members() -> None:

@@ -105,6 +105,18 @@ def test_what_is_no_day_is_refused(tmp_path: Path, said: str) -> None:
     assert "source.data_through" in refused(tmp_path, GOOD, f"source.data_through={said}")
 
 
+@pytest.mark.parametrize("said", ["1", "1.0"])
+def test_a_number_may_be_whole(tmp_path: Path, said: str) -> None:
+    in_file = loaded(tmp_path, GOOD.replace("[source]", f"[source]\nmax_reject_share = {said}"))
+    by_set = loaded(tmp_path, GOOD, f"source.max_reject_share={said}")
+    assert [repr(config.source.max_reject_share) for config in (in_file, by_set)] == ["1.0", "1.0"]
+
+
+@pytest.mark.parametrize("said", ["true", '"1"', "[1]"])
+def test_what_is_no_number_is_refused(tmp_path: Path, said: str) -> None:
+    assert "source.max_reject_share must be a number" in refused(tmp_path, GOOD, f"source.max_reject_share={said}")
+
+
 def test_set_takes_toml_values_and_plain_text(tmp_path: Path) -> None:
     config = loaded(tmp_path, GOOD, "performance_years=[2020]", "source.path=/a b/c=d", 'source.providers="p.csv"')
     assert config.performance_years == (2020,)

@@ -10,6 +10,7 @@ from pmpm_spark.cli.docs import (
     COMMON_MODEL_FILE,
     DICTIONARY_FILE,
     LINEAGE_FILE,
+    common_model,
     dictionary,
     lineage,
     stale_files,
@@ -35,6 +36,12 @@ def test_a_file_that_is_not_current_or_missing_is_found(tmp_path: Path, name: st
     assert stale_files(tmp_path) == [path]
     path.unlink()
     assert stale_files(tmp_path) == [path]
+
+
+def test_the_page_on_the_common_model_says_how_cents_are_rounded_and_what_open_coverage_needs() -> None:
+    told = " ".join(common_model().split())
+    assert "rounded half up to the cent, on each line by itself" in told
+    assert "set `source.data_through`" in told
 
 
 def test_every_table_is_told_and_every_stage_drawn() -> None:

@@ -196,6 +196,24 @@ def test_a_run_that_fails_leaves_what_was_published(world: World, config: RunCon
     assert {row["id"] for row in newest.collect()} == {"a", "b"}
 
 
+def test_a_failed_run_says_how_many_tables_it_brought_back_where_there_are_any(
+    world: World, config: RunConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    def said() -> list[str]:
+        caplog.clear()
+        with caplog.at_level(logging.INFO, logger="pmpm_spark"), pytest.raises(InputError):
+            pipeline.run(world.spark, config)
+        return [message for message in caplog.messages if "brought back" in message]
+
+    logging.getLogger("pmpm_spark").propagate = True
+    world.happens = InputError("no")
+    assert said() == []  # nothing was finished before
+    world.happens = None
+    pipeline.run(world.spark, config)
+    world.rows, world.happens = [("c", 3)], InputError("no")
+    assert said() == ["1 tables brought back to the last finished run"]
+
+
 def test_what_an_unfinished_run_left_is_taken_back_at_the_next_start(
     world: World, config: RunConfig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

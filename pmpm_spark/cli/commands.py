@@ -146,6 +146,7 @@ def show(arguments: argparse.Namespace) -> int:
     at_most = arguments.limit if arguments.limit is not None else (60 if arguments.format == "table" else None)
     found = shown_rows(
         lambda: published(_session("spark/small.conf", config.engine), config),
+        config.warehouse,
         arguments.table,
         years=arguments.year,
         networks=arguments.network,

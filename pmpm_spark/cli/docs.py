@@ -21,8 +21,13 @@ Made from the contracts by `pmpm tables --write docs`. With `source.kind = "comm
 below `source.path`, as comma-separated files with a heading (`claim_lines.csv`, or a folder `claim_lines` of them), or
 with `source.format` as `"parquet"`, `"delta"` or `"catalog"` (`source.path` is then `catalog.schema`, or a schema).
 Columns may stand in any order; any that is not in bold may be left out, and so may a table that is not in bold. Dates
-are written 2021-07-31, amounts 1234.56, true and false as words, a list in one cell with `;` between its elements. A
-payer without Part A and B takes a policy with `part_a_b = "none"`."""
+are written 2021-07-31, amounts 1234.56, true and false as words, a list in one cell with `;` between its elements. An
+amount with more than two decimals is rounded half up to the cent, on each line by itself. A payer without Part A and B
+takes a policy with `part_a_b = "none"`.
+
+Months are told from the first to the latest day that `coverage_records` name; months outside are no member months. A
+record without a `coverage_end` is open and names only its first day. Where records are open, set `source.data_through`
+to the last day that the tables tell, as `data_through = 2021-12-31`: months are told up to it."""
 WIDE = 60
 """Tables with more columns than this (bronze, as delivered) are described, not listed."""
 

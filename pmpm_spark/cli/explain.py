@@ -56,7 +56,19 @@ def _attribution(rows: list[Row]) -> str:
 
 
 def _months(rows: list[Row]) -> str:
-    names = ("policy", "member_month", "counts", "enrollment_type", "age", "part A", "part B", "MA", "reasons")
+    """Each month with what it weighs: 1, or its covered share where the policy prorates."""
+    names = (
+        "policy",
+        "member_month",
+        "counts",
+        "enrollment_type",
+        "age",
+        "part A",
+        "part B",
+        "MA",
+        "exposure",
+        "reasons",
+    )
     told = [
         (
             row["policy"],
@@ -67,6 +79,7 @@ def _months(rows: list[Row]) -> str:
             row["has_part_a"],
             row["has_part_b"],
             row["in_medicare_advantage"],
+            row["exposure"],
             ", ".join(row["ineligible_reasons"]) or "-",
         )
         for row in rows

@@ -11,6 +11,11 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+CENTS = 2
+"""Decimals of amounts, of rates, and of every number that is none of those below."""
+DECIMALS_OF_FRACTIONS = {"member_months": CENTS, "exposure": 6}
+"""Months have none where all that are shown are whole."""
+DECIMALS = {**DECIMALS_OF_FRACTIONS, "risk_score": 4, "normalized_risk_score": 4, "normalization_factor": 6}
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -28,8 +33,9 @@ def rendered(found: Rows, form: str) -> str:
 
 
 def as_table(found: Rows) -> str:
-    """Aligned columns, numbers to the right, amounts and rates with two decimals and thousands apart."""
-    cells = [[_for_people(value) for value in row] for row in found.rows]
+    """Aligned columns, numbers to the right and with as many decimals in all rows, thousands apart."""
+    places = [_decimals(name, [row[i] for row in found.rows]) for i, name in enumerate(found.names)]
+    cells = [[_for_people(value, decimals) for value, decimals in zip(row, places, strict=True)] for row in found.rows]
     widths = [
         max(len(name), *(len(row[i]) for row in cells)) if cells else len(name) for i, name in enumerate(found.names)
     ]
@@ -60,16 +66,23 @@ def as_json(found: Rows) -> str:
     return json.dumps([dict(zip(found.names, map(_plain, row), strict=True)) for row in found.rows], indent=1)
 
 
-def _for_people(value: Any) -> str:
+def _decimals(name: str, values: Sequence[Any]) -> int | None:
+    """How many decimals the numbers of a column have, by its kind; None for counts, years and what is no number."""
+    told = [value for value in values if _is_number(value)]
+    if name in DECIMALS_OF_FRACTIONS and all(value == int(value) for value in told):
+        return 0
+    if name in DECIMALS:
+        return DECIMALS[name]
+    has_cents = name.endswith("_amount") or any(isinstance(value, Decimal | float) for value in told)
+    return CENTS if has_cents else None
+
+
+def _for_people(value: Any, decimals: int | None) -> str:
     if value is None:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, Decimal):
-        return f"{value:,.2f}" if value.as_tuple().exponent != -10 else f"{value:.6f}"
-    if isinstance(value, float):
-        return f"{value:,.2f}" if abs(value) >= 10 else f"{value:,.4f}"
-    return str(value)
+    return f"{value:,.{decimals}f}" if decimals is not None and _is_number(value) else str(value)
 
 
 def _is_number(value: Any) -> bool:

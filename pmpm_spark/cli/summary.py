@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
 from pmpm_spark.cli.render import Rows, as_table
-from pmpm_spark.config import RunConfig
+from pmpm_spark.config import RunConfig, Warehouse
+from pmpm_spark.delta_text import place_of
 from pmpm_spark.engine import is_embedded
 from pmpm_spark.errors import ConfigError
 from pmpm_spark.gold.excluded import EXCLUDED
 from pmpm_spark.gold.network_pmpm import NETWORK_PMPM
 from pmpm_spark.identities import IDENTITIES
 from pmpm_spark.model import LOAD_AUDIT
-from pmpm_spark.stages import GOLD
+from pmpm_spark.stages import ALL_TABLES, GOLD
 from pmpm_spark.table import Table
 
 if TYPE_CHECKING:
@@ -24,11 +25,14 @@ if TYPE_CHECKING:
 
 SHOWN: tuple[Table, ...] = (*GOLD, IDENTITIES, LOAD_AUDIT)
 """Tables without members' data."""
+MEMBERS_LAYERS = ("bronze", "intake", "silver")
+"""Layers whose rows are members' data (SECURITY.md)."""
 COUNTED = "counted"
 
 
 def shown_rows(
     open_warehouse: Callable[[], Published],
+    warehouse: Warehouse,
     name: str,
     *,
     years: Sequence[int],
@@ -41,10 +45,7 @@ def shown_rows(
     Raises:
         ConfigError: the table is not one of those that can be shown, or has no such column to choose by.
     """
-    tables = {t.short_name: t for t in SHOWN} | {t.name: t for t in SHOWN}
-    if name not in tables:
-        raise ConfigError(f"show: no table {name} to show (one of: {', '.join(t.short_name for t in SHOWN)})")
-    table = tables[name]
+    table = _table_to_show(name, warehouse)
     wanted: dict[str, Sequence[Any]] = {"performance_year": years, "network_id": networks, "policy": policies}
     for column, values in wanted.items():
         if values and column not in table.column_names:
@@ -57,6 +58,23 @@ def shown_rows(
     found = (ordered if at_most is None else ordered.limit(at_most + 1)).collect()
     shown = found if at_most is None else found[:at_most]
     return Rows(table.column_names, shown, more=len(found) > len(shown))
+
+
+def _table_to_show(name: str, warehouse: Warehouse) -> Table:
+    shown, kept = _by_name(SHOWN), _by_name(t for t in ALL_TABLES if t.layer in MEMBERS_LAYERS)
+    if name in shown:
+        return shown[name]
+    if name in kept:
+        raise ConfigError(
+            f"show: {kept[name].name} holds members' data and is not shown; read it from the warehouse: "
+            f"{place_of(kept[name], warehouse)}"
+        )
+    raise ConfigError(f"show: no table {name} to show (one of: {', '.join(t.short_name for t in SHOWN)})")
+
+
+def _by_name(tables: Iterable[Table]) -> dict[str, Table]:
+    """Tables by their whole and by their short names; of two of one short name the later layer's."""
+    return {name: table for table in tables for name in (table.short_name, table.name)}
 
 
 def summary(warehouse: Published, config: RunConfig, result: RunResult) -> str:

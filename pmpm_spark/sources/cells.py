@@ -6,6 +6,8 @@ A reason names the column as delivered and what is wrong with it; it never holds
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING
 
 from pyspark.sql import Column
@@ -115,9 +117,14 @@ class TypedRow:
     def compact_day(self, name: str) -> Column:
         return self._as(name, "a date", compact_date)
 
-    def service_days(self, service_from: Column, service_thru: Column, thru_name: str) -> dict[str, Column]:
-        """First and last day of service; the last must be told and not before the first."""
-        self.must(service_thru.isNotNull(), f"{thru_name} is missing")
+    def service_days(self, service_from: Column, service_thru: Column, *thru_names: str) -> dict[str, Column]:
+        """First and last day of service; the last must be told and not before the first.
+
+        `thru_names` are the cells that the last may be told by, the one to name where none does first. A cell that
+        holds no date is a reason by itself: the day is not missing then, too.
+        """
+        holds_no_date = [self._is_faulty(name) for name in thru_names]
+        self.must(reduce(or_, holds_no_date, service_thru.isNotNull()), f"{thru_names[0]} is missing")
         self.must(service_from <= service_thru, "the last day of service is before the first")
         return {"service_from": service_from, "service_thru": service_thru}
 
@@ -171,8 +178,12 @@ class TypedRow:
         alias = f"{name} as {what}"
         if alias not in self._typed:
             self._typed[alias] = typed(self.told(name))
-            self.must(F.col(name).isNull() | F.col(f"`{alias}`").isNotNull(), f"{name} is not {what}")
+            self.must(~self._is_faulty(name, what), f"{name} is not {what}")
         return F.col(f"`{alias}`")
+
+    def _is_faulty(self, name: str, what: str = "a date") -> Column:
+        """Whether the cell is told and cannot be typed."""
+        return F.col(name).isNotNull() & F.col(f"`{name} as {what}`").isNull()
 
 
 def _trimmed(name: str) -> Column:

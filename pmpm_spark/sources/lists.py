@@ -172,10 +172,11 @@ def _risk_scores(row: TypedRow) -> dict[str, Column]:
 def _member_attribution(row: TypedRow) -> dict[str, Column]:
     row.required("performance_year")
     start_date, end_date = row.iso_day("start_date"), row.iso_day("end_date")
-    row.must(end_date >= start_date, "end_date is before start_date")
+    runs_backward = F.coalesce(end_date < start_date, F.lit(False))
+    row.must(~runs_backward, "end_date is before start_date")
     year = row.whole("performance_year")
     months = months_of_year(year, start_date, end_date)
-    row.must(months != 0, "no month from start_date to end_date is in performance_year")
+    row.must((months != 0) | runs_backward, "no month from start_date to end_date is in performance_year")
     return {
         "performance_year": year,
         "months": months,

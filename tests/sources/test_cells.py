@@ -5,6 +5,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
+from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from pmpm_spark.sources.cells import TypedRow
@@ -108,6 +109,26 @@ def test_a_reason_names_the_column_and_never_the_value(spark) -> None:
     assert json.loads(kept) == {"CELL": "secret"}
     [(_, reasons, kept)] = judged(spark, ["3"], typed)
     assert (reasons, kept) == ([], None)
+
+
+def test_a_last_day_of_service_has_one_reason_for_one_fault(spark) -> None:
+    """It is missing where nothing is told, or a day that stands for none; what is no date is not missing, too."""
+
+    def last_day(row):
+        day = row.iso_day("CELL")
+        told = F.when(day != F.lit("1000-01-01").cast("date"), day)  # a day that stands for none
+        return row.service_days(told, told, "CELL")["service_thru"]
+
+    cells = ["2021-02-03", "03.02.2021", "", None, "1000-01-01"]
+    reasons = dict(zip(cells, [found for _, found, _ in judged(spark, cells, last_day)], strict=True))
+    missing = ["CELL is missing"]
+    assert reasons == {
+        "2021-02-03": [],
+        "03.02.2021": ["CELL is not a date"],
+        "": missing,
+        None: missing,
+        "1000-01-01": missing,
+    }
 
 
 def test_a_line_that_could_not_be_parted_is_kept_whole(spark) -> None:

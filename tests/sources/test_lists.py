@@ -194,6 +194,16 @@ def test_lists_that_each_tell_a_part_of_the_year_count_each_for_its_months(spark
     ]
 
 
+def test_days_of_an_attribution_that_run_backward_are_one_fault(spark, tmp_path: Path) -> None:
+    """They leave no month of the year, which is not told as well; a first day alone is judged by its year."""
+    rows = ("2022,m1,A1,,,2022-06-01,2022-05-31", "2022,m2,A1,,,2023-01-01,", "2022,m3,A1,,,2022-06-01,")
+    assert judged(spark, tmp_path, "member_attribution", ATTRIBUTION + "\n".join(rows)) == [
+        (2, "rejected", ["end_date is before start_date"]),
+        (3, "rejected", ["no month from start_date to end_date is in performance_year"]),
+        (4, "accepted", []),
+    ]
+
+
 def test_a_list_may_have_its_own_names_for_columns_and_say_one_value_for_all_rows(spark, tmp_path: Path) -> None:
     path = tmp_path / "assignment.csv"
     path.write_text("BENE_MBI_ID,PROV_NPI,ALIGNED_ON\nm1,9001,2022-01-01\n")

@@ -122,7 +122,7 @@ def test_the_run_tells_what_the_counts_leave_open(by_hand: tuple[Published, tupl
     told = [notice for notice in by_hand[1] if "in Part A" in notice]
     assert told == [
         "2008: 56 months in Part A, 54 in Part B, 9 in Medicare Advantage; in both Parts outside it between 45 and 47, "
-        "and 45 as months are placed"
+        "and 45 as months are placed; of these, months after a death do not count"
     ]
 
 
@@ -156,10 +156,10 @@ def test_what_cannot_be_taken_is_rejected_with_its_reason_and_nothing_is_lost(by
     reasons = Counter(r for row in by_hand[0].read(REJECTS).collect() for r in row["reject_reasons"])
     assert reasons == {
         "BENE_HI_CVRAGE_TOT_MONS is no number of months from 0 to 12": 2,
-        "CLM_THRU_DT is missing": 3,  # a stay without days, and two days in other forms
+        "CLM_THRU_DT is missing": 1,  # a stay without days
         BEFORE_BIRTH: 1,
         "CLM_PMT_AMT is not an amount": 1,
-        "CLM_THRU_DT is not a date": 2,
+        "CLM_THRU_DT is not a date": 2,  # days in other forms
     }
     audit = by_hand[0].read(LOAD_AUDIT).collect()
     assert sum(row["rows_read"] for row in audit) == 18

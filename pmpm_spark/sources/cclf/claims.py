@@ -205,7 +205,7 @@ def _lines(kind: str, bronze: DataFrame, member_id_changes: DataFrame) -> DataFr
         **_version(row),
         "line_number": row.whole("CLM_LINE_NUM"),
         "claim_type": F.lit("professional" if kind == "cclf5" else "dme"),
-        **row.service_days(service_from, service_thru, "CLM_LINE_THRU_DT"),
+        **row.service_days(service_from, service_thru, "CLM_LINE_THRU_DT", "CLM_THRU_DT"),
         "place_of_service": row.told("CLM_POS_CD"),
         "hcpcs": row.told("CLM_LINE_HCPCS_CD"),
         "paid_amount": paid,

@@ -43,7 +43,7 @@ def _lines(bronze: DataFrame) -> DataFrame:
     row.one_of("adjustment", ADJUSTMENTS)
     service_thru = values["service_thru"]
     paid, claim_type = values["paid_amount"], values["claim_type"]
-    row.must(paid.isNotNull() | (claim_type == "pharmacy"), "paid_amount is missing")
+    row.must(row.told("paid_amount").isNotNull() | (claim_type == "pharmacy"), "paid_amount is missing")
     values |= row.service_days(F.coalesce(values["service_from"], service_thru), service_thru, "service_thru")
     values["claim_group"] = F.coalesce(values["claim_group"], values["claim_id"])
     values["told_amount"] = F.coalesce(paid, values["patient_paid_amount"])

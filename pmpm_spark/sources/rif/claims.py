@@ -147,7 +147,7 @@ def _line(kind: str, row: TypedRow) -> dict[str, Column]:
     return {
         **_common(row, row.required("CLM_ID"), "LINE_NUM", "NCH_WKLY_PROC_DT"),
         "claim_type": F.lit(CLAIM_TYPE[kind]),
-        **row.service_days(service_from, service_thru, "LINE_LAST_EXPNS_DT"),
+        **row.service_days(service_from, service_thru, "LINE_LAST_EXPNS_DT", "CLM_THRU_DT"),
         "place_of_service": row.told("LINE_PLACE_OF_SRVC_CD"),
         "hcpcs": row.told("HCPCS_CD"),
         "modifiers": F.array_compact(F.array(*[row.told(n) for n in sorted(modifier_names)])),

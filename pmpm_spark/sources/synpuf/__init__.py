@@ -36,7 +36,7 @@ def notices(read: Callable[[Table], DataFrame]) -> list[str]:
     return [
         f"{row['reference_year']}: {row['part_a']:,} months in Part A, {row['part_b']:,} in Part B, "
         f"{row['managed']:,} in Medicare Advantage; in both Parts outside it between {row['at_least']:,} and "
-        f"{row['at_most']:,}, and {row['at_least']:,} as months are placed"
+        f"{row['at_most']:,}, and {row['at_least']:,} as months are placed; of these, months after a death do not count"
         for row in bounds.collect()
     ]
 

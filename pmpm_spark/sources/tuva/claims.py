@@ -36,6 +36,8 @@ BILL_TYPES = {
 EQUIPMENT = "^([EKL][0-9]{4}|A(4[2-9]|[5-8][0-9])[0-9]{2})$"
 PHARMACY_PREFIX = "RX:"
 """Medical and pharmacy claims are numbered apart."""
+_DAYS = ("claim_end_date", "claim_line_end_date", "claim_start_date", "claim_line_start_date")
+"""What may tell the last day of service."""
 _NO_VERSION = "as delivered"
 _DIAGNOSIS_SYSTEMS = {"icd-9-cm": "ICD-9-CM", "icd-10-cm": "ICD-10-CM"}
 _PROCEDURE_SYSTEMS = {"icd-9-pcs": "ICD-9-PCS", "icd-10-pcs": "ICD-10-PCS"}
@@ -66,7 +68,7 @@ def _medical(bronze: DataFrame) -> DataFrame:
     values = {
         **_common(row, row.required("claim_id")),
         "claim_type": F.when(is_institutional, institutional).otherwise(professional),
-        **row.service_days(F.coalesce(days["start"], service_thru), service_thru, "claim_end_date"),
+        **row.service_days(F.coalesce(days["start"], service_thru), service_thru, *_DAYS),
         "admission_date": row.iso_day("admission_date"),
         "discharge_date": row.iso_day("discharge_date"),
         "discharge_status": row.told("discharge_disposition_code"),

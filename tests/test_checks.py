@@ -1,0 +1,104 @@
+"""What a run checks and says: the reasons of a refused load, and notices that explain empty figures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from pmpm_spark.checks import check_rejects, run_notices, uncounted_years
+from pmpm_spark.config import RunConfig, Source, Warehouse
+from pmpm_spark.errors import InputError
+from pmpm_spark.gold.excluded import EXCLUDED
+from pmpm_spark.identities import IDENTITIES
+from pmpm_spark.model import COVERAGE_RECORDS, LOAD_AUDIT, MEMBER_ATTRIBUTION, NETWORK_ROSTER
+from pmpm_spark.model.intake import UNMATCHED_LINE
+from pmpm_spark.policy import Attribution, Policy
+from pmpm_spark.silver.member_years import MEMBER_YEARS
+from pmpm_spark.silver.told_months import TOLD_MONTHS
+from pmpm_spark.store import Store, empty
+from tests.tables import frame
+
+pytestmark = pytest.mark.delta
+
+REASONS = {
+    "paid_amount is not an amount": 4,
+    "claim_id is missing": 1,
+    "line_number is missing": 1,
+    "member_id is missing": 3,
+    UNMATCHED_LINE: 9,
+}
+
+
+@pytest.fixture
+def store(spark: SparkSession, tmp_path: Path) -> Store:
+    return Store(spark, Warehouse(path=str(tmp_path)))
+
+
+def config_of(store: Store, *policies: Policy, **source: float) -> RunConfig:
+    return RunConfig(Source("common", "in", **source), store.warehouse, (2021, 2022), policies or (Policy("default"),))
+
+
+def test_a_refused_load_names_the_most_frequent_faults_with_their_counts(store: Store) -> None:
+    """Lines that wait for their claim are no faults of the file."""
+    told = {"_source_file": "claim_lines.csv", "rows_read": 18, "rejected": 16, "rejected_by_reason": REASONS}
+    key = {"_bronze_table": "bronze.common_claim_lines", "_batch_id": "b"}
+    row = tuple({**told, **key}.get(name) for name in LOAD_AUDIT.column_names)
+    store.publish(LOAD_AUDIT, store.spark.createDataFrame([row], LOAD_AUDIT.schema))
+    with pytest.raises(InputError) as caught:
+        check_rejects(store, config_of(store))
+    assert str(caught.value) == (
+        "claim_lines.csv: 7 of 18 rows are rejected (4: paid_amount is not an amount; 3: member_id is missing; "
+        "1: claim_id is missing), more than source.max_reject_share = 0.05 allows; nothing is published"
+    )
+    check_rejects(store, config_of(store, max_reject_share=0.4))
+
+
+NOBODYS = "no network_roster: nobody is anybody's, every member stands under UNATTRIBUTED (policy default, other)"
+
+
+def test_without_a_roster_the_run_says_that_everybody_is_unattributed_by_plurality(store: Store) -> None:
+    tables = (TOLD_MONTHS, LOAD_AUDIT, NETWORK_ROSTER, MEMBER_ATTRIBUTION, COVERAGE_RECORDS, MEMBER_YEARS)
+    for table in tables:
+        store.publish(table, empty(store.spark, table))
+    listed = Policy("listed", attribution=Attribution("roster"))
+    config = config_of(store, Policy("default"), listed, Policy("other"))
+    assert NOBODYS in run_notices(store, config)
+    assert not any("roster" in notice for notice in run_notices(store, replace(config, policies=(listed,))))
+    days = "1900-01-01 | 9999-12-31"
+    roster = f"network_id | tin | npi | ccn | start_date | end_date\nN1 | 111 | '' | '' | {days}"
+    store.publish(NETWORK_ROSTER, frame(store.spark, NETWORK_ROSTER, roster))
+    assert NOBODYS not in run_notices(store, config)
+
+
+def test_a_year_of_which_no_month_counts_is_told_with_the_reason_of_most(store: Store) -> None:
+    """What to set is said where Part A and B is the reason; years that count, or have no month, and other runs' are not
+    told."""
+    sums = """
+        policy  | performance_year | identity | counted | excluded | everything
+        default | 2021             | months   | 0       | 3600     | 3600
+        default | 2021             | dollars  | 0       | 5        | 5
+        default | 2022             | months   | 0       | 10.5     | 10.5
+        other   | 2021             | months   | 1       | 9        | 10
+        other   | 2022             | months   | 0       | 0        | 0
+        former  | 2021             | months   | 0       | 7        | 7
+    """
+    excluded = """
+        policy  | performance_year | kind   | reason              | member_months | paid_amount
+        default | 2021             | month  | NOT_ENROLLED        | 600           | -
+        default | 2021             | month  | NOT_IN_PART_A_AND_B | 3000          | -
+        default | 2021             | dollar | PHARMACY            | -             | 5
+        default | 2022             | month  | MEDICARE_ADVANTAGE  | 6             | -
+        default | 2022             | month  | NOT_IN_PART_A_AND_B | 4.5           | -
+        other   | 2021             | month  | NOT_ENROLLED        | 9             | -
+        former  | 2021             | month  | NOT_ENROLLED        | 7             | -
+    """
+    store.publish(IDENTITIES, frame(store.spark, IDENTITIES, sums))
+    store.publish(EXCLUDED, frame(store.spark, EXCLUDED, excluded))
+    assert uncounted_years(store, config_of(store, Policy("default"), Policy("other"))) == [
+        "default 2021: none of 3,600 member months counts, most for NOT_IN_PART_A_AND_B; a source without Part A and B "
+        'wants eligibility.part_a_b = "none"',
+        "default 2022: none of 10.50 member months counts, most for MEDICARE_ADVANTAGE",
+    ]
