@@ -19,7 +19,7 @@ from pmpm_spark.silver.claim_costs import CLAIM_COSTS
 from pmpm_spark.silver.member_month_costs import PHARMACY
 from pmpm_spark.silver.member_years import MEMBER_YEARS
 from pmpm_spark.silver.roster_match import shared_providers
-from pmpm_spark.silver.told_months import TOLD_MONTHS
+from pmpm_spark.silver.told_months import OPEN_ENDED, TOLD_MONTHS
 from pmpm_spark.sources.kinds import SOURCE_KINDS
 
 if TYPE_CHECKING:
@@ -122,7 +122,13 @@ def check_allowed_amounts(store: Store, config: RunConfig) -> None:
 
 def run_notices(store: Store, config: RunConfig) -> list[str]:
     """What a careful analyst wants to know before believing the figures."""
-    notices = [*_told(store, config), *_intake(store), *_rosters(store, config), *_enrollment(store, config)]
+    notices = [
+        *_told(store, config),
+        *_intake(store),
+        *_given_way(store, config),
+        *_rosters(store, config),
+        *_enrollment(store, config),
+    ]
     of_source = SOURCE_KINDS[config.source.kind].notices(store.read)
     return [*notices, *of_source, *_scores(store, config), *_code_sets(config)]
 
@@ -164,7 +170,16 @@ def _told(store: Store, config: RunConfig) -> list[str]:
             parts = [f"{_month(a)} to {_month(b)}" for a, b in untold if a <= b]
             if parts:
                 notices.append(f"{year}: months of the {name} that the source does not tell: {', '.join(parts)}")
+    if notices and config.source.last_told_day is None and _has_open_records(store):
+        notices.append(
+            "records that are still open tell no month after their first; source.data_through says until when they do"
+        )
     return notices
+
+
+def _has_open_records(store: Store) -> bool:
+    is_open = F.col("coverage_end") >= F.to_date(F.lit(OPEN_ENDED))
+    return bool(store.read(COVERAGE_RECORDS).where(is_open).limit(1).collect())
 
 
 def _month(number: int) -> str:
@@ -177,6 +192,17 @@ def _intake(store: Store) -> list[str]:
     if not rejected:
         return []
     return [f"{rejected:,} of {rows:,} delivered rows are rejected; silver.rejects has each with its reasons"]
+
+
+def _given_way(store: Store, config: RunConfig) -> list[str]:
+    """Tables tell what is so now: of two rows with one key, one should not be there."""
+    if not SOURCE_KINDS[config.source.kind].has_formats:
+        return []
+    audit = store.read(LOAD_AUDIT).where("superseded > 0").groupBy("_source_file").agg(F.sum("superseded").alias("n"))
+    return [
+        f"{row['_source_file']}: {row['n']:,} rows give way to others of the same key, or to a newer version of a claim"
+        for row in audit.orderBy("_source_file").collect()
+    ]
 
 
 def _rosters(store: Store, config: RunConfig) -> list[str]:

@@ -35,7 +35,8 @@ UNDATED = -1_000_000
 RECORDED_UNKNOWN = "1900-01-01"
 
 
-def _own_key() -> Column:
+def own_row_key() -> Column:
+    """A key that no other row shares."""
     return F.concat_ws("|", F.lit("rejected"), "_source_file", F.col("_source_row").cast("string"), "_batch_id")
 
 
@@ -46,7 +47,7 @@ def _loaded_later_first() -> list[Column]:
 def latest_row_fates(typed: DataFrame, key: tuple[str, ...]) -> DataFrame:
     """The row loaded last counts for its key; an equal line before it is a duplicate, another one superseded."""
     is_rejected = F.size("reject_reasons") > 0
-    keyed = typed.withColumn("own_key", F.when(is_rejected, _own_key()))
+    keyed = typed.withColumn("own_key", F.when(is_rejected, own_row_key()))
     last_first = Window.partitionBy("own_key", *key).orderBy(*_loaded_later_first())
     of_key = (
         Window.partitionBy("own_key", *key)
@@ -73,7 +74,7 @@ def claim_fates(typed: DataFrame) -> DataFrame:
     on its first readable line and are 0 on the others.
     """
     is_rejected = F.size("reject_reasons") > 0
-    claim_key = F.when(is_rejected, _own_key()).otherwise(F.col("claim_id"))
+    claim_key = F.when(is_rejected, own_row_key()).otherwise(F.col("claim_id"))
     # one number orders the deliveries: the day of processing, then an update after an insert; undated is the earliest
     day = F.coalesce(F.unix_date("paid_on"), F.lit(UNDATED))
     delivery = day * 2 + F.coalesce("is_update", F.lit(False)).cast("int")

@@ -25,9 +25,15 @@ are written 2021-07-31, amounts 1234.56, true and false as words, a list in one 
 amount with more than two decimals is rounded half up to the cent, on each line by itself. A payer without Part A and B
 takes a policy with `part_a_b = "none"`.
 
+A table is what it is now: where its files have changed, all of it replaces what was read of it before. A claim_id
+stands for one claim, of one member and one claim_type. Of its versions the newest counts (latest `effective_on`, then
+`paid_on`, then highest `claim_version`); or a version under an id of its own names in `cancels_claim_id` the one that
+it removes.
+
 Months are told from the first to the latest day that `coverage_records` name; months outside are no member months. A
 record without a `coverage_end` is open and names only its first day. Where records are open, set `source.data_through`
-to the last day that the tables tell, as `data_through = 2021-12-31`: months are told up to it."""
+to the last day that the tables tell, as `data_through = 2021-12-31`: months are told up to it. A record without
+`plan_id` is of its payer's plan; of records with one member, first day, plan and `recorded_on` one counts."""
 WIDE = 60
 """Tables with more columns than this (bronze, as delivered) are described, not listed."""
 

@@ -45,7 +45,7 @@ LINE_COLUMNS: tuple[Column, ...] = (
     money("dsh_amount", "disproportionate share, operating and capital, inside paid_amount"),
     money("uncompensated_care_amount", "uncompensated care payment, inside paid_amount"),
     text("adjustment", "original, cancel or replacement"),
-    text("claim_group", "versions that belong together"),
+    text("claim_group", "versions that belong together; null where claim ids alone tell which one is removed"),
     day("effective_on", "day the version takes effect"),
     text("cancels_claim_id", "version of the group that this one removes: by a cancel, or by what stands in its place"),
     flag("is_denied", "not paid by decision; kept, never counted"),

@@ -1,7 +1,8 @@
 """Final claim lines: what stands after cancels, each with the service category of its claim.
 
 Silver nets by `claim_group`, `adjustment` and `cancels_claim_id` alone: the source says which versions belong
-together and which one each removes, a cancel or what stands in its place. An institutional claim has one category,
+together and which one each removes, a cancel or what stands in its place; where it tells no group, the claim's id alone
+says what is removed. An institutional claim has one category,
 from all its lines.
 """
 
@@ -31,11 +32,12 @@ def final_claim_lines(claim_lines: DataFrame, service_categories: DataFrame, eme
 def _standing(claim_lines: DataFrame) -> DataFrame:
     removed = (
         claim_lines.where("cancels_claim_id IS NOT NULL")
-        .select("claim_group", F.col("cancels_claim_id").alias("claim_id"))
+        .select(F.col("claim_group").alias("removing_group"), F.col("cancels_claim_id").alias("removed_id"))
         .distinct()
     )
     versions = claim_lines.where(F.col("adjustment") != "cancel")
-    return versions.join(removed, ["claim_group", "claim_id"], how="left_anti")
+    of_group = F.coalesce(F.col("claim_group") == F.col("removing_group"), F.lit(True))
+    return versions.join(removed, (F.col("claim_id") == F.col("removed_id")) & of_group, how="left_anti")
 
 
 def _outpatient(standing: DataFrame, emergency_codes: DataFrame) -> DataFrame:

@@ -8,8 +8,8 @@ what was loaded of it before.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -39,13 +39,17 @@ _UNTOLD = "\x00"
 
 @dataclass(frozen=True)
 class InputTable:
-    """One table of a source: its name, the columns that are read, those that must be there, and whether it must be."""
+    """One table of a source: its name, the columns that are read, those that must be there, and whether it must be.
+
+    `feeds` has, for columns whose lack is easily missed, what nobody knows without them.
+    """
 
     source: str
     name: str
     columns: tuple[str, ...]
     required: tuple[str, ...]
     is_needed: bool = False
+    feeds: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def bronze(self) -> Table:
@@ -104,6 +108,7 @@ def table_loads(
             same += now.values()
         else:
             gone += sorted(set(before.values()) - set(now.values()))
+            notices += _untold(table, parts)
             loads += [BronzeLoad(table.bronze, p.rows(), p.files, replaces=at == 0) for at, p in enumerate(parts)]
     if same:
         notices.append(f"loaded before, nothing new: {some(same)}")
@@ -112,6 +117,12 @@ def table_loads(
     if absent:
         notices.append(f"there is no {', no '.join(absent)}: what they would tell is not told")
     return loads, notices
+
+
+def _untold(table: InputTable, parts: Sequence[Part]) -> list[str]:
+    there = {name.lower() for part in parts for file in part.files for name in file.heading}
+    lacking = [f"{name} ({what})" for name, what in table.feeds.items() if name not in there]
+    return [f"{table.name}: not told, as there is no such column: {', '.join(lacking)}"] if lacking else []
 
 
 There = tuple[dict[str, list[Part]], list[str]]

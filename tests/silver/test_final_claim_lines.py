@@ -45,6 +45,26 @@ def test_a_cancel_removes_the_claim_that_it_names_in_its_group_and_itself(final_
     )
 
 
+def test_where_no_group_is_told_the_id_alone_says_what_is_removed(final_are):
+    """A chain: c2 cancels c1, c3 stands for it, c4 replaces c3; d2 tells a group and d1, which it removes, none."""
+    final_are(
+        """
+        claim_id | line_number | claim_group | claim_type   | adjustment  | cancels_claim_id | paid_amount
+        c1       | 1           | -           | professional | original    | -                | 100.00
+        c2       | 1           | -           | professional | cancel      | c1               | 100.00
+        c3       | 1           | -           | professional | replacement | c1               | 70.00
+        c4       | 1           | -           | professional | replacement | c3               | 60.00
+        d1       | 1           | -           | professional | original    | -                | 5.00
+        d2       | 1           | g1          | professional | replacement | d1               | 4.00
+        """,
+        """
+        claim_id | line_number | paid_amount
+        c4       | 1           | 60.00
+        d2       | 1           | 4.00
+        """,
+    )
+
+
 def test_each_claim_type_has_its_category_and_one_without_is_other(final_are):
     lines = "claim_id | line_number | claim_type | adjustment | hcpcs\n"
     # an emergency code on anything but an outpatient claim changes nothing

@@ -103,7 +103,7 @@ def test_members_and_their_coverage_are_taken_with_defaults_for_what_is_not_told
     assert sorted(map(tuple, by_hand[0].read(COVERAGE_RECORDS).select(*names).collect())) == [
         ("007", date(2021, 1, 15), date(9999, 12, 31), 'GOLD "plus", family', "ACME", None),
         ("8", date(2021, 1, 1), date(2021, 6, 15), "SILVER", "ACME", None),
-        ("nobody", date(2021, 3, 1), date(2021, 3, 31), "PLAN", "ACME", None),
+        ("nobody", date(2021, 3, 1), date(2021, 3, 31), "ACME", "ACME", None),
     ]
 
 
@@ -174,6 +174,46 @@ def test_tables_of_another_form_give_the_same_and_are_what_they_are_now(
     less, _ = ran(spark, str(tmp_path / "in"), tmp_path / "warehouse", format=file_format)
     assert less.read(NETWORK_PMPM).collect()[0]["paid_amount"] == Decimal("4000.00")
     assert sum(row["rows_read"] for row in less.read(LOAD_AUDIT).collect()) == 2 + 3 + 6 + 2 + 1
+
+
+def test_files_are_what_they_are_now_and_none_may_vanish(spark: SparkSession, tmp_path: Path) -> None:
+    """A corrected file, the former one again, one beside it and gone again, another format, and a table that is gone."""
+
+    def paid(text: str = "", **source: Any) -> tuple[str, tuple[str, ...]]:
+        if text:
+            write(tmp_path / "in", {"coverage_records": FILES["coverage_records"], "claim_lines": text})
+        found, notices = ran(spark, str(tmp_path / "in"), tmp_path / "warehouse", **source)
+        return str(found.read(NETWORK_PMPM).collect()[0]["paid_amount"]), notices
+
+    heading = "claim_id,line_number,member_id,claim_type,service_thru,paid_amount\n"
+    claim, corrected = "C1,1,007,professional,2021-02-03,100.00\n", "C1,1,007,professional,2021-02-03,200.00\n"
+    second = "C2,1,007,professional,2021-02-04,9.00\n"
+    assert paid(heading + claim + second)[0] == "109.00"
+    assert paid(heading + corrected)[0] == "200.00"
+    assert paid(heading + claim)[0] == "100.00"
+    write(tmp_path / "in", {"claim_lines_2": heading + corrected + second})
+    total, notices = paid()
+    assert total == "209.00"
+    assert any(notice.startswith("claim_lines.csv: 1 rows give way to others of the same key") for notice in notices)
+    (tmp_path / "in" / "claim_lines_2.csv").unlink()
+    total, notices = paid()
+    assert total == "100.00"
+    assert "gone since the last run, and their rows with them: claim_lines_2.csv" in notices
+    for name in ("coverage_records", "claim_lines"):
+        frame = spark.read.option("header", "true").csv(str(tmp_path / "in" / f"{name}.csv"))
+        frame.write.parquet(str(tmp_path / "as_parquet" / name))
+    (tmp_path / "in").rename(tmp_path / "text")
+    (tmp_path / "as_parquet").rename(tmp_path / "in")
+    assert paid(format="parquet")[0] == "100.00"
+    (tmp_path / "in" / "claim_lines").rename(tmp_path / "unmounted")
+    with pytest.raises(
+        InputError, match=r"there is no claim_lines among the tables \(parquet\), and it was read before"
+    ):
+        paid(format="parquet")
+    held_before = published(
+        spark, RunConfig(Source("common", "in"), Warehouse(str(tmp_path / "warehouse")), (2021,), (COMMERCIAL,))
+    )
+    assert str(held_before.read(NETWORK_PMPM).collect()[0]["paid_amount"]) == "100.00"
 
 
 def test_tables_of_a_catalog_are_read_by_their_schema(

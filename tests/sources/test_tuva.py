@@ -87,12 +87,12 @@ def by_hand(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Pu
     return ran(spark, root / "in", root / "warehouse")[0]
 
 
-def test_spans_become_coverage_with_the_plan_or_else_the_payer(by_hand: Published) -> None:
+def test_spans_become_coverage_with_payer_and_plan(by_hand: Published) -> None:
     names = ("member_id", "coverage_start", "coverage_end", "plan_id", "in_medicare_advantage", "has_part_a")
     assert sorted(map(tuple, by_hand.read(COVERAGE_RECORDS).select(*names).collect())) == [
-        ("ann", date(2021, 1, 1), date(2021, 12, 31), "GOLD", False, None),
+        ("ann", date(2021, 1, 1), date(2021, 12, 31), "ACME GOLD", False, None),
         ("bob", date(2021, 1, 1), date(2021, 3, 31), "ACME", False, None),
-        ("bob", date(2021, 6, 1), date(2021, 8, 31), "MA", True, None),
+        ("bob", date(2021, 6, 1), date(2021, 8, 31), "ACME MA", True, None),
     ]
     assert {row["member_id"]: row["sex"] for row in by_hand.read(MEMBERS).collect()} == {"ann": "F", "bob": "M"}
 
@@ -147,8 +147,28 @@ def test_without_a_pharmacy_table_all_else_is_as_before(
     write(tmp_path / "in", {name: text for name, text in FILES.items() if name != "pharmacy_claim"})
     warehouse, notices = ran(spark, tmp_path / "in", tmp_path / "warehouse")
     assert any(notice.startswith("there is no pharmacy_claim: ") for notice in notices)
+    lacking = "medical_claim: not told, as there is no such column: billing_tin (practices, and so plurality)"
+    assert lacking in notices
     amount = warehouse.read(NETWORK_PMPM).collect()[0]["paid_amount"]
     assert amount == by_hand.read(NETWORK_PMPM).collect()[0]["paid_amount"]
+
+
+def test_sources_of_data_number_their_claims_and_plans_apart(spark: SparkSession, tmp_path: Path) -> None:
+    """Two spans of one start, and one claim number of two sources: all months, all dollars."""
+    spans = """
+        person_id | enrollment_start_date | enrollment_end_date | payer | plan | data_source
+        ann       | 2021-01-01            | 2021-12-31          | A     | PPO  | one
+        ann       | 2021-01-01            | 2021-03-31          | B     | PPO  | two
+        """
+    claims = """
+        claim_id | claim_line_number | claim_type   | person_id | claim_start_date | claim_end_date | paid_amount | data_source
+        1001     | 1                 | professional | ann       | 2021-02-01       | 2021-02-01     | 100.00      | one
+        1001     | 1                 | professional | ann       | 2021-02-01       | 2021-02-01     | 70.00       | two
+        """
+    write(tmp_path / "in", {"eligibility": spans, "medical_claim": claims})
+    warehouse, _ = ran(spark, tmp_path / "in", tmp_path / "warehouse")
+    row = warehouse.read(NETWORK_PMPM).collect()[0]
+    assert (row["member_months"], str(row["paid_amount"])) == (12, "170.00")
 
 
 def test_a_missing_table_and_a_missing_column_are_named(spark: SparkSession, tmp_path: Path) -> None:

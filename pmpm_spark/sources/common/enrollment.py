@@ -18,15 +18,13 @@ from pmpm_spark.sources.common.layout import BRONZE, DEFAULTS
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-_BESIDE = ("coverage_start", "coverage_end", "payer")
-"""What tells one record of a member from another, besides plan and day of recording."""
 _FACTS = tuple(c.name for c in MEMBERS.columns if c.name != "member_id")
 
 
 def all_enrollment_rows(members: DataFrame, coverage_records: DataFrame) -> DataFrame:
     """The rows of both tables with their fates."""
     people = latest_row_fates(_members(members), ("member_id",))
-    records = latest_row_fates(_coverage(coverage_records), ("member_id", *_BESIDE, "plan_id", "recorded_on"))
+    records = latest_row_fates(_coverage(coverage_records), ("member_id", "coverage_start", "plan_id", "recorded_on"))
     facts = accepted(people).select("member_id", *_FACTS)
     described = (
         records.drop(*_FACTS).join(facts, "member_id", how="left").withColumn("sex", F.coalesce("sex", _default("sex")))
@@ -69,11 +67,9 @@ def _coverage(bronze: DataFrame) -> DataFrame:
     values = {
         "member_id": row.required("member_id"),
         "coverage_start": start,
-        "coverage_end": end,
-        "payer": statuses["payer"],
         "reference_year": F.year(start),
-        "plan_id": F.coalesce(row.told("plan_id"), _default("plan_id")),
+        "plan_id": F.coalesce(row.told("plan_id"), statuses["payer"], _default("plan_id")),
         "recorded_on": F.coalesce(row.iso_day("recorded_on"), F.to_date(_default("recorded_on"))),
     }
     values["coverage"] = F.when(F.size("reject_reasons") == 0, F.array(run))
-    return row.rows(bronze, BRONZE["coverage_records"], ENROLLMENT_ROWS, values, beside=_BESIDE)
+    return row.rows(bronze, BRONZE["coverage_records"], ENROLLMENT_ROWS, values, beside=("coverage_start",))

@@ -38,7 +38,6 @@ DEFAULTS = {
     "claim_lines.service_from": "service_thru",
     "claim_lines.claim_version": "as delivered",
     "claim_lines.adjustment": "original",
-    "claim_lines.claim_group": "claim_id",
     "claim_lines.is_denied": "false",
     "claim_lines.patient_paid_amount": "0.00",
     "claim_lines.pass_through_amount": "0.00",

@@ -17,7 +17,7 @@ from pmpm_spark.sources.bronze import BronzeLoad, KnownFile
 from pmpm_spark.sources.tabular import table_loads
 from pmpm_spark.sources.tuva.attribution import PROVIDER_ATTRIBUTION
 from pmpm_spark.sources.tuva.claims import all_claim_rows
-from pmpm_spark.sources.tuva.eligibility import BESIDE, enrollment_rows
+from pmpm_spark.sources.tuva.eligibility import enrollment_rows
 from pmpm_spark.sources.tuva.layout import BRONZE, TABLES
 from pmpm_spark.stage import Stage
 
@@ -44,10 +44,9 @@ def bronze_loads(
 
 
 def all_enrollment_rows(eligibility: DataFrame) -> DataFrame:
-    """The spans, each with its fate: of one person, span, payer, plan and day of recording the row read last counts."""
-    return latest_row_fates(enrollment_rows(eligibility), ("member_id", *BESIDE, "plan_id", "recorded_on")).drop(
-        *BESIDE
-    )
+    """The spans, each with its fate: of one person, start, plan and day of recording the row read last counts."""
+    key = ("member_id", "span_start", "plan_id", "recorded_on")
+    return latest_row_fates(enrollment_rows(eligibility), key).drop("span_start")
 
 
 STAGES = (

@@ -66,7 +66,7 @@ def _medical(bronze: DataFrame) -> DataFrame:
     )
     professional = F.when(hcpcs.rlike(EQUIPMENT), "dme").otherwise("professional")
     values = {
-        **_common(row, row.required("claim_id")),
+        **_common(row, _claim_id(row)),
         "claim_type": F.when(is_institutional, institutional).otherwise(professional),
         **row.service_days(F.coalesce(days["start"], service_thru), service_thru, *_DAYS),
         "admission_date": row.iso_day("admission_date"),
@@ -102,7 +102,7 @@ def _pharmacy(bronze: DataFrame) -> DataFrame:
     row = TypedRow()
     filled_on = row.iso_day("dispensing_date")
     values = {
-        **_common(row, F.concat(F.lit(PHARMACY_PREFIX), row.required("claim_id"))),
+        **_common(row, F.concat(F.lit(PHARMACY_PREFIX), _claim_id(row))),
         "claim_type": F.lit("pharmacy"),
         **row.service_days(filled_on, filled_on, "dispensing_date"),
         "billing_npi": row.told("dispensing_provider_npi"),
@@ -110,6 +110,11 @@ def _pharmacy(bronze: DataFrame) -> DataFrame:
         "allowed_amount": row.amount_told("allowed_amount"),
     }
     return row.rows(bronze, BRONZE["pharmacy_claim"], CLAIM_ROWS, values)
+
+
+def _claim_id(row: TypedRow) -> Column:
+    """Data sources number their claims apart."""
+    return F.concat_ws(":", row.told("data_source"), row.required("claim_id"))
 
 
 def _common(row: TypedRow, claim_id: Column) -> dict[str, Column]:

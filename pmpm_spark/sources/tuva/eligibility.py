@@ -22,15 +22,13 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 OPEN = "9999-12-31"
-BESIDE = ("span_start", "span_end", "payer")
-"""What tells one span of a person from another, besides plan and day of recording."""
 NO_PLAN = "PLAN"
 PART_A_CODES, PART_B_CODES = ("1", "3", "A", "C"), ("2", "3", "B", "C")
 MEDICARE_ADVANTAGE = ("medicare advantage", "medicare part c")
 
 
 def enrollment_rows(bronze: DataFrame) -> DataFrame:
-    """One typed row per bronze row, with the reasons against it; `BESIDE` what the contract has, its span and payer."""
+    """One typed row per bronze row, with the reasons against it; `span_start` beside what the contract has."""
     row = TypedRow()
     row.required("enrollment_start_date")
     start = row.iso_day("enrollment_start_date")
@@ -54,8 +52,6 @@ def enrollment_rows(bronze: DataFrame) -> DataFrame:
     values = {
         "member_id": row.required("person_id"),
         "span_start": start,
-        "span_end": end,
-        "payer": payer,
         "birth_date": row.iso_day("birth_date"),
         "sex": F.when(gender.isin("f", "female"), "F").when(gender.isin("m", "male"), "M").otherwise("U"),
         "death_date": row.iso_day("death_date"),
@@ -63,8 +59,8 @@ def enrollment_rows(bronze: DataFrame) -> DataFrame:
         "county_fips": row.told("fips_county_code"),
         "original_entitlement_reason": row.told("original_reason_entitlement_code"),
         "reference_year": F.year(start),
-        "plan_id": F.coalesce(row.told("plan"), payer, F.lit(NO_PLAN)),
+        "plan_id": F.coalesce(F.nullif(F.concat_ws(" ", payer, row.told("plan")), F.lit("")), F.lit(NO_PLAN)),
         "recorded_on": F.coalesce(row.iso_day("file_date"), F.to_date(F.lit(RECORDED_UNKNOWN))),
     }
     values["coverage"] = F.when(F.size("reject_reasons") == 0, F.array(run))
-    return row.rows(bronze, BRONZE["eligibility"], ENROLLMENT_ROWS, values, beside=BESIDE)
+    return row.rows(bronze, BRONZE["eligibility"], ENROLLMENT_ROWS, values, beside=("span_start",))

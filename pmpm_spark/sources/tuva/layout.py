@@ -32,6 +32,12 @@ TABLES = (
         ),
         ("person_id", "enrollment_start_date", "enrollment_end_date"),
         is_needed=True,
+        feeds={
+            "medicare_entitlement_buyin_indicator": "Part A and B",
+            "payer_type": "Medicare Advantage",
+            "birth_date": "age",
+            "death_date": "deaths",
+        },
     ),
     InputTable(
         "tuva",
@@ -52,6 +58,14 @@ TABLES = (
             "claim_id", "claim_line_number", "claim_type", "person_id", "claim_start_date", "claim_end_date",
             "paid_amount",
         ),
+        feeds={
+            "bill_type_code": "inpatient, skilled nursing, home health and hospice",
+            "revenue_center_code": "emergency visits",
+            "hcpcs_code": "primary care, and so plurality",
+            "billing_tin": "practices, and so plurality",
+            "rendering_npi": "physicians",
+            "diagnosis_code_1": "diagnoses",
+        },
     ),
     InputTable(
         "tuva",
