@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-EMBEDDED_ITSELF = "tests/test_embedded.py"
 ONLY_SPARK = {
     "tests/test_hand_over.py": "both engines over one warehouse: once is enough",
     "tests/test_jobs.py": "spark-submit, a driver that is killed, and Spark's event log",
@@ -12,8 +11,6 @@ ONLY_SPARK = {
     ),
 }
 DIRTY = ("every_row", "every_rejected", "the_figures", "the_run_says", "no_canary", "the_canaries")
-CUT = ("in-network", "ahead", "one-year", "everybody")
-"""Policies of the cut; the first and the last of all are computed on Spark too."""
 BY_DAY = ("any_day", "first_of_month", "mid_month", "full_month", "prorated")
 NETTING = ("a_", "of_", "the_", "versions_", "denied_")
 WHOLE_RUNS = (
@@ -26,22 +23,33 @@ WHOLE_RUNS = (
     "tests/sources/test_synpuf.py",
     "tests/sources/test_tuva.py",
     "tests/sources/test_common.py",
-    "tests/test_equality.py::test_the_whole_set",
-    "tests/test_equality.py::test_every_row_of_the_whole_set",
-    "tests/test_equality.py::test_generated_files",
-    "tests/test_equality.py::test_every_row_of_generated",
-    "tests/test_equality.py::test_every_rule",
-    "tests/test_equality.py::test_part_c_by_contract_is_at_work",
-    "tests/test_equality.py::test_the_comparison_sees",
+    "tests/sources/test_cms_samples.py",
+    "tests/test_equality.py",
     "tests/test_notebook_example.py::test_the_whole_job",
-    "tests/test_equality.py::test_the_cut_with_part_c",
-    *[f"tests/test_equality.py::test_the_cut[{policy}-" for policy in CUT],
     *[f"tests/sources/test_cclf_netting.py::test_{word}" for word in NETTING],
 )
-ONLY_EMBEDDED = {
-    EMBEDDED_ITSELF: "the embedded engine's own faults, and the ways around them",
+BOOK = (
+    "a_run_replaces",
+    "a_stage_alone",
+    "a_failed_run_says",
+    "a_table_that_differs",
+    "a_second_run",
+    "one_name",
+    "years_that",
+    "a_rebuild",
+)
+ONCE = {
+    "tests/test_embedded.py": "the embedded engine's own faults, and the ways around them",
     "tests/oracle/": "no engine is at work: once is enough",
-    **dict.fromkeys(WHOLE_RUNS, "a whole run takes Spark minutes; both engines are proved equal (tests/prove.py)"),
+    **{
+        f"tests/test_runs.py::test_{word}": "the book of runs is the same on both; what rests on Delta is tried on both"
+        for word in BOOK
+    },
+}
+LONG = {
+    **dict.fromkeys(
+        WHOLE_RUNS, "a whole run takes Spark minutes: one is in tests/test_jobs.py, many in tests/prove.py"
+    ),
     "tests/test_generate.py::test_the_same_seed": "the rows of the seed are the same on both: test_the_rows_are_those",
     **{
         f"tests/silver/test_member_months_by_day.py::test_every_month_of_every_generated_person_has_exactly_the_reasons_"
@@ -53,6 +61,8 @@ ONLY_EMBEDDED = {
         for word in DIRTY
     },
 }
+"""What Spark would take long for; the quick check leaves it out, too."""
+ONLY_EMBEDDED = {**ONCE, **LONG}
 
 
 def reason_to_leave_out(node_id: str, engine: str) -> str | None:
@@ -62,5 +72,4 @@ def reason_to_leave_out(node_id: str, engine: str) -> str | None:
 
 
 def is_long(node_id: str) -> bool:
-    """What Spark would take long for is left out of the quick check, too."""
-    return not node_id.startswith(EMBEDDED_ITSELF) and reason_to_leave_out(node_id, "spark") is not None
+    return any(node_id.startswith(where) for where in LONG)

@@ -75,11 +75,6 @@ ON_GENERATED = (DEFAULT, OTHER_SETTINGS[1], OTHER_SETTINGS[0])
 BY_CONTRACT = (replace(DEFAULT, name="by-contract"),)  # a new name: a policy's other years would stay
 
 
-def here(policies: tuple[Policy, ...], engine: str) -> tuple[Policy, ...]:
-    """All of them on the embedded engine; on Spark, which is proved equal to it, the first and the last."""
-    return policies if engine == "embedded" else (policies[0], policies[-1])
-
-
 def names(policies: tuple[Policy, ...]) -> list[str]:
     return [policy.name for policy in policies]
 
@@ -96,9 +91,9 @@ def whole_set(spark: SparkSession, shared_data: Path, tmp_path_factory: pytest.T
 
 
 @pytest.fixture(scope="module")
-def cut(spark: SparkSession, engine: str, tmp_path_factory: pytest.TempPathFactory) -> Compared:
+def cut(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Compared:
     warehouse = tmp_path_factory.mktemp("cut")
-    return run_and_recompute(spark, CUT, lists_in(CUT), warehouse, YEARS, here(ON_CUT, engine))
+    return run_and_recompute(spark, CUT, lists_in(CUT), warehouse, YEARS, ON_CUT)
 
 
 @pytest.fixture(scope="module")
