@@ -75,9 +75,9 @@ def scan_records(spark: SparkSession, paths: Sequence[str]) -> tuple[SourceFile,
 
 
 def _scan(spark: SparkSession, paths: list[str], asked: str, headings: int) -> tuple[SourceFile, ...]:
-    listed = [file for path in paths for file in _seen_at(path)]
+    listed = [file for path in paths for file in files_seen_at(path)]
     for file in listed:
-        if _begins_with(file, PARQUET_MARK):
+        if begins_with(file, PARQUET_MARK):
             raise _is_parquet(str(file))
     try:  # without Spark Connect the path is looked at as soon as it is named
         found = (
@@ -213,7 +213,7 @@ def literal(spark: SparkSession, path: str) -> str:
     return re.sub(r"([*?\[\]{}\\])", r"\\\1", path)
 
 
-def _seen_at(path: str) -> list[Path]:
+def files_seen_at(path: str) -> list[Path]:
     """The files at or below a path, where the driver can look there."""
     return _files_at(path) if is_local(path) and Path(plain(path)).exists() else []
 
@@ -228,11 +228,11 @@ def _check_all_were_read(listed: Sequence[Path], read: Iterable[str]) -> None:
         return  # what the driver sees under that path is of another file system
     given = {os.path.normpath(plain(unquote(path))) for path in read}
     for file in listed:
-        if os.path.normpath(file) not in given and _begins_with(file, ""):
+        if os.path.normpath(file) not in given and begins_with(file, ""):
             raise InputError(f"{file}: the engine gave no line of it: name it with letters, digits, _, - and dots")
 
 
-def _begins_with(file: Path, mark: str) -> bool:
+def begins_with(file: Path, mark: str) -> bool:
     """Whether the file, unpacked, holds something that begins with the mark."""
     try:
         with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as content:
@@ -279,7 +279,7 @@ def _files_at(path: str) -> list[Path]:
 def _culprit(spark: SparkSession, paths: Sequence[str]) -> str | None:
     """The first file that cannot be read, where the driver can look for it."""
     for path in paths:
-        for file in _seen_at(path):
+        for file in files_seen_at(path):
             try:
                 _lines(spark, [str(file)]).agg(F.max("value")).collect()
             except Exception as error:
