@@ -17,8 +17,10 @@ from pmpm_spark.settings import read_settings
 
 CSV, PARQUET, DELTA, CATALOG = FORMATS = ("csv", "parquet", "delta", "catalog")
 """How the tables of a source may be delivered."""
-TABULAR = ("tuva", "common")
+TABULAR = ("common", "tuva")
 """The kinds of source that may be delivered in each of them."""
+SOURCES = ("rif", "cclf", "synpuf", *TABULAR)
+"""Every `source.kind`: a package of this name below pmpm_spark/sources. A source is named here and nowhere else."""
 IDENTIFIER = re.compile(r"[A-Za-z0-9_\-]+")
 
 
@@ -40,7 +42,7 @@ class AttributionColumns:
 class Source:
     """What is read: the claims and enrollment of one delivered format, and the lists beside it."""
 
-    kind: str = field(metadata=one_of("rif", "cclf", "synpuf", "tuva", "common"))
+    kind: str = field(metadata=one_of(*SOURCES))
     path: str = field()
     format: str = field(default=CSV, metadata=one_of(*FORMATS))
     network_roster: str | None = None

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pmpm_spark.at_once import in_turn
-from pmpm_spark.config import Source, Warehouse
+from pmpm_spark.config import TABULAR, Source, Warehouse
 from pmpm_spark.delta_text import folder_of, is_local_folder
 from pmpm_spark.errors import AuditError, ConfigError
 from pmpm_spark.model import SOURCE_FILES
@@ -88,7 +88,7 @@ def _load(store: Store, source: Source, batch_id: str, ingested_at: datetime, sc
             f"the warehouse holds files of another source.kind than {source.kind}: choose another warehouse"
         )
 
-    told = {"file_format": source.format} if kind.has_formats else {}
+    told = {"file_format": source.format} if source.kind in TABULAR else {}
     loads, notices = kind.loads(spark, source.path, files_before, batch_id, ingested_at, scratch, **told)
     loaded.notices += notices
     for the_list in LISTS:

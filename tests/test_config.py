@@ -70,7 +70,7 @@ def test_everything_can_be_said_by_set_alone() -> None:
         ("[2021, 2022]", "[]", "performance_years is empty"),
         ("[2021, 2022]", "[2021, 2021]", "performance_years names a year twice"),
         ("[2021, 2022]", "[21]", "performance_years: 21 is no year"),
-        ('"rif"', '"riff"', 'source.kind = "riff" is unknown (one of: rif, cclf, synpuf, tuva, common)'),
+        ('"rif"', '"riff"', 'source.kind = "riff" is unknown (one of: rif, cclf, synpuf, common, tuva)'),
         ('"default"', '"no/such.toml"', "policy: there is no file no/such.toml"),
         ('"default"', "[]", "policy: give at least one"),
         ('"default"', '["default", "default"]', "none twice"),

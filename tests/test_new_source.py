@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from pmpm_spark.config import RunConfig, Source, Warehouse
+from pmpm_spark import sources
+from pmpm_spark.config import SOURCES, RunConfig, Source, Warehouse, load_config
+from pmpm_spark.errors import ConfigError
 from pmpm_spark.gold.network_pmpm import NETWORK_PMPM
 from pmpm_spark.model import LOAD_AUDIT, REJECTS
 from pmpm_spark.pipeline import run
@@ -27,9 +29,9 @@ def test_the_example_is_a_source_of_forty_lines(spark: Any, tmp_path: Path, monk
     code = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)[0]
     names = code[code.index("PEOPLE = ") :]
     assert len([line for line in names.splitlines() if line.strip()]) <= 40
-    monkeypatch.setattr("pmpm_spark.sources.kinds.SOURCE_KINDS", SOURCE_KINDS)
-    monkeypatch.setitem(SOURCE_KINDS, "clinic", None)  # put back at the end
-    exec(code, {})
+    package: dict[str, Any] = {}
+    exec(code, package)
+    monkeypatch.setitem(SOURCE_KINDS, "clinic", package["SOURCE"])
     folder = tmp_path / "in"
     folder.mkdir()
     (folder / "people.csv").write_text(
@@ -46,3 +48,11 @@ def test_the_example_is_a_source_of_forty_lines(spark: Any, tmp_path: Path, monk
     assert (row["members"], row["member_months"], row["paid_amount"]) == (2, Decimal(18), Decimal("150.10"))
     assert [list(r["reject_reasons"]) for r in warehouse.read(REJECTS).collect()] == [["day is not a date"]]
     assert sum(r["rows_read"] for r in warehouse.read(LOAD_AUDIT).collect()) == 6
+
+
+def test_a_source_is_a_package_that_the_configuration_names() -> None:
+    packages = {file.parent.name for file in Path(sources.__file__).parent.glob("*/__init__.py")}
+    assert set(SOURCES) == packages == set(SOURCE_KINDS)
+    config = ["source.kind=nobody", "source.path=in", "warehouse.path=w", "performance_years=[2021]"]
+    with pytest.raises(ConfigError, match=", ".join(SOURCES)):
+        load_config(None, config)

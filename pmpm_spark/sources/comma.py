@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from pyspark.sql import Column
@@ -30,10 +31,27 @@ def comma_rows(
     told: Mapping[str, str] | None = None,
 ) -> DataFrame:
     """The bronze rows of files with one and the same heading. `told` has what stands in a column on every row."""
-    heading = files[0].heading
+    of_width: dict[int, list[SourceFile]] = {}
+    for file in files:
+        of_width.setdefault(file.width, []).append(file)
+    frames = [_rows_of_width(spark, group, columns, batch_id, ingested_at, told or {}) for group in of_width.values()]
+    return reduce(lambda left, right: left.unionByName(right), frames)
+
+
+def _rows_of_width(
+    spark: SparkSession,
+    files: Sequence[SourceFile],
+    columns: Sequence[str],
+    batch_id: str,
+    ingested_at: datetime,
+    told: Mapping[str, str],
+) -> DataFrame:
+    """The rows of files whose first lines have as many cells. Where these end in blank ones, a row may have them
+    too or leave them out."""
+    heading, width = files[0].heading, files[0].width
     # a comma before every cell makes each match one; what no match takes is a quote out of its place
     line = F.concat(F.lit(","), "value")
-    is_whole = (F.regexp_replace(line, _CELL, "") == "") & (F.size("cells") == len(heading))
+    is_whole = (F.regexp_replace(line, _CELL, "") == "") & F.size("cells").isin(len(heading), width)
     parsed = (
         numbered_lines(spark, files)
         .withColumn("cells", F.regexp_extract_all(line, F.lit(_CELL), F.lit(1)))
@@ -47,7 +65,7 @@ def comma_rows(
         if name in places:
             place = places[name]
             return _unquoted(F.element_at(f"cells_{place - place % PART}", place % PART + 1))
-        return F.lit((told or {}).get(name)).cast("string")
+        return F.lit(told.get(name)).cast("string")
 
     delivered = [cell(name).alias(name) for name in columns]
     return add_provenance(parted, delivered, F.col("is_unparsed"), batch_id, ingested_at)

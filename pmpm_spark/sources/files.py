@@ -6,10 +6,11 @@ summary, one row a file and block, comes to the driver.
 
 from __future__ import annotations
 
+import gzip
 import os
 import posixpath
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -26,6 +27,8 @@ from pmpm_spark.table import Column, column, small_frame, text
 
 NAMES = T.StructType([T.StructField(name, T.StringType()) for name in ("path", "_source_file")])
 BOM = "\ufeff"
+PARQUET_MARK = "PAR1"
+"""What a Parquet file begins with."""
 
 LINE_COLUMNS: tuple[Column, ...] = (
     text("_source_file", "file that the row was delivered in"),
@@ -50,6 +53,11 @@ class SourceFile:
     text_bytes: int
     fingerprint: str
 
+    @property
+    def width(self) -> int:
+        """The cells of the first line, with the blank ones at its end, which are not of the heading."""
+        return len(_cells(self.first_line))
+
 
 def scan(spark: SparkSession, path: str) -> tuple[SourceFile, ...]:
     """The files at or below a path, each with a heading, in the order of their names.
@@ -67,6 +75,10 @@ def scan_records(spark: SparkSession, paths: Sequence[str]) -> tuple[SourceFile,
 
 
 def _scan(spark: SparkSession, paths: list[str], asked: str, headings: int) -> tuple[SourceFile, ...]:
+    listed = [file for path in paths for file in files_seen_at(path)]
+    for file in listed:
+        if begins_with(file, PARQUET_MARK):
+            raise _is_parquet(str(file))
     try:  # without Spark Connect the path is looked at as soon as it is named
         found = (
             _lines(spark, paths)
@@ -85,6 +97,7 @@ def _scan(spark: SparkSession, paths: list[str], asked: str, headings: int) -> t
     by_path: dict[str, list[T.Row]] = {}
     for block in found:
         by_path.setdefault(block["path"], []).append(block)
+    _check_all_were_read(listed, by_path)
     root = _root(asked, list(by_path))
     files = [_file(name, root, sorted(parts, key=lambda b: b["block"]), headings) for name, parts in by_path.items()]
     return tuple(sorted(files, key=lambda f: f.name))
@@ -111,6 +124,8 @@ def _unreadable(path: str, error: Exception) -> Exception:
     """What to raise for an error met at a path."""
     if not is_engine_error(error):
         return error
+    if "Relative path in absolute URI" in str(error):
+        return InputError(f"{path}: Spark reads no file or folder with a colon in its name: rename it")
     if "PATH_NOT_FOUND" in str(error):
         return InputError(f"{path}: there is no such file or folder")
     return InputError(f"{path}: not readable as text, plain or gzip ({type(error).__name__})")
@@ -150,11 +165,9 @@ def _lines(spark: SparkSession, paths: list[str]) -> DataFrame:
     """Each line with its file's URI, the part of the file that was read in one go, and an id that rises in it."""
     if is_embedded(spark):
         return _lines_by_file(spark, paths)
-    # both engines take a path for a pattern
-    literal = [re.sub(r"([*?\[\]{}\\])", r"\\\1", path) for path in paths]
     return (
         spark.read.option("recursiveFileLookup", "true")
-        .text(literal)
+        .text([literal(spark, path) for path in paths])
         .select(
             F.col("_metadata.file_path").alias("path"),
             F.col("_metadata.file_block_start").alias("block"),
@@ -171,7 +184,7 @@ def _lines_by_file(spark: SparkSession, paths: list[str]) -> DataFrame:
     """
     line_id = F.monotonically_increasing_id()
     frames = [
-        spark.read.text(re.sub(r"([*?\[{])", r"[\1]", str(file))).select(
+        spark.read.text(literal(spark, str(file))).select(
             F.lit(file.as_uri()).alias("path"),
             F.shiftright(line_id, 33).alias("block"),
             line_id.alias("line_id"),
@@ -181,7 +194,7 @@ def _lines_by_file(spark: SparkSession, paths: list[str]) -> DataFrame:
         for file in _files_at(path)
     ]
     if not frames:
-        return spark.read.text(paths[0]).select(
+        return spark.read.text(literal(spark, paths[0])).select(
             F.lit("").alias("path"), F.lit(0).alias("block"), line_id.alias("line_id"), "value"
         )
     while len(frames) > 1:  # in pairs: a chain of hundreds is deeper than a plan may be
@@ -189,11 +202,57 @@ def _lines_by_file(spark: SparkSession, paths: list[str]) -> DataFrame:
     return frames[0]
 
 
+def literal(spark: SparkSession, path: str) -> str:
+    """The path as the engine takes it for what it says: told as it is, either engine takes `[1]` or `*` for a pattern.
+
+    The embedded engine decodes percent signs in some of the paths that it takes for patterns. It reads a URI rightly,
+    and Spark reads none.
+    """
+    if is_embedded(spark):
+        return Path(plain(path)).absolute().as_uri() if is_local(path) else path
+    return re.sub(r"([*?\[\]{}\\])", r"\\\1", path)
+
+
+def files_seen_at(path: str) -> list[Path]:
+    """The files at or below a path, where the driver can look there."""
+    return _files_at(path) if is_local(path) and Path(plain(path)).exists() else []
+
+
+def _check_all_were_read(listed: Sequence[Path], read: Iterable[str]) -> None:
+    """An engine may pass over a file without a word.
+
+    Raises:
+        InputError: a file that holds something gave no line.
+    """
+    if not all(path.startswith("file:") for path in read):
+        return  # what the driver sees under that path is of another file system
+    given = {os.path.normpath(plain(unquote(path))) for path in read}
+    for file in listed:
+        if os.path.normpath(file) not in given and begins_with(file, ""):
+            raise InputError(f"{file}: the engine gave no line of it: name it with letters, digits, _, - and dots")
+
+
+def begins_with(file: Path, mark: str) -> bool:
+    """Whether the file, unpacked, holds something that begins with the mark."""
+    try:
+        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as content:
+            start = content.read(max(len(mark), 1))
+    except (OSError, EOFError):
+        return False  # what is wrong with it is found by reading it
+    return bool(start) and start.startswith(mark.encode())
+
+
+def _is_parquet(file: str) -> InputError:
+    is_of_delta = any((folder / "_delta_log").exists() for folder in Path(file).parents)
+    told = f'source.format = "{"delta" if is_of_delta else "parquet"}"'
+    return InputError(f"{file}: is Parquet, not text: tables of it are read with {told}")
+
+
 def _files_at(path: str) -> list[Path]:
     """The files at or below a path as Spark lists them: without those whose name, or folder, begins with _ or a dot.
 
     Raises:
-        InputError: there is nothing at the path.
+        InputError: there is nothing at the path, or a name that cannot be told to an engine.
     """
     top = Path(plain(path)).absolute()
     if top.is_file():
@@ -209,14 +268,18 @@ def _files_at(path: str) -> list[Path]:
             folders.clear()
             continue
         seen.add(real)
-        found += [Path(folder, name) for name in files if name[0] not in "_."]
+        found += [Path(folder, name) for name in files if name[0] not in "_." and not name.endswith("._COPYING_")]
+    nameless = [file for file in found if str(file).encode(errors="replace") != os.fsencode(file)]
+    if nameless:
+        shown = str(nameless[0]).encode(errors="replace").decode()
+        raise InputError(f"{shown}: the name of the file, or of a folder, is not UTF-8: rename it")
     return sorted(found)
 
 
 def _culprit(spark: SparkSession, paths: Sequence[str]) -> str | None:
     """The first file that cannot be read, where the driver can look for it."""
     for path in paths:
-        for file in _files_at(path) if is_local(path) and Path(plain(path)).exists() else ():
+        for file in files_seen_at(path):
             try:
                 _lines(spark, [str(file)]).agg(F.max("value")).collect()
             except Exception as error:
@@ -232,16 +295,21 @@ def _file(path: str, root: str, blocks: list[T.Row], headings: int) -> SourceFil
     text_bytes = sum(int(b["text_bytes"]) for b in blocks)
     digest = sum(int(b["hash"]) for b in blocks) % 2**64
     first_line = str(blocks[0]["first_line"]).removeprefix(BOM)
-    separator = "|" if "|" in first_line else ","
-    heading = tuple(cell.strip().strip('"') for cell in first_line.rstrip("\r").split(separator))
+    heading = tuple(cell.strip().strip('"') for cell in _cells(first_line))
     while heading and heading[-1] == "":
         heading = heading[:-1]
     name = unquote(path[len(root) :] if path.startswith(root) else path)
+    if first_line.startswith(PARQUET_MARK):
+        raise _is_parquet(name)
     if headings and rows and not first_line.strip():
         raise InputError(f"{name}: its first line is blank; the heading must stand there")
     return SourceFile(
         path, name, heading, first_line, rows - headings, text_bytes, f"{lines}-{text_bytes}-{digest:016x}"
     )
+
+
+def _cells(first_line: str) -> list[str]:
+    return first_line.rstrip("\r").split("|" if "|" in first_line else ",")
 
 
 def _root(asked: str, paths: list[str]) -> str:

@@ -12,15 +12,19 @@ def check_heading(
 ) -> tuple[str, ...]:
     """The columns of the heading that the layout does not know.
 
+    A first line that is no heading holds members' values: no error shows what the layout does not know, and that
+    every needed column is there is asked first.
+
     Raises:
         InputError: a column that the mapping needs is missing, or a column stands twice.
     """
-    twice = sorted({name for name in heading if list(heading).count(name) > 1})
-    if twice:
-        raise InputError(f"{file_name}: column {twice[0]} stands twice in the heading")
     missing = [name for name in required if name not in heading]
     if missing:
         raise InputError(f"{file_name}: looks like a {what} file, but column {missing[0]} is missing")
+    twice = sorted({name for name in heading if list(heading).count(name) > 1}, key=lambda name: name not in columns)
+    if twice:
+        which = f"column {twice[0]}" if twice[0] in columns else "a column"
+        raise InputError(f"{file_name}: {which} stands twice in the heading")
     return tuple(name for name in heading if name not in columns)
 
 

@@ -12,21 +12,20 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from pmpm_spark.config import CATALOG, CSV, PARQUET
+from pmpm_spark.config import CATALOG, CSV
 from pmpm_spark.delta_text import engine_condition, quoted
 from pmpm_spark.errors import InputError, is_engine_error
-from pmpm_spark.paths import is_local, plain
 from pmpm_spark.sources.bronze import BronzeLoad, KnownFile, delivered_table
 from pmpm_spark.sources.comma import comma_rows
 from pmpm_spark.sources.files import SourceFile, scan
 from pmpm_spark.sources.headings import check_heading, some
+from pmpm_spark.sources.stored import check_names, stored_table, why_unreadable
 from pmpm_spark.table import Table
 
 if TYPE_CHECKING:
@@ -35,6 +34,12 @@ if TYPE_CHECKING:
 BETWEEN = ";"
 """Between the elements of a list, where it stands in one cell."""
 _UNTOLD = "\x00"
+IDS = r"(^|_)(id|npi|tin)$"
+"""The columns that hold ids, by their names."""
+SMALL, WIDEST = 1e-3, 1e18
+"""Below the first the embedded engine writes a floating number with an exponent; above the second a whole number may
+not fit."""
+NO_PLAIN_NUMBER = "not a plain number"
 
 
 @dataclass(frozen=True)
@@ -186,22 +191,18 @@ def _frame(spark: SparkSession, path: str, name: str, file_format: str) -> DataF
     try:
         if file_format == CATALOG:
             full = ".".join(quoted(part) for part in (*path.split("."), name))
-            return spark.table(full) if spark.catalog.tableExists(full) else None
-        folder = str(Path(plain(path)).absolute()) if is_local(path) else path.rstrip("/")
-        for place in (f"{folder}/{name}", *([f"{folder}/{name}.parquet"] if file_format == PARQUET else [])):
-            if is_local(path) and not Path(place).exists():
-                continue
-            frame = spark.read.format(file_format).load(place)
-            frame.schema  # noqa: B018  (the engine looks now)
-            return frame
+            frame = spark.table(full) if spark.catalog.tableExists(full) else None
+        else:
+            frame = stored_table(spark, path, name, file_format)
+        columns = frame.columns if frame is not None else []  # the engine looks now
     except Exception as error:
         if not is_engine_error(error):
             raise
-        condition = engine_condition(error)
-        if "NOT_FOUND" in condition and file_format != CATALOG:
+        if "NOT_FOUND" in engine_condition(error) and file_format != CATALOG:
             return None
-        raise InputError(f"{path}: {name} cannot be read as {file_format} ({condition})") from None
-    return None
+        raise InputError(f"{path}: {name} {why_unreadable(error, file_format)}") from None
+    check_names(f"{path}: {name}", columns)
+    return frame
 
 
 def _as_text(frame: DataFrame, table: InputTable) -> DataFrame:
@@ -221,12 +222,31 @@ def _text(table_name: str, name: str, data_type: T.DataType | None) -> Column:
         return F.concat_ws(BETWEEN, F.col(name).cast("array<string>"))
     if isinstance(data_type, T.ArrayType | T.MapType | T.StructType | T.BinaryType):
         raise InputError(f"{table_name}: column {name} is {data_type.simpleString()}; a plain value is wanted")
-    if isinstance(data_type, T.DoubleType | T.FloatType):  # else 1.0E7
-        return F.col(name).try_cast(T.DecimalType(28, 6)).cast("string")
+    if isinstance(data_type, T.DoubleType | T.FloatType):
+        return _number_text(F.col(name), is_id=re.search(IDS, name) is not None)
     if isinstance(data_type, T.TimestampType | T.TimestampNTZType):
         midnight = F.date_format(name, "HH:mm:ss") == "00:00:00"
         return F.when(midnight, F.to_date(name).cast("string")).otherwise(F.col(name).cast("string"))
     return F.col(name).cast("string")
+
+
+def _number_text(number: Column, is_id: bool) -> Column:
+    """A floating number as people write it: 1, not 1.0, and 10000000, not 1.0E7, with up to six decimals.
+
+    What cannot be written so (infinite, not a number, of more than 18 digits) is rejected as an amount, and not taken
+    for 0; an id that is none is not told. Engines differ in how they write floating numbers, and in how they round
+    large ones to decimals: hence a whole number by itself, and others by their shortest text.
+    """
+    whole = number.try_cast(T.LongType())
+    decimal = F.coalesce(
+        F.when(F.abs(number) < SMALL, number.cast(T.DoubleType()).try_cast(T.DecimalType(28, 6))),
+        number.cast("string").try_cast(T.DecimalType(28, 6)),
+    )
+    is_plain = F.abs(number) < WIDEST  # false of what is not a number: it counts as above all
+    shortened = F.regexp_replace(decimal.cast("string"), "[.]?0+$", "")
+    text = F.when(whole.cast(T.DoubleType()) == number, whole.cast("string")).otherwise(shortened)
+    otherwise = F.lit(None).cast("string") if is_id else F.when(number.isNotNull(), F.lit(NO_PLAIN_NUMBER))
+    return F.when(is_plain, text).otherwise(otherwise)
 
 
 def _whole_row(table: InputTable) -> Column:

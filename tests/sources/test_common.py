@@ -334,5 +334,5 @@ def test_a_parquet_column_that_is_no_plain_value_is_named(spark: SparkSession, t
 
 
 def test_a_format_is_for_the_sources_that_have_tables() -> None:
-    with pytest.raises(ConfigError, match=r"source\.format is for source\.kind tuva and common"):
+    with pytest.raises(ConfigError, match=r"source\.format is for source\.kind common and tuva"):
         Source("rif", "in", format="parquet")

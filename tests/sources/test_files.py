@@ -127,6 +127,63 @@ def test_a_name_is_no_pattern(spark, tmp_path: Path) -> None:
     assert numbered(spark, files) == {name: [(2, f"{n}|x")] for n, name in enumerate(names)}
 
 
+@pytest.mark.parametrize("folder", ["plain", "a[1]%20", "{b} #é+", "k=v?*"])
+def test_every_name_is_read_where_signs_of_patterns_and_percent_signs_meet(spark, tmp_path: Path, folder: str) -> None:
+    """pysail decodes the percent signs of some patterns, and so finds nothing."""
+    names = ["c%20[2].csv", "c%5B1%5D{x}.csv", "c %[a]?.csv", "100%.csv", "c#+é&=;'.csv", "back\\slash*.csv", "[c].csv"]
+    (tmp_path / folder).mkdir()
+    for n, name in enumerate(names):
+        (tmp_path / folder / name).write_text(f"A|B\n{n}|x\n")
+    files = scan(spark, str(tmp_path / folder))
+    assert {file.name for file in files} == set(names)
+    assert numbered(spark, files) == {name: [(2, f"{n}|x")] for n, name in enumerate(names)}
+
+
+def test_a_name_that_no_engine_can_be_told_is_an_error(spark, tmp_path: Path) -> None:
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.csv")).write_text("A|B\n1|2\n")
+    with pytest.raises(InputError, match=r"\?\.csv: the name of the file, or of a folder, is not UTF-8: rename it$"):
+        scan(spark, str(tmp_path))
+
+
+def test_a_colon_in_a_name_is_read_or_told(spark, engine: str, tmp_path: Path) -> None:
+    (tmp_path / "a:b.csv").write_text("A|B\n1|2\n")
+    if engine == "embedded":
+        assert [file.name for file in scan(spark, str(tmp_path))] == ["a:b.csv"]
+    else:
+        with pytest.raises(
+            InputError, match=r"a:b\.csv: Spark reads no file or folder with a colon in its name: rename"
+        ):
+            scan(spark, str(tmp_path))
+
+
+def test_a_file_of_which_the_engine_gives_no_line_is_an_error(
+    spark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files that hold nothing give none, plain or packed."""
+    (tmp_path / "a.csv").write_text("A|B\n1|2\n")
+    (tmp_path / "nothing.csv").write_text("")
+    (tmp_path / "nothing.csv.gz").write_bytes(gzip.compress(b""))
+    assert [file.name for file in scan(spark, str(tmp_path))] == ["a.csv"]
+    monkeypatch.setattr("pmpm_spark.sources.files._lines", lambda spark, paths: _no_lines(spark))
+    with pytest.raises(InputError, match=r"/a\.csv: the engine gave no line of it: name it with letters"):
+        scan(spark, str(tmp_path))
+
+
+def _no_lines(spark):
+    return spark.createDataFrame([], "path string, block bigint, line_id bigint, value string")
+
+
+def test_parquet_is_told_from_text_with_what_reads_it(spark, tmp_path: Path) -> None:
+    for name in ("delivered/claims/a.parquet", "table/part=1/a.parquet"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_bytes(b"PAR1 and so on\n")
+    (tmp_path / "table" / "_delta_log").mkdir()
+    with pytest.raises(InputError, match=r'a\.parquet: is Parquet, not text: .* with source\.format = "parquet"$'):
+        scan(spark, str(tmp_path / "delivered"))
+    with pytest.raises(InputError, match=r'a\.parquet: is Parquet, not text: .* with source\.format = "delta"$'):
+        scan(spark, str(tmp_path / "table"))
+
+
 def test_folders_behind_links_are_read_and_a_link_that_leads_back_is_not_followed_for_ever(
     spark, tmp_path: Path
 ) -> None:

@@ -12,9 +12,10 @@ from pmpm_spark.sources.cclf.codes import code_rows
 from pmpm_spark.sources.cclf.enrollment import enrollment_rows
 from pmpm_spark.sources.cclf.ids import member_id_changes, other_rows
 from pmpm_spark.sources.cclf.layout import BRONZE
+from pmpm_spark.sources.source_kind import SourceKind
 from pmpm_spark.stage import Stage
 
-__all__ = ["BRONZE_TABLES", "ROWS", "STAGES", "bronze_loads"]
+__all__ = ["BRONZE_TABLES", "ROWS", "SOURCE", "STAGES", "bronze_loads"]
 
 BRONZE_TABLES = tuple(BRONZE.values())
 ROWS = (ENROLLMENT_ROWS, CLAIM_ROWS, CLAIM_CODE_ROWS, OTHER_ROWS)
@@ -30,3 +31,4 @@ STAGES = (
         claim_rows,
     ),
 )
+SOURCE = SourceKind(BRONZE_TABLES, ROWS, STAGES, bronze_loads, unpaid=("pharmacy",))

@@ -15,13 +15,14 @@ from pmpm_spark.sources.bronze import BronzeLoad, KnownFile
 from pmpm_spark.sources.common.claims import all_claim_rows, all_code_rows
 from pmpm_spark.sources.common.enrollment import all_enrollment_rows
 from pmpm_spark.sources.common.layout import BRONZE, TABLES
+from pmpm_spark.sources.source_kind import SourceKind
 from pmpm_spark.sources.tabular import table_loads
 from pmpm_spark.stage import Stage
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-__all__ = ["BRONZE_TABLES", "ROWS", "STAGES", "bronze_loads"]
+__all__ = ["BRONZE_TABLES", "ROWS", "SOURCE", "STAGES", "bronze_loads"]
 
 BRONZE_TABLES = tuple(BRONZE.values())
 ROWS = (ENROLLMENT_ROWS, CLAIM_CODE_ROWS, CLAIM_ROWS)
@@ -45,3 +46,4 @@ STAGES = (
     Stage(CLAIM_CODE_ROWS, (BRONZE["claim_diagnoses"], BRONZE["claim_procedures"]), all_code_rows),
     Stage(CLAIM_ROWS, (BRONZE["claim_lines"], CLAIM_CODE_ROWS, ENROLLMENT_ROWS), all_claim_rows),
 )
+SOURCE = SourceKind(BRONZE_TABLES, ROWS, STAGES, bronze_loads)

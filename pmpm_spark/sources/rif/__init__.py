@@ -18,12 +18,13 @@ from pmpm_spark.sources.rif.bronze import bronze_loads
 from pmpm_spark.sources.rif.claims import claim_rows, with_codes
 from pmpm_spark.sources.rif.enrollment import enrollment_rows
 from pmpm_spark.sources.rif.layout import BRONZE, CLAIM_KINDS
+from pmpm_spark.sources.source_kind import SourceKind
 from pmpm_spark.stage import Stage
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-__all__ = ["BRONZE_TABLES", "ROWS", "STAGES", "bronze_loads", "new_loads"]
+__all__ = ["BRONZE_TABLES", "ROWS", "SOURCE", "STAGES", "bronze_loads", "new_loads"]
 
 BRONZE_TABLES = tuple(BRONZE.values())
 ROWS = (ENROLLMENT_ROWS, CLAIM_ROWS)
@@ -61,3 +62,4 @@ STAGES = (
     Stage(ENROLLMENT_ROWS, (BRONZE["beneficiary"],), all_enrollment_rows, settings=("part_c",)),
     Stage(CLAIM_ROWS, tuple(BRONZE[kind] for kind in CLAIM_KINDS), all_claim_rows),
 )
+SOURCE = SourceKind(BRONZE_TABLES, ROWS, STAGES, new_loads)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pmpm_spark.intake import accepted, latest_row_fates
 from pmpm_spark.model import CLAIM_ROWS, ENROLLMENT_ROWS
+from pmpm_spark.sources.source_kind import SourceKind
 from pmpm_spark.sources.synpuf import enrollment
 from pmpm_spark.sources.synpuf.bronze import bronze_loads
 from pmpm_spark.sources.synpuf.claims import all_claim_rows
@@ -17,7 +18,7 @@ from pmpm_spark.table import Table
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-__all__ = ["BRONZE_TABLES", "ROWS", "STAGES", "bronze_loads", "notices"]
+__all__ = ["BRONZE_TABLES", "ROWS", "SOURCE", "STAGES", "bronze_loads", "notices"]
 
 BRONZE_TABLES = tuple(BRONZE.values())
 ROWS = (ENROLLMENT_ROWS, CLAIM_ROWS)
@@ -45,3 +46,4 @@ STAGES = (
     Stage(ENROLLMENT_ROWS, (BRONZE["beneficiary"],), all_enrollment_rows),
     Stage(CLAIM_ROWS, (*[BRONZE[kind] for kind in CLAIM_KINDS], ENROLLMENT_ROWS), all_claim_rows),
 )
+SOURCE = SourceKind(BRONZE_TABLES, ROWS, STAGES, bronze_loads, unpaid=("pharmacy",), notices=notices)

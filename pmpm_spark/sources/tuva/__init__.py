@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from pmpm_spark.intake import latest_row_fates
 from pmpm_spark.model import CLAIM_ROWS, ENROLLMENT_ROWS
 from pmpm_spark.sources.bronze import BronzeLoad, KnownFile
+from pmpm_spark.sources.source_kind import SourceKind
 from pmpm_spark.sources.tabular import table_loads
 from pmpm_spark.sources.tuva.attribution import PROVIDER_ATTRIBUTION
 from pmpm_spark.sources.tuva.claims import all_claim_rows
@@ -24,7 +25,7 @@ from pmpm_spark.stage import Stage
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-__all__ = ["BRONZE_TABLES", "PROVIDER_ATTRIBUTION", "ROWS", "STAGES", "bronze_loads"]
+__all__ = ["BRONZE_TABLES", "PROVIDER_ATTRIBUTION", "ROWS", "SOURCE", "STAGES", "bronze_loads"]
 
 BRONZE_TABLES = tuple(BRONZE.values())
 ROWS = (ENROLLMENT_ROWS, CLAIM_ROWS)
@@ -53,3 +54,4 @@ STAGES = (
     Stage(ENROLLMENT_ROWS, (BRONZE["eligibility"],), all_enrollment_rows),
     Stage(CLAIM_ROWS, (BRONZE["medical_claim"], BRONZE["pharmacy_claim"], ENROLLMENT_ROWS), all_claim_rows),
 )
+SOURCE = SourceKind(BRONZE_TABLES, ROWS, STAGES, bronze_loads, lists=(PROVIDER_ATTRIBUTION,))
