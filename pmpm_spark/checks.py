@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from pmpm_spark.config import RunConfig
+from pmpm_spark.config import TABULAR, RunConfig
 from pmpm_spark.errors import ConfigError, InputError
 from pmpm_spark.gold.excluded import EXCLUDED
 from pmpm_spark.identities import IDENTITIES
@@ -196,7 +196,7 @@ def _intake(store: Store) -> list[str]:
 
 def _given_way(store: Store, config: RunConfig) -> list[str]:
     """Tables tell what is so now: of two rows with one key, one should not be there."""
-    if not SOURCE_KINDS[config.source.kind].has_formats:
+    if config.source.kind not in TABULAR:
         return []
     audit = store.read(LOAD_AUDIT).where("superseded > 0").groupBy("_source_file").agg(F.sum("superseded").alias("n"))
     return [
