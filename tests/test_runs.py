@@ -197,15 +197,17 @@ def test_a_run_that_fails_leaves_what_was_published(world: World, config: RunCon
 
 
 def test_a_failed_run_says_how_many_tables_it_brought_back_where_there_are_any(
-    world: World, config: RunConfig, caplog: pytest.LogCaptureFixture
+    world: World, config: RunConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def said() -> list[str]:
-        caplog.clear()
-        with caplog.at_level(logging.INFO, logger="pmpm_spark"), pytest.raises(InputError):
-            pipeline.run(world.spark, config)
-        return [message for message in caplog.messages if "brought back" in message]
+    messages: list[str] = []
+    monkeypatch.setattr(pipeline.log, "info", lambda text, *told: messages.append(text % told))
 
-    logging.getLogger("pmpm_spark").propagate = True
+    def said() -> list[str]:
+        messages.clear()
+        with pytest.raises(InputError):
+            pipeline.run(world.spark, config)
+        return [message for message in messages if "brought back" in message]
+
     world.happens = InputError("no")
     assert said() == []  # nothing was finished before
     world.happens = None
