@@ -5,6 +5,9 @@ A test here fails where the way around is gone, or where the engine got another 
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,8 @@ from pmpm_spark.errors import ConfigError, SetupError
 from pmpm_spark.measures import in_cents, ratio
 from pmpm_spark.months import month_of
 from pmpm_spark.session import open_session
+from pmpm_spark.sources import packed
+from pmpm_spark.sources.files import numbered_lines, scan
 from pmpm_spark.store import Store
 from pmpm_spark.table import Table, money, text
 from tests.tables import frame
@@ -91,6 +96,27 @@ def test_quotients_and_cents(spark: SparkSession) -> None:
         in_cents(F.lit(1e-7)).cast("string").alias("tiny"),
     ).collect()[0]
     assert (row["cents"], row["nothing"], row["tiny"]) == ("1.01", None, "0.00")
+
+
+def test_a_large_plain_file_is_read_in_one_part_whatever_else_is_read(spark: SparkSession, tmp_path: Path) -> None:
+    """Two parts of a plain file change places in one reading of twenty, where other files are read beside it."""
+    lines = [f"{n}|{'x' * 6000}" for n in range(2, 3001)]
+    (tmp_path / "big.csv").write_text("\n".join(["A|B", *lines]) + "\n")
+    (tmp_path / "small.csv").write_text("A|B\n2|x\n")
+    read = numbered_lines(spark, scan(spark, str(tmp_path)))
+    is_wrong = F.split("value", r"\|")[0].try_cast("int") != F.col("_source_row")
+    for _ in range(40):
+        assert read.agg(F.count_if(F.coalesce(is_wrong, F.lit(True))).alias("n")).collect()[0]["n"] == 0
+
+
+def test_packed_copies_of_processes_that_are_gone_are_removed(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    mine, gone = tmp_path / f"pmpm-packed-{os.getpid()}-a", tmp_path / f"pmpm-packed-{ended.pid}-b"
+    for folder in (mine, gone):
+        folder.mkdir()
+    packed._remove_left_over(tmp_path)
+    assert (mine.exists(), gone.exists()) == (True, False)
 
 
 def test_a_second_session_is_the_first(spark: SparkSession) -> None:

@@ -2,8 +2,7 @@
 
 Its input is the delivery of tests/dirty.py, whose figures were worked out by hand and whose canaries may be seen nowhere but
 in the tables: not in what a run says, not in Spark's event log, not in the book of runs. Each run is a process of its own;
-the tests read what it left by the engine that starts at once. The last run is computed by that engine too, so that every
-table of both is compared row by row.
+the tests read what it left. The last run is computed by the other engine, and every table of both is compared row by row.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +21,6 @@ from pyspark.sql import SparkSession
 
 from pmpm_spark.cli import main
 from pmpm_spark.config import load_config
-from pmpm_spark.session import open_session
 from pmpm_spark.sources.rif.layout import BRONZE
 from pmpm_spark.stages import stored_by
 from pmpm_spark.store import Store
@@ -56,8 +53,8 @@ class House:
     def events(self) -> Path:
         return self.root / "events"
 
-    def warehouse(self, reader: SparkSession) -> Published:
-        return published(reader, load_config(str(self.config)))
+    def warehouse(self, spark: SparkSession) -> Published:
+        return published(spark, load_config(str(self.config)))
 
     def job(self, name: str) -> Answer:
         """A script of jobs as a plain program, on the engine that starts at once."""
@@ -84,21 +81,14 @@ class House:
             check=False,
         )
 
-    def rows(self, reader: SparkSession) -> dict[str, Counter[str]]:
+    def rows(self, spark: SparkSession) -> dict[str, Counter[str]]:
         """The rows of every table that the last finished run published, as they stand in its files."""
-        versions = self.warehouse(reader).run.versions
+        versions = self.warehouse(spark).run.versions
         return {table.name: self._rows(table, versions[table.name]) for table in stored_by("rif")}
 
     def _rows(self, table: Table, version: int) -> Counter[str]:
         folder = self.root / "warehouse" / table.layer / table.short_name
         return Counter(map(repr, DeltaTable(str(folder), version=version).to_pyarrow_table().to_pylist()))
-
-
-@pytest.fixture(scope="module")
-def reader() -> Iterator[SparkSession]:
-    session = open_session(str(ROOT / "conf" / "spark" / "small.conf"), "pmpm tests", "embedded")
-    yield session
-    session.stop()
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +108,7 @@ def in_groups(house: House) -> dict[str, Answer]:
 
 
 def test_the_jobs_of_the_groups_make_the_figures_together(
-    in_groups: dict[str, Answer], house: House, reader: SparkSession
+    in_groups: dict[str, Answer], house: House, spark: SparkSession
 ) -> None:
     assert {job: answer.returncode for job, answer in in_groups.items()} == dict.fromkeys(in_groups, 0), [
         answer.stderr[-2000:] for answer in in_groups.values()
@@ -126,8 +116,8 @@ def test_the_jobs_of_the_groups_make_the_figures_together(
     assert "silver.claim_lines" in in_groups["run_load.py"].stderr
     assert "silver.member_years" not in in_groups["run_load.py"].stderr
     assert "networks by adjusted PMPM" in in_groups["run_gold.py"].stdout
-    assert dirty.figures(house.warehouse(reader)) == WITHOUT_LATE_FILE
-    assert dirty.left_out(house.warehouse(reader)) == dirty.LEFT_OUT
+    assert dirty.figures(house.warehouse(spark)) == WITHOUT_LATE_FILE
+    assert dirty.left_out(house.warehouse(spark)) == dirty.LEFT_OUT
 
 
 @pytest.fixture(scope="module")
@@ -150,13 +140,13 @@ def killed(in_groups: dict[str, Answer], house: House) -> str:
 
 
 def test_after_a_kill_readers_still_see_the_run_before(
-    killed: str, house: House, reader: SparkSession, capsys: pytest.CaptureFixture[str]
+    killed: str, house: House, spark: SparkSession, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert LATE.name in killed
-    bronze = reader.read.format("delta").load(f"{house.root}/warehouse/bronze/{LATE.short_name}")
+    bronze = spark.read.format("delta").load(f"{house.root}/warehouse/bronze/{LATE.short_name}")
     assert bronze.count() == 2, "the driver was to die after this table was written"
-    assert house.warehouse(reader).read(LATE).count() == 0
-    assert dirty.figures(house.warehouse(reader)) == WITHOUT_LATE_FILE
+    assert house.warehouse(spark).read(LATE).count() == 0
+    assert dirty.figures(house.warehouse(spark)) == WITHOUT_LATE_FILE
     assert main(["show", "network_pmpm", "--config", str(house.config), "--network", "N1", "--format", "csv"]) == 0
     heading, row = capsys.readouterr().out.splitlines()
     assert dict(zip(heading.split(","), row.split(","), strict=True))["paid_amount"] == "620.00"
@@ -168,23 +158,21 @@ def finished(killed: str, house: House) -> Answer:
 
 
 def test_the_run_after_a_kill_ends_with_the_figures_of_a_clean_one(
-    finished: Answer, house: House, reader: SparkSession
+    finished: Answer, house: House, spark: SparkSession
 ) -> None:
     assert finished.returncode == 0, finished.stdout[-2000:]
     assert f"{LATE.name}: brought back to the last finished run" in finished.stdout
-    assert dirty.figures(house.warehouse(reader)) == dirty.NETWORKS
-    assert dirty.left_out(house.warehouse(reader)) == dirty.LEFT_OUT
+    assert dirty.figures(house.warehouse(spark)) == dirty.NETWORKS
+    assert dirty.left_out(house.warehouse(spark)) == dirty.LEFT_OUT
     assert "loaded before, nothing new: " in finished.stdout
-    assert dirty.fates(house.warehouse(reader)) == dirty.FATES, "each file stands once"
+    assert dirty.fates(house.warehouse(spark)) == dirty.FATES, "each file stands once"
 
 
-def test_no_canary_is_seen_outside_the_tables(
-    killed: str, finished: Answer, house: House, reader: SparkSession
-) -> None:
+def test_no_canary_is_seen_outside_the_tables(killed: str, finished: Answer, house: House, spark: SparkSession) -> None:
     """spark-submit sends all that is said to stdout."""
     assert "gold.network_pmpm" in finished.stdout
     assert dirty.canaries_in(killed + finished.stdout) == []
-    book = reader.read.format("delta").load(f"{house.root}/warehouse/ops/runs").collect()
+    book = spark.read.format("delta").load(f"{house.root}/warehouse/ops/runs").collect()
     assert {row["status"] for row in book} == {"started", "finished"}
     assert dirty.canaries_in(repr(book)) == []
 
@@ -198,8 +186,8 @@ def test_no_canary_is_seen_in_the_event_log(finished: Answer, house: House) -> N
 
 
 @pytest.fixture(scope="module")
-def before_rerun(finished: Answer, house: House, reader: SparkSession) -> dict[str, Counter[str]]:
-    return house.rows(reader)
+def before_rerun(finished: Answer, house: House, spark: SparkSession) -> dict[str, Counter[str]]:
+    return house.rows(spark)
 
 
 @pytest.fixture(scope="module")
@@ -209,20 +197,20 @@ def rerun(before_rerun: dict[str, Counter[str]], house: House) -> Answer:
 
 
 def test_a_rerun_on_the_other_engine_changes_no_row_of_any_table(
-    rerun: Answer, before_rerun: dict[str, Counter[str]], house: House, reader: SparkSession
+    rerun: Answer, before_rerun: dict[str, Counter[str]], house: House, spark: SparkSession
 ) -> None:
     assert rerun.returncode == 0, rerun.stderr[-2000:]
     assert "networks by adjusted PMPM" in rerun.stdout
-    after = house.rows(reader)
+    after = house.rows(spark)
     assert sum(rows.total() for rows in after.values()) > 200
     for table, rows in after.items():
         assert rows == before_rerun[table], table
 
 
 def test_at_the_end_no_table_stands_ahead_of_what_was_published(
-    rerun: Answer, house: House, reader: SparkSession
+    rerun: Answer, house: House, spark: SparkSession
 ) -> None:
-    found = published(reader, load_config(str(house.config)))
-    store = Store(reader, load_config(str(house.config)).warehouse)
+    found = published(spark, load_config(str(house.config)))
+    store = Store(spark, load_config(str(house.config)).warehouse)
     ahead = {t.name for t in stored_by("rif") if store.current_version(t) != found.run.versions[t.name]}
     assert ahead == set()

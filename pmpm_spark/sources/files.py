@@ -23,6 +23,7 @@ from pyspark.sql import types as T
 from pmpm_spark.engine import is_embedded
 from pmpm_spark.errors import InputError, is_engine_error
 from pmpm_spark.paths import is_local, plain
+from pmpm_spark.sources.packed import unparted
 from pmpm_spark.table import Column, column, small_frame, text
 
 NAMES = T.StructType([T.StructField(name, T.StringType()) for name in ("path", "_source_file")])
@@ -180,15 +181,18 @@ def _lines(spark: SparkSession, paths: list[str]) -> DataFrame:
 def _lines_by_file(spark: SparkSession, paths: list[str]) -> DataFrame:
     """The same on the embedded engine, which does not say what file a line is from: each file is read by itself.
 
-    The upper bits of its ids count the parts of the file, from the first.
+    The upper bits of its ids count the parts of a file; a file that it would part is given to it packed, in one.
     """
     line_id = F.monotonically_increasing_id()
     frames = [
-        spark.read.text(literal(spark, str(file))).select(
+        spark.read.text(literal(spark, str(unparted(file)))).select(
             F.lit(file.as_uri()).alias("path"),
             F.shiftright(line_id, 33).alias("block"),
             line_id.alias("line_id"),
-            "value",
+            # Spark's reader takes the mark away: a file must be known by the same content on both
+            F.when((line_id == 0) & F.startswith("value", F.lit(BOM)), F.substring("value", 2, 2**31 - 1))
+            .otherwise(F.col("value"))
+            .alias("value"),
         )
         for path in paths
         for file in _files_at(path)

@@ -205,3 +205,12 @@ def test_a_heading_stands_in_the_first_line(spark, tmp_path: Path) -> None:
     (tmp_path / "late.csv").write_text("\nA|B\n1|x\n")
     with pytest.raises(InputError, match=r"^late\.csv: its first line is blank; the heading must stand there$"):
         scan(spark, str(tmp_path))
+
+
+def test_a_byte_order_mark_is_no_content(spark, tmp_path):
+    """Both engines know the file by the same content, and by that of the file without the mark."""
+    (tmp_path / "marked.csv").write_bytes(b"\xef\xbb\xbfid,name\n1,a\n")
+    (tmp_path / "plain.csv").write_bytes(b"id,name\n1,a\n")
+    marked, plain = scan(spark, str(tmp_path))
+    assert marked.fingerprint == plain.fingerprint
+    assert (marked.heading, marked.text_bytes) == (("id", "name"), 10)
