@@ -21,7 +21,7 @@ MOST_WINDOW_MONTHS = 60
 NOT_RULES = ("name", "description", "sources", "is_changed")
 """What a policy says besides its rules: no part of its content's hash."""
 SOURCE_UNTOLD = "not told"
-SOURCE_IS_RUN = "--set of this run"
+SOURCE_IS_RUN = "this run's --set"
 
 
 def one_of(*values: str, source: str | None = None) -> dict[str, Any]:
@@ -40,29 +40,29 @@ class Eligibility:
 
     coverage_rule: str = field(
         default="first_of_month",
-        metadata=one_of(*COVERAGE_RULES, source="house choice: who is covered on the first counts for the month"),
+        metadata=one_of(*COVERAGE_RULES, source="house choice: covered on the first, covered for the month"),
     )
     part_a_b: str = field(
         default="full_window",
         metadata=one_of(
-            "full_window", "current_month", "none", source="design 3.1: in both for the whole two-year alignment window"
+            "full_window", "current_month", "none", source="design 3.1: in both for all of the two-year window"
         ),
     )
     window_months: int = field(
         default=24,
-        metadata=of("design 3.1; Direct Contracting Financial Operating Guide rev. 1.1, table B.2.1: two years of 12"),
+        metadata=of("design 3.1; CMS, Direct Contracting Financial Operating Guide 1.1, table B.2.1"),
     )
     lag_months: int = field(
         default=0, metadata=of("house choice: the window ends with December of the performance year")
     )
     exclude_medicare_advantage: bool = field(
-        default=True, metadata=of("design 3.1, by the month; 42 CFR 425.401(a) asks it of the whole year")
+        default=True, metadata=of("design 3.1, by the month; 42 CFR 425.401(a), by the year")
     )
     exclude_medicare_secondary: bool = field(
-        default=True, metadata=of("design 3.1: what another payer pays first is not all of the cost")
+        default=True, metadata=of("design 3.1: Medicare does not see all of the cost")
     )
     exclude_non_us: bool = field(
-        default=False, metadata=of("house choice: off; 42 CFR 425.401(a) asks it of the last covered month alone")
+        default=False, metadata=of("house choice: off; 42 CFR 425.401(a) asks the last covered month")
     )
     dual: str = field(
         default="any",
@@ -90,15 +90,13 @@ class Cost:
         metadata=one_of(
             "total_cost_of_care",
             "reimbursed_to_network",
-            source="house choice: all costs of the network's members, wherever incurred",
+            source="house choice: all costs of its members, wherever incurred",
         ),
     )
     claim_month: str = field(
         default="thru", metadata=one_of("thru", "from", source="house choice: the month of the last day of service")
     )
-    include_pharmacy: bool = field(
-        default=False, metadata=of("design 3.2: Part D is reported beside the total of Part A and B")
-    )
+    include_pharmacy: bool = field(default=False, metadata=of("design 3.2: Part D stands beside the total"))
 
 
 @dataclass(frozen=True)
