@@ -202,3 +202,15 @@ def test_what_is_wrong_is_one_line_and_exit_code_2(
 def test_a_policy_file_with_a_fault_is_named(capsys: pytest.CaptureFixture[str], own: Path) -> None:
     own.write_text(OWN + '"cost.colour" = "x"\n', encoding="utf-8")
     assert f"{own}: sources names cost.colour, which is no setting" in refused(capsys, "show", str(own))
+
+
+def test_the_readme_shows_what_is_printed(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"$ pmpm policies\n{told(capsys)}\n" in readme
+    monkeypatch.chdir(tmp_path)
+    ours = next(block for block in readme.split("```") if block.startswith('toml\nname = "ours"'))
+    Path("ours.toml").write_text(ours.removeprefix("toml\n"), encoding="utf-8")
+    command = ("diff", "default", "ours.toml")
+    assert f"$ pmpm policies {' '.join(command)}\n{told(capsys, *command)}```" in readme
