@@ -13,6 +13,7 @@ from typing import Any
 from pmpm_spark.engine import ENGINES, SPARK
 from pmpm_spark.errors import ConfigError
 from pmpm_spark.policy import Policy, one_of, policy_from
+from pmpm_spark.properties import find_conf
 from pmpm_spark.settings import read_settings
 
 CSV, PARQUET, DELTA, CATALOG = FORMATS = ("csv", "parquet", "delta", "catalog")
@@ -139,6 +140,25 @@ def load_config(path: str | None, sets: Sequence[str] = (), engine: str | None =
     Raises:
         ConfigError: names the file and the key.
     """
+    config, changes = _file_config(path, sets, engine)
+    policies = tuple(load_policy(name, changes) for name in config.policy)
+    return RunConfig(
+        config.source, config.warehouse, config.performance_years, policies, config.reference, config.engine
+    )
+
+
+def policies_named(path: str | None, sets: Sequence[str] = ()) -> list[tuple[Path, Policy]]:
+    """The policies of a configuration as a run would take them, each with its file.
+
+    Raises:
+        ConfigError: names the file and the key.
+    """
+    config, changes = _file_config(path, sets)
+    return [(policy_file(name), load_policy(name, changes)) for name in config.policy]
+
+
+def _file_config(path: str | None, sets: Sequence[str], engine: str | None = None) -> tuple[FileConfig, dict[str, Any]]:
+    """What the file and `--set` say, and what of it changes the policies."""
     if path is None and not sets:
         raise ConfigError("there is no configuration: give --config FILE, or every setting with --set")
     said = _toml(Path(path)) if path is not None else {}
@@ -150,29 +170,37 @@ def load_config(path: str | None, sets: Sequence[str] = (), engine: str | None =
         said["engine"] = engine
     if "policy" in said and isinstance(said["policy"], str):
         said["policy"] = [said["policy"]]
-    config = read_settings(FileConfig, said, where)
-    policies = tuple(_policy(name, changes) for name in config.policy)
-    return RunConfig(
-        config.source, config.warehouse, config.performance_years, policies, config.reference, config.engine
-    )
+    return read_settings(FileConfig, said, where), changes
 
 
-def load_policy(path: str, changes: dict[str, Any] | None = None) -> Policy:
-    """One policy file, found where it is named or among those that are shipped."""
-    return _policy(path, changes or {})
+def load_policy(name: str, changes: dict[str, Any] | None = None) -> Policy:
+    """One policy, by its file or by the name of one that is shipped.
+
+    Raises:
+        ConfigError: there is none, or what it says is wrong.
+    """
+    return policy_from(_toml(policy_file(name)), name, changes)
 
 
-def _policy(name: str, changes: dict[str, Any]) -> Policy:
-    from pmpm_spark.properties import find_conf
+def shipped_policies() -> dict[str, Path]:
+    """The files of the policies that are shipped, by name."""
+    folder = find_conf("policies/default.toml").parent
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
-    path = Path(name)
-    if not path.is_file():
-        shipped = name.removeprefix("conf/")
-        try:
-            path = Path(find_conf(shipped if shipped.endswith(".toml") else f"policies/{shipped}.toml"))
-        except Exception:
-            raise ConfigError(f"policy: there is no file {name}") from None
-    return policy_from(_toml(path), name, changes)
+
+def policy_file(name: str) -> Path:
+    """Where a policy stands: the file of that path, else the shipped one of that name.
+
+    Raises:
+        ConfigError: there is neither.
+    """
+    path, shipped = Path(name), shipped_policies()
+    if path.is_file():
+        return path
+    short = name.removeprefix("conf/").removeprefix("policies/").removesuffix(".toml")
+    if short not in shipped:
+        raise ConfigError(f"policy: there is no file {name}, and no shipped policy of that name ({', '.join(shipped)})")
+    return shipped[short]
 
 
 def _toml(path: Path) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """A policy: the five rules that make a PMPM, as frozen values read from `conf/policies/*.toml`.
 
 Which months count, which month a claim belongs to, which dollars, whose member it is, and which risk. Every gold row
-names the policy that made it.
+names the policy that made it. Every setting has its source: the one beside its default here, or the file's own.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import Field, asdict, dataclass, field, fields, replace
 from typing import Any
 
 from pmpm_spark.errors import ConfigError
@@ -18,24 +18,56 @@ from pmpm_spark.settings import read_settings
 COVERAGE_RULES = ("first_of_month", "any_day", "mid_month", "last_day", "full_month", "prorated")
 MOST_WINDOW_MONTHS = 60
 """The alignment window is kept as bits of a BIGINT, one a month."""
+NOT_RULES = ("name", "description", "sources", "is_changed")
+"""What a policy says besides its rules: no part of its content's hash."""
+SOURCE_UNTOLD = "not told"
+SOURCE_IS_RUN = "this run's --set"
 
 
-def one_of(*values: str) -> dict[str, Any]:
-    return {"values": values}
+def one_of(*values: str, source: str | None = None) -> dict[str, Any]:
+    """A field's metadata: the words it takes, and the source of its default."""
+    return {"values": values, "source": source}
+
+
+def of(source: str) -> dict[str, Any]:
+    """A field's metadata: the source of its default."""
+    return {"source": source}
 
 
 @dataclass(frozen=True)
 class Eligibility:
     """Which months count (design section 3.1)."""
 
-    coverage_rule: str = field(default="first_of_month", metadata=one_of(*COVERAGE_RULES))
-    part_a_b: str = field(default="full_window", metadata=one_of("full_window", "current_month", "none"))
-    window_months: int = 24
-    lag_months: int = 0
-    exclude_medicare_advantage: bool = True
-    exclude_medicare_secondary: bool = True
-    exclude_non_us: bool = False
-    dual: str = field(default="any", metadata=one_of("any", "full"))
+    coverage_rule: str = field(
+        default="first_of_month",
+        metadata=one_of(*COVERAGE_RULES, source="house choice: covered on the first, covered for the month"),
+    )
+    part_a_b: str = field(
+        default="full_window",
+        metadata=one_of(
+            "full_window", "current_month", "none", source="design 3.1: in both for all of the two-year window"
+        ),
+    )
+    window_months: int = field(
+        default=24,
+        metadata=of("design 3.1; CMS, Direct Contracting Financial Operating Guide 1.1, table B.2.1"),
+    )
+    lag_months: int = field(
+        default=0, metadata=of("house choice: the window ends with December of the performance year")
+    )
+    exclude_medicare_advantage: bool = field(
+        default=True, metadata=of("design 3.1, by the month; 42 CFR 425.401(a), by the year")
+    )
+    exclude_medicare_secondary: bool = field(
+        default=True, metadata=of("design 3.1: Medicare does not see all of the cost")
+    )
+    exclude_non_us: bool = field(
+        default=False, metadata=of("house choice: off; 42 CFR 425.401(a) asks the last covered month")
+    )
+    dual: str = field(
+        default="any",
+        metadata=one_of("any", "full", source="design 3.1: dual codes 01-06 and 08, full and partial"),
+    )
 
     def __post_init__(self) -> None:
         if not 1 <= self.window_months <= MOST_WINDOW_MONTHS:
@@ -52,27 +84,57 @@ class Eligibility:
 class Cost:
     """Which dollars, and in which month (design section 3.2)."""
 
-    amount: str = field(default="paid", metadata=one_of("paid", "allowed"))
-    basis: str = field(default="total_cost_of_care", metadata=one_of("total_cost_of_care", "reimbursed_to_network"))
-    claim_month: str = field(default="thru", metadata=one_of("thru", "from"))
-    include_pharmacy: bool = False
+    amount: str = field(default="paid", metadata=one_of("paid", "allowed", source="design 3.2: the plan's own cost"))
+    basis: str = field(
+        default="total_cost_of_care",
+        metadata=one_of(
+            "total_cost_of_care",
+            "reimbursed_to_network",
+            source="house choice: all costs of its members, wherever incurred",
+        ),
+    )
+    claim_month: str = field(
+        default="thru", metadata=one_of("thru", "from", source="house choice: the month of the last day of service")
+    )
+    include_pharmacy: bool = field(default=False, metadata=of("design 3.2: Part D stands beside the total"))
 
 
 @dataclass(frozen=True)
 class Attribution:
     """Whose member it is (design section 3.3)."""
 
-    method: str = field(default="plurality", metadata=one_of("plurality", "roster"))
-    window: str = field(default="performance_year", metadata=one_of("performance_year", "alignment_window"))
+    method: str = field(
+        default="plurality",
+        metadata=one_of("plurality", "roster", source="design 3.3: most allowed charges for primary care services"),
+    )
+    window: str = field(
+        default="performance_year",
+        metadata=one_of("performance_year", "alignment_window", source="design 3.3: services of the year itself"),
+    )
 
 
 @dataclass(frozen=True)
 class Risk:
     """Which risk (design section 3.4)."""
 
-    scores: str = field(default="supplied", metadata=one_of("supplied"))
-    weighting: str = field(default="members", metadata=one_of("members", "member_months"))
-    normalization: str = field(default="table", metadata=one_of("table", "population"))
+    scores: str = field(default="supplied", metadata=one_of("supplied", source="design 3.4"))
+    weighting: str = field(
+        default="members",
+        metadata=one_of("members", "member_months", source="design 3.4: plain mean of the members' scores"),
+    )
+    normalization: str = field(
+        default="table",
+        metadata=one_of("table", "population", source="design 3.4: the factors published for each year"),
+    )
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting as it stands in a policy: dotted key, value, and where the value comes from."""
+
+    key: str
+    value: Any
+    source: str
 
 
 @dataclass(frozen=True)
@@ -85,6 +147,9 @@ class Policy:
     attribution: Attribution = Attribution()
     risk: Risk = Risk()
     is_changed: bool = False
+    description: str = field(default="", compare=False)
+    sources: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """The file's own sources, by dotted key."""
 
     def __post_init__(self) -> None:
         if not self.name.strip():
@@ -93,7 +158,7 @@ class Policy:
     @property
     def content_hash(self) -> str:
         """Hash of what the policy says, whatever the order of its lines."""
-        said = {key: value for key, value in asdict(self).items() if key not in ("name", "is_changed")}
+        said = {key: value for key, value in asdict(self).items() if key not in NOT_RULES}
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
     @property
@@ -101,14 +166,30 @@ class Policy:
         """The policy's name; where a run changed a setting: name, `*` and six digits of the content's hash."""
         return f"{self.name}*{self.content_hash[:6]}" if self.is_changed else self.name
 
+    @property
+    def settings(self) -> tuple[Setting, ...]:
+        """Every setting in the order of this module, with its source: the file's, else that of the default it keeps."""
+        sections = [part.name for part in fields(self) if part.name not in NOT_RULES]
+        return tuple(self._setting(name, spec) for name in sections for spec in fields(getattr(self, name)))
+
+    def _setting(self, section: str, spec: Field[Any]) -> Setting:
+        key, value = f"{section}.{spec.name}", getattr(getattr(self, section), spec.name)
+        return Setting(key, value, self.sources.get(key) or _source_of_default(spec, value))
+
+
+def _source_of_default(spec: Field[Any], value: Any) -> str:
+    """The source beside a default speaks for that value alone."""
+    told = spec.metadata.get("source") if value == spec.default else None
+    return told or SOURCE_UNTOLD
+
 
 def policy_from(said: Mapping[str, Any], where: str, changes: Mapping[str, Any] | None = None) -> Policy:
     """A policy from the content of its file and the changes of one run.
 
     Raises:
-        ConfigError: an unknown key, a value that its key does not take, or no name.
+        ConfigError: an unknown key, a value that its key does not take, a source of no setting, or no name.
     """
-    original = read_settings(Policy, said, where, hidden=("is_changed",))
+    original = _read(said, where)
     if not changes:
         return original
     merged: dict[str, Any] = {key: dict(value) if isinstance(value, Mapping) else value for key, value in said.items()}
@@ -117,7 +198,18 @@ def policy_from(said: Mapping[str, Any], where: str, changes: Mapping[str, Any] 
             merged[section] = {**merged.get(section, {}), **values}
         else:
             merged[section] = values
-    changed = read_settings(Policy, merged, f"{where} with --set", hidden=("is_changed",))
+    changed = _read(merged, f"{where} with --set")
     if changed.content_hash == original.content_hash:
         return changed
-    return Policy(changed.name, changed.eligibility, changed.cost, changed.attribution, changed.risk, is_changed=True)
+    before = {setting.key: setting.value for setting in original.settings}
+    by_run = {setting.key: SOURCE_IS_RUN for setting in changed.settings if setting.value != before[setting.key]}
+    return replace(changed, is_changed=True, sources={**changed.sources, **by_run})
+
+
+def _read(said: Mapping[str, Any], where: str) -> Policy:
+    policy = read_settings(Policy, said, where, hidden=("is_changed",))
+    known = [setting.key for setting in policy.settings]
+    for key in policy.sources:
+        if key not in known:
+            raise ConfigError(f"{where}: sources names {key}, which is no setting (known here: {', '.join(known)})")
+    return policy

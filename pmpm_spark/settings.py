@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any, TypeVar
 
@@ -19,7 +19,8 @@ def read_settings(
 ) -> Settings:
     """A dataclass from a TOML table; nested dataclasses are nested tables.
 
-    A field's metadata may hold `values` (the words it takes). `hidden` fields cannot be said.
+    A field's metadata may hold `values` (the words it takes). `hidden` fields cannot be said. A field that is a Mapping
+    takes texts by keys of any name, where `"a.b" = ` and `a.b = ` are the same.
 
     Raises:
         ConfigError: names the file, the key and what it takes.
@@ -50,6 +51,8 @@ def _plain(value: Any, hint: Any, allowed: tuple[str, ...] | None, where: str, k
     options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     kinds = [kind for kind in options if kind is not type(None)]
     wanted = kinds[0]
+    if typing.get_origin(wanted) is Mapping:
+        return _texts(value, where, key)
     if typing.get_origin(wanted) is tuple:
         listed = value if isinstance(value, list) else [value]
         inner = typing.get_args(wanted)[0]
@@ -65,6 +68,28 @@ def _plain(value: Any, hint: Any, allowed: tuple[str, ...] | None, where: str, k
     if allowed and value not in allowed:
         raise ConfigError(f'{where}: {key} = "{value}" is unknown (one of: {", ".join(allowed)})')
     return value
+
+
+def _texts(value: Any, where: str, key: str) -> dict[str, str]:
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{where}: {key} is a table: write [{key}]")
+    texts: dict[str, str] = {}
+    for name, text in _flat(value):
+        if name in texts:
+            raise ConfigError(f"{where}: {key} names {name} twice: once in quotes and once without")
+        if type(text) is not str or not text.strip():
+            raise ConfigError(f"{where}: {key}.{name} must be text in quotes")
+        texts[name] = text
+    return texts
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value of a table and its tables, by dotted key."""
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
 
 
 def _word(kind: Any) -> str:

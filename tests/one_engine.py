@@ -19,6 +19,7 @@ WHOLE_RUNS = (
     "tests/sources/test_cclf_shared.py",
     "tests/test_generate_cclf.py",
     "tests/test_one_truth.py",
+    "tests/test_policies_run.py",
     "tests/test_new_source.py",
     "tests/sources/test_synpuf.py",
     "tests/sources/test_tuva.py",

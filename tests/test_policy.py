@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 
-from pmpm_spark.config import load_policy
+from pmpm_spark.config import load_policy, policies_named, policy_file, shipped_policies
 from pmpm_spark.errors import ConfigError
-from pmpm_spark.policy import Policy, policy_from
+from pmpm_spark.policy import SOURCE_IS_RUN, SOURCE_UNTOLD, Policy, policy_from
+
+ROOT = Path(__file__).parent.parent
+SHIPPED = sorted((ROOT / "conf" / "policies").glob("*.toml"))
+HASH_OF_DEFAULT = "a905d9bf5f547e6de55f00a10740db1d9cc04fb51c1a3573ed06297ba77951fb"
+"""Stored rows are known by it: it changes with the rules of `default` and with nothing else."""
 
 SAID: dict[str, Any] = {"name": "house", "cost": {"amount": "paid", "claim_month": "from"}}
 
@@ -66,3 +73,135 @@ def test_a_policy_file_is_found_by_its_short_name() -> None:
 def test_the_window_has_its_limits(months: int) -> None:
     with pytest.raises(ConfigError, match=f"window_months is {months}"):
         policy_from({"name": "x", "eligibility": {"window_months": months}}, "file")
+
+
+# --- sources
+
+
+def sources_of(policy: Policy) -> dict[str, str]:
+    return {setting.key: setting.source for setting in policy.settings}
+
+
+def test_every_default_has_its_source() -> None:
+    assert [key for key, source in sources_of(Policy("plain")).items() if source == SOURCE_UNTOLD] == []
+
+
+def test_the_default_policy_tells_every_setting_and_the_sources_of_the_defaults() -> None:
+    shipped = load_policy("default")
+    assert shipped.sources == sources_of(Policy("plain"))
+    assert shipped.description
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_a_shipped_file_tells_the_source_of_each_key_that_it_sets_and_of_no_other(path: Path) -> None:
+    said = tomllib.loads(path.read_text(encoding="utf-8"))
+    keys = {
+        f"{part}.{key}" for part, rules in said.items() if isinstance(rules, dict) for key in rules if part != "sources"
+    }
+    assert set(said["sources"]) == keys
+    assert said["name"] == path.stem
+    assert said["description"].strip()
+
+
+def test_the_files_own_source_goes_before_that_of_the_default() -> None:
+    told = policy_from({**SAID, "sources": {"cost.amount": "contract 7"}}, "file")
+    assert sources_of(told)["cost.amount"] == "contract 7"
+    assert sources_of(told)["cost.basis"] == sources_of(Policy("plain"))["cost.basis"]
+
+
+def test_the_source_of_a_default_does_not_speak_for_another_value() -> None:
+    assert sources_of(policy_from(SAID, "file"))["cost.claim_month"] == SOURCE_UNTOLD
+
+
+def test_a_source_may_stand_under_its_key_in_quotes_or_not() -> None:
+    quoted = policy_from(tomllib.loads('name = "x"\n[sources]\n"cost.amount" = "contract"'), "file")
+    plain = policy_from(tomllib.loads('name = "x"\n[sources]\ncost.amount = "contract"'), "file")
+    assert quoted.sources == plain.sources == {"cost.amount": "contract"}
+
+
+@pytest.mark.parametrize(
+    ("sources", "told"),
+    [
+        ({"cost.colour": "x"}, "own.toml: sources names cost.colour, which is no setting (known here: eligibility."),
+        ({"cost": "x"}, "own.toml: sources names cost, which is no setting"),
+        ({"name": "x"}, "own.toml: sources names name, which is no setting"),
+        ({"cost.amount": 7}, "own.toml: sources.cost.amount must be text in quotes"),
+        ({"cost.amount": " "}, "own.toml: sources.cost.amount must be text in quotes"),
+        ({"cost.amount": "x", "cost": {"amount": "y"}}, "own.toml: sources names cost.amount twice"),
+        ("x", "own.toml: sources is a table: write [sources]"),
+    ],
+)
+def test_a_source_that_cannot_be_taken_is_named(sources: Any, told: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        policy_from({**SAID, "sources": sources}, "own.toml")
+    assert str(caught.value).startswith(told)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_setting_that_the_run_changed_has_the_run_as_its_source() -> None:
+    told = {**SAID, "sources": {"cost.amount": "contract 7", "cost.claim_month": "contract 8"}}
+    changed = policy_from(told, "file", {"cost": {"amount": "allowed"}})
+    assert changed.label == f"house*{changed.content_hash[:6]}"
+    assert sources_of(changed)["cost.amount"] == SOURCE_IS_RUN
+    assert sources_of(changed)["cost.claim_month"] == "contract 8"
+
+
+def test_sources_and_description_are_no_rules() -> None:
+    assert load_policy("default").content_hash == Policy("plain").content_hash == HASH_OF_DEFAULT
+    told = {**SAID, "description": "ours", "sources": {"cost.amount": "contract 7"}}
+    assert policy_from(told, "file") == policy_from(SAID, "file")
+    assert policy_from(told, "file").content_hash == policy_from(SAID, "file").content_hash
+
+
+# --- files
+
+
+def test_each_shipped_policy_is_found_by_its_name_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert set(shipped_policies()) == {path.stem for path in SHIPPED} >= {"default", "commercial"}
+    for path in SHIPPED:
+        for name in (path.stem, path.name, f"conf/policies/{path.name}"):
+            assert policy_file(name) == path
+        assert load_policy(path.stem).label == path.stem
+
+
+def test_the_file_of_a_path_goes_before_the_shipped_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    own = Path("conf/policies/default.toml")
+    own.parent.mkdir(parents=True)
+    own.write_text('name = "ours"\n', encoding="utf-8")
+    assert load_policy(str(own)).name == "ours"
+    assert load_policy("default").name == "default"
+
+
+def test_a_policy_that_is_not_there_is_named_with_those_that_are() -> None:
+    with pytest.raises(
+        ConfigError, match=r"there is no file comercial, and no shipped policy of that name \(commercial, "
+    ):
+        load_policy("comercial")
+
+
+def test_a_run_may_take_several_shipped_policies_by_name() -> None:
+    sets = ['policy=["default", "commercial"]', "performance_years=2021", "source.kind=rif", "source.path=in"]
+    named = policies_named(None, [*sets, "warehouse.path=out", "policy.cost.claim_month=from"])
+    assert [path.stem for path, _ in named] == ["default", "commercial"]
+    assert [policy.name for _, policy in named] == ["default", "commercial"]
+    assert all("*" in policy.label for _, policy in named)
+
+
+def test_the_wheel_brings_the_policies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    build = pytest.importorskip("hatchling.build")
+    monkeypatch.chdir(ROOT)
+    names = ZipFile(tmp_path / build.build_wheel(str(tmp_path))).namelist()
+    assert {f"pmpm_spark/conf/policies/{path.name}" for path in SHIPPED} <= set(names)
+
+
+def test_the_commercial_policy_is_a_payers_without_parts() -> None:
+    policy = load_policy("commercial")
+    eligibility, cost = policy.eligibility, policy.cost
+    assert (eligibility.part_a_b, eligibility.coverage_rule) == ("none", "prorated")
+    assert not eligibility.exclude_medicare_advantage
+    assert not eligibility.exclude_medicare_secondary
+    assert (cost.include_pharmacy, policy.risk.normalization) == (True, "population")

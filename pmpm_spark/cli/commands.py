@@ -188,6 +188,45 @@ def tables(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def policies(arguments: argparse.Namespace) -> int:
+    """The policies that there are, by name, hash and file."""
+    from pmpm_spark.cli.policies import policies_listed
+    from pmpm_spark.cli.render import rendered
+
+    print(rendered(policies_listed(arguments.config, arguments.sets), arguments.format))
+    return 0
+
+
+def policies_show(arguments: argparse.Namespace) -> int:
+    """Every setting of one policy."""
+    from pmpm_spark.cli.policies import policy_shown
+    from pmpm_spark.cli.render import rendered
+
+    _takes_no_config(arguments)
+    print(rendered(policy_shown(arguments.policy), arguments.format))
+    return 0
+
+
+def policies_diff(arguments: argparse.Namespace) -> int:
+    """What sets two policies apart."""
+    from pmpm_spark.cli.policies import policies_compared
+    from pmpm_spark.cli.render import rendered
+
+    _takes_no_config(arguments)
+    one, other = arguments.policies
+    found = policies_compared(one, other)
+    if found.rows or arguments.format != "table":
+        print(rendered(found, arguments.format))
+    else:
+        print(f"{one} and {other}: no setting differs")
+    return 0
+
+
+def _takes_no_config(arguments: argparse.Namespace) -> None:
+    if arguments.config is not None or arguments.sets:
+        raise ConfigError(f"policies {arguments.what} takes no --config and no --set: name a policy or its file")
+
+
 def generate(arguments: argparse.Namespace) -> int:
     from pmpm_spark.generate import generate as generate_input
 

@@ -10,6 +10,8 @@ from pmpm_spark.cli import commands
 from pmpm_spark.engine import ENGINES
 from pmpm_spark.version import __version__
 
+FORMATS = ("table", "csv", "json")
+
 
 class Parser(argparse.ArgumentParser):
     """Says what is wrong in one line."""
@@ -20,11 +22,15 @@ class Parser(argparse.ArgumentParser):
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
+    add_settings(parser)
+    add_engine(parser, "by default the configuration's")
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="FILE", help="configuration of the deployment, TOML")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="sets", help="change one setting for this run"
     )
-    add_engine(parser, "by default the configuration's")
 
 
 def add_engine(parser: argparse.ArgumentParser, default: str) -> None:
@@ -59,7 +65,7 @@ def parser() -> Parser:
     loads = of.add_parser("loads", help="what was loaded when, and what became of its rows")
     add_config(loads)
     loads.add_argument("--files", action="store_true", help="one row a file, not one a load")
-    loads.add_argument("--format", choices=("table", "csv", "json"), default="table")
+    loads.add_argument("--format", choices=FORMATS, default="table")
     loads.set_defaults(command=commands.loads)
 
     show = of.add_parser("show", help="a gold table in the terminal")
@@ -68,7 +74,7 @@ def parser() -> Parser:
     show.add_argument("--year", type=int, action="append", default=[], help="performance year")
     show.add_argument("--network", action="append", default=[], metavar="ID", help="network_id")
     show.add_argument("--policy", action="append", default=[], metavar="LABEL", help="policy label")
-    show.add_argument("--format", choices=("table", "csv", "json"), default="table")
+    show.add_argument("--format", choices=FORMATS, default="table")
     show.add_argument("--limit", type=int, default=None, metavar="ROWS", help="at most so many rows (table: 60)")
     show.set_defaults(command=commands.show)
 
@@ -83,6 +89,8 @@ def parser() -> Parser:
     tables.add_argument("--write", metavar="DIR", help="write the dictionary and the lineage diagram there")
     tables.add_argument("--check", metavar="DIR", help="exit 1 where those files are not current")
     tables.set_defaults(command=commands.tables)
+
+    add_policies(of.add_parser("policies", help="the policies, what one says and why, and what sets two apart"))
 
     generate = of.add_parser("generate", help="write synthetic claims and enrollment in a format of CMS")
     generate.add_argument("--members", type=int, required=True)
@@ -107,3 +115,22 @@ def parser() -> Parser:
     add_engine(doctor, "by default what either needs")
     doctor.set_defaults(command=commands.doctor)
     return root
+
+
+def add_policies(parser: argparse.ArgumentParser) -> None:
+    """`policies` alone lists them; `show` and `diff` look into them."""
+    add_settings(parser)
+    parser.add_argument("--format", choices=FORMATS, default="table")
+    parser.set_defaults(command=commands.policies)
+    of = parser.add_subparsers(dest="what", parser_class=Parser, metavar="show | diff")
+
+    show = of.add_parser("show", help="every setting, its value and its source")
+    show.add_argument("policy", metavar="NAME_OR_FILE")
+    show.set_defaults(command=commands.policies_show)
+
+    diff = of.add_parser("diff", help="the settings that differ, with both values and sources")
+    diff.add_argument("policies", nargs=2, metavar="NAME_OR_FILE")
+    diff.set_defaults(command=commands.policies_diff)
+
+    for inner in (show, diff):  # suppressed: a default here would undo what stands before `show`
+        inner.add_argument("--format", choices=FORMATS, default=argparse.SUPPRESS)
