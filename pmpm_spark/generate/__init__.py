@@ -71,7 +71,6 @@ def generate(
     truth = f"{root}/{TRUTH}"
     member_years(everybody, draws, members=members, years=years).write.parquet(truth)
     years_of_people = spark.read.parquet(truth)
-    attributed = lists.member_attribution(years_of_people, draws, years=years)
     folder = f"{root}/{file_format}"
     if file_format == RIF:
         of_years = {
@@ -88,13 +87,13 @@ def generate(
         }
         write_cclf(everybody_told, enrolled.drop(*MARKS), claims, folder, draws, years=years)
     else:
-        _write_tables(years_of_people, attributed, draws, root, file_format, members=members, years=years)
+        _write_tables(years_of_people, draws, root, file_format, members=members, years=years)
     _write_all(
         {
             "network_roster": providers.network_roster(spark, members=members, years=years),
             "providers": providers.providers(spark, members=members),
             "risk_scores": lists.risk_scores(years_of_people, draws, years=years),
-            "member_attribution": attributed,
+            "member_attribution": lists.member_attribution(years_of_people, draws, years=years),
         },
         partial(write_list, files=files),
         root,
@@ -103,7 +102,6 @@ def generate(
 
 def _write_tables(
     years_of_people: DataFrame,
-    attributed: DataFrame,
     draws: Draws,
     root: str,
     file_format: str,
@@ -123,9 +121,7 @@ def _write_tables(
         if file_format != COMMON:  # made of these, each read more than once
             tables = {name: save(frame, name) for name, frame in tables.items()}
         if file_format == TUVA:
-            tables = tuva_tables(
-                tables, attributed.join(of_some.select("member_id").distinct(), "member_id", how="left_semi")
-            )
+            tables = tuva_tables(tables, lists.member_attribution(of_some, draws, years=years))
         elif file_format == SYNPUF:
             tables = synpuf_files(tables, range(years[0] - 1, years[1] + 1))
             write = partial(write_list, adds=start > 0)

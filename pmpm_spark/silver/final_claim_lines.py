@@ -2,8 +2,7 @@
 
 Silver nets by `claim_group`, `adjustment` and `cancels_claim_id` alone: the source says which versions belong
 together and which one each removes, a cancel or what stands in its place; where it tells no group, the claim's id alone
-says what is removed. An institutional claim has one category,
-from all its lines.
+says what is removed. An institutional claim has one category, from all its lines.
 """
 
 from __future__ import annotations

@@ -125,7 +125,7 @@ def table_loads(
 
 
 def _untold(table: InputTable, parts: Sequence[Part]) -> list[str]:
-    there = {name.lower() for part in parts for file in part.files for name in file.heading}
+    there = {name for part in parts for file in part.files for name in file.heading}
     lacking = [f"{name} ({what})" for name, what in table.feeds.items() if name not in there]
     return [f"{table.name}: not told, as there is no such column: {', '.join(lacking)}"] if lacking else []
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import Column, Window
 from pyspark.sql import functions as F
 
+from pmpm_spark.intake import own_row_key
 from pmpm_spark.model.intake import UNMATCHED_CANCEL
 from pmpm_spark.sources.cclf.fates import rejected_too
 
@@ -26,9 +27,7 @@ MATCHES = ("control_number", "told_amount")
 
 def net_key() -> Column:
     """The claim group of an accepted row; a key of its own for any other, which takes no part."""
-    alone = F.concat_ws("|", "_source_file", F.col("_source_row").cast("string"), "_batch_id")
-    is_accepted = F.col("outcome") == "accepted"
-    return F.when(is_accepted, F.col("claim_group")).otherwise(F.concat(F.lit("alone|"), alone))
+    return F.when(F.col("outcome") == "accepted", F.col("claim_group")).otherwise(own_row_key())
 
 
 def with_cancelled(versions: DataFrame) -> DataFrame:
