@@ -16,6 +16,8 @@ from pmpm_spark.errors import ConfigError
 from pmpm_spark.settings import read_settings
 
 COVERAGE_RULES = ("first_of_month", "any_day", "mid_month", "last_day", "full_month", "prorated")
+WINDOWS = ("performance_year", "alignment_window", "retrospective", "prospective")
+"""Whose services count: those of the year, of the eligibility's window, or of the windows of 42 CFR 425.400."""
 MOST_WINDOW_MONTHS = 60
 """The alignment window is kept as bits of a BIGINT, one a month."""
 NOT_RULES = ("name", "description", "sources", "is_changed")
@@ -68,6 +70,9 @@ class Eligibility:
         default="any",
         metadata=one_of("any", "full", source="design 3.1: dual codes 01-06 and 08, full and partial"),
     )
+    months_stop: bool = field(
+        default=False, metadata=of("house choice: off; each month is judged by itself (on: policy reach)")
+    )
 
     def __post_init__(self) -> None:
         if not 1 <= self.window_months <= MOST_WINDOW_MONTHS:
@@ -105,12 +110,35 @@ class Attribution:
 
     method: str = field(
         default="plurality",
-        metadata=one_of("plurality", "roster", source="design 3.3: most allowed charges for primary care services"),
+        metadata=one_of(
+            "plurality", "roster", "mssp", "reach", source="design 3.3: most allowed charges for primary care services"
+        ),
     )
     window: str = field(
         default="performance_year",
-        metadata=one_of("performance_year", "alignment_window", source="design 3.3: services of the year itself"),
+        metadata=one_of(*WINDOWS, source="design 3.3: services of the year itself"),
     )
+    participants_as_of: str = field(
+        default="line_date",
+        metadata=one_of("line_date", "start_of_year", source="design 3.3: the roster on the day of service"),
+    )
+    shared_participants: str = field(
+        default="lowest_network_id",
+        metadata=one_of("lowest_network_id", "exclude", source="design 3.3: an id on two rosters"),
+    )
+    code_year: str = field(
+        default="performance",
+        metadata=one_of("performance", "service", source="design 3.3: the code set of the performance year"),
+    )
+    voluntary: bool = field(
+        default=False, metadata=of("house choice: the member_attribution list is the method roster's alone")
+    )
+
+    def __post_init__(self) -> None:
+        if self.method == "reach" and self.window in ("retrospective", "prospective"):
+            raise ConfigError(
+                f'attribution.window = "{self.window}" is not of reach: alignment_periods tells its years'
+            )
 
 
 @dataclass(frozen=True)

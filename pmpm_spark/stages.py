@@ -36,11 +36,14 @@ from pmpm_spark.model import (
     SOURCE_FILES,
 )
 from pmpm_spark.reference import (
+    ALIGNMENT_PERIODS,
     EMERGENCY_CODES,
+    ETA_HOSPITALS,
     NORMALIZATION_FACTORS,
     PRIMARY_CARE_HCPCS,
     REFERENCE_TABLES,
     SERVICE_CATEGORIES,
+    SPECIALTIES,
 )
 from pmpm_spark.runs import RUNS
 from pmpm_spark.silver.attribution import ATTRIBUTION, attribution
@@ -103,13 +106,26 @@ STAGES = in_order(
         Stage(SECONDARY_PAYER_MONTHS, (FINAL_CLAIM_LINES, ELIGIBILITY_SPANS, TOLD_MONTHS), secondary_payer_months),
         Stage(
             MEMBER_MONTHS,
-            (ELIGIBILITY_SPANS, MEMBERS, SECONDARY_PAYER_MONTHS, TOLD_MONTHS),
+            (ELIGIBILITY_SPANS, MEMBERS, SECONDARY_PAYER_MONTHS, TOLD_MONTHS, ALIGNMENT_PERIODS),
             member_months,
             RUN_SETTINGS,
         ),
         Stage(
             ATTRIBUTION,
-            (PRIMARY_CARE_SERVICES, NETWORK_ROSTER, MEMBER_ATTRIBUTION, PRIMARY_CARE_HCPCS),
+            (
+                PRIMARY_CARE_SERVICES,
+                NETWORK_ROSTER,
+                MEMBER_ATTRIBUTION,
+                PRIMARY_CARE_HCPCS,
+                SPECIALTIES,
+                ETA_HOSPITALS,
+                ALIGNMENT_PERIODS,
+                PROVIDERS,
+                ELIGIBILITY_SPANS,
+                MEMBERS,
+                TOLD_MONTHS,
+                SECONDARY_PAYER_MONTHS,
+            ),
             attribution,
             RUN_SETTINGS,
         ),

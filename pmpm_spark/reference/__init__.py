@@ -9,6 +9,7 @@ import csv
 import hashlib
 import io
 from collections.abc import Iterable
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from importlib.resources import files
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import types as T
 
 from pmpm_spark.errors import InputError
-from pmpm_spark.table import FACTOR, Table, column, small_frame, text, year
+from pmpm_spark.table import FACTOR, Table, column, day, small_frame, text, year
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -45,6 +46,42 @@ PRIMARY_CARE_HCPCS = Table(
         text("source", "document it comes from"),
     ),
 )
+SPECIALTIES = Table(
+    name="reference.specialties",
+    grain="one row per program, step and specialty",
+    key=("program", "step", "specialty_code"),
+    columns=(
+        text("program", "method of attribution that uses the specialty"),
+        text("step", "kind of clinician that the method takes it for"),
+        text("specialty_code", "CMS specialty code, two characters"),
+        text("source", "document it comes from"),
+    ),
+)
+ETA_HOSPITALS = Table(
+    name="reference.eta_hospitals",
+    grain="one row per electing teaching amendment hospital and first year",
+    key=("ccn", "first_year"),
+    columns=(
+        text("ccn", "the hospital's CMS certification number"),
+        year("first_year", "first performance year that its lines count for"),
+        year("last_year", "last performance year that its lines count for"),
+    ),
+)
+ALIGNMENT_PERIODS = Table(
+    name="reference.alignment_periods",
+    grain="one row per program and performance year",
+    key=("program", "performance_year"),
+    columns=(
+        text("program", "method of attribution that the period is of"),
+        year("performance_year", "performance year"),
+        day("earlier_first", "first day of the earlier alignment year, inclusive"),
+        day("earlier_last", "last day of the earlier alignment year, inclusive"),
+        day("recent_first", "first day of the recent alignment year, inclusive"),
+        day("recent_last", "last day of the recent alignment year, inclusive"),
+        day("first_month", "first month of the performance year, whose first day's participant list counts"),
+        text("source", "document it comes from"),
+    ),
+)
 SERVICE_CATEGORIES = Table(
     name="reference.service_categories",
     grain="one row per claim type",
@@ -65,7 +102,15 @@ EMERGENCY_CODES = Table(
         text("source", "document it comes from"),
     ),
 )
-REFERENCE_TABLES = (NORMALIZATION_FACTORS, PRIMARY_CARE_HCPCS, SERVICE_CATEGORIES, EMERGENCY_CODES)
+REFERENCE_TABLES = (
+    NORMALIZATION_FACTORS,
+    PRIMARY_CARE_HCPCS,
+    SPECIALTIES,
+    ETA_HOSPITALS,
+    ALIGNMENT_PERIODS,
+    SERVICE_CATEGORIES,
+    EMERGENCY_CODES,
+)
 
 
 def reference_rows(table: Table, folder: str | None = None) -> list[tuple[Any, ...]]:
@@ -116,6 +161,9 @@ def _typed(cell: str | None, data_type: T.DataType, where: str) -> Any:
             return int(value)
         if isinstance(data_type, T.DecimalType):
             return Decimal(value)
+        if isinstance(data_type, T.DateType):
+            return date.fromisoformat(value)
     except (ValueError, InvalidOperation):
-        raise InputError(f"{where} is no number") from None
+        kind = "day" if isinstance(data_type, T.DateType) else "number"
+        raise InputError(f"{where} is no {kind}") from None
     return value

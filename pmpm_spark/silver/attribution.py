@@ -1,7 +1,7 @@
-"""Attribution: whose member it is, by the policy's method (design section 3.3).
+"""Attribution: whose member it is, by the policy's method, and why nobody's (design section 3.3).
 
 `plurality`: most allowed charges for primary care services on undenied professional lines; a network is one
-candidate, every tax number outside one each. `roster`: as the payer supplies it.
+candidate, every tax number outside one each. `roster`: as the payer supplies it. `mssp`, `reach`: as the programs do.
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pyspark.sql import Window
 from pyspark.sql import functions as F
 
-from pmpm_spark.months import month_number
 from pmpm_spark.policy import Policy
-from pmpm_spark.silver.roster_match import NO_NETWORK, with_roster_network
+from pmpm_spark.silver.candidates import MEMBER_YEAR
+from pmpm_spark.silver.counted_services import by_clinicians, in_windows, windows_of, with_candidates
+from pmpm_spark.silver.mssp import PHYSICIAN, longer_windows, mssp
+from pmpm_spark.silver.plurality import plurality
+from pmpm_spark.silver.reach import PRIMARY_CARE, alignment_windows, reach
+from pmpm_spark.silver.standing import alignable, assignable, covered_members
 from pmpm_spark.silver.union import of_policies
 from pmpm_spark.table import MONEY, Table, money, text, year
 
@@ -22,27 +25,37 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 UNATTRIBUTED = "UNATTRIBUTED"
-OUTSIDE = "TIN:"
-"""What stands before the tax number of a candidate outside every network."""
+IDS = ("network_id", "practice_tin", "physician_npi")
+NO_PRIMARY_CARE = "NO_PRIMARY_CARE"
+OUTSIDE_PLURALITY = "OUTSIDE_PLURALITY"
+NO_PHYSICIAN_SERVICE = "NO_PHYSICIAN_SERVICE"
+NOT_ON_ROSTER = "NOT_ON_ROSTER"
+VOLUNTARY_OUTSIDE = "VOLUNTARY_OUTSIDE"
 
 ATTRIBUTION = Table(
     name="silver.attribution",
-    grain="one row per policy, performance year and member with a candidate",
+    grain="one row per policy, performance year and member covered in it, or found by the method without",
     key=("policy", "performance_year", "member_id"),
     columns=(
         text("policy", "policy that made the row"),
         year("performance_year", "year that the member is attributed for"),
         text("member_id", "pseudonymous member key"),
-        text("network_id", "network; UNATTRIBUTED where the winner is outside every network"),
+        text("network_id", "network; UNATTRIBUTED where none has the member"),
         text("practice_tin", "practice inside the network; UNATTRIBUTED where none"),
         text("physician_npi", "physician inside the network; UNATTRIBUTED where none"),
         text("method", "method that made the row"),
-        money("measure_amount", "what the winner is measured by; null where the payer supplies it"),
-        text("runner_up_network_id", "second candidate; TIN: and a tax number where it is outside every network"),
+        money("measure_amount", "what the winner is measured by; null where the payer supplies it, or nobody wins"),
+        text("runner_up_network_id", "second candidate; TIN: or CCN: and its id where it is outside every network"),
         money("runner_up_amount", "what the second candidate is measured by"),
-        text("winner", "the winning candidate: a network, or TIN: and a tax number"),
+        text("winner", "the winning candidate: a network, or TIN: or CCN: and its id"),
+        text("step", "roster, plurality, voluntary, step_1, step_2, step_3, primary_care or other_specialist"),
+        text("unattributed_reason", "why no network has the member; null where one has"),
+        money("margin", "measure_amount - runner_up_amount; null where there is no second candidate"),
     ),
-    rules={"network_is_told": "network_id IS NOT NULL"},
+    rules={
+        "network_is_told": "network_id IS NOT NULL",
+        "reason_where_unattributed": "(network_id = 'UNATTRIBUTED') = (unattributed_reason IS NOT NULL)",
+    },
     partition_by=("policy", "performance_year"),
     slice_by=("policy", "performance_year"),
     key_is_built_in=True,
@@ -54,21 +67,140 @@ def attribution(
     network_roster: DataFrame,
     member_attribution: DataFrame,
     primary_care_hcpcs: DataFrame,
+    specialties: DataFrame,
+    eta_hospitals: DataFrame,
+    alignment_periods: DataFrame,
+    providers: DataFrame,
+    eligibility_spans: DataFrame,
+    members: DataFrame,
+    told_months: DataFrame,
+    secondary_payer_months: DataFrame,
     *,
     policies: Sequence[Policy],
     performance_years: Sequence[int],
 ) -> DataFrame:
     """The members of every policy and performance year with their network, practice and physician."""
+    years = performance_years
+    periods = alignment_periods.where((F.col("program") == "reach") & F.col("performance_year").isin(*years))
+
+    def lines_of(policy: Policy, services: DataFrame, windows: Column, clinics: str) -> DataFrame:
+        placed = in_windows(services, windows)
+        counted = by_clinicians(
+            placed, primary_care_hcpcs, eta_hospitals, specialties, providers, policy, clinics=clinics
+        )
+        return with_candidates(counted, network_roster, policy)
+
+    def by_mssp(policy: Policy) -> DataFrame:
+        windows = windows_of(policy, years, longer_windows(years))
+        found = mssp(lines_of(policy, primary_care_services, windows, PHYSICIAN), years)
+        standing = assignable(eligibility_spans, members, told_months, policy, years)
+        if not policy.attribution.voluntary:
+            return _assigned(standing, found)
+        listed = _as_supplied(member_attribution, years)
+        first_days = listed.withColumn("list_day", F.make_date("performance_year", F.lit(1), F.lit(1)))
+        return _assigned(standing, found, _with_standing_of_network(first_days, network_roster, policy))
+
+    def by_reach(policy: Policy) -> DataFrame:
+        services = primary_care_services.join(F.broadcast(alignment_windows(periods)), how="cross")
+        found = reach(lines_of(policy, services, F.col("windows"), PRIMARY_CARE))
+        standing = alignable(eligibility_spans, members, told_months, secondary_payer_months, periods, policy)
+        if not policy.attribution.voluntary:
+            return _assigned(standing, found)
+        first_days = _as_supplied(member_attribution, years).join(
+            F.broadcast(periods.select("performance_year", F.col("first_month").alias("list_day"))),
+            "performance_year",
+            how="inner",
+        )
+        supplied = _with_standing_of_network(first_days, network_roster, policy)
+        return _assigned(standing, found, supplied.where("is_listed"))
+
+    def by_plurality(policy: Policy) -> DataFrame:
+        found = plurality(primary_care_services, primary_care_hcpcs, network_roster, policy, years)
+        return _or_nobody(covered, found, NO_PRIMARY_CARE)
+
+    def by_roster(_: Policy) -> DataFrame:
+        return _or_nobody(covered, _as_supplied(member_attribution, years), NOT_ON_ROSTER)
+
+    covered = covered_members(eligibility_spans, told_months, years)
+    methods = {"plurality": by_plurality, "roster": by_roster, "mssp": by_mssp, "reach": by_reach}
 
     def rows_of(policy: Policy) -> DataFrame:
-        if policy.attribution.method == "roster":
-            rows = _as_supplied(member_attribution, performance_years)
-        else:
-            services = _counted_services(primary_care_services, primary_care_hcpcs, policy, performance_years)
-            rows = _plurality(services, network_roster)
-        return rows.withColumns({"policy": F.lit(policy.label), "method": F.lit(policy.attribution.method)})
+        method = policy.attribution.method
+        return _whole(methods[method](policy)).withColumns({"policy": F.lit(policy.label), "method": F.lit(method)})
 
     return of_policies(policies, rows_of)
+
+
+def _whole(rows: DataFrame) -> DataFrame:
+    """Ids that are not there are UNATTRIBUTED."""
+    ids = {name: F.when(F.col(name) != "", F.col(name)).otherwise(UNATTRIBUTED) for name in IDS}
+    return rows.withColumns({**ids, "margin": F.col("measure_amount") - F.col("runner_up_amount")})
+
+
+def _or_nobody(covered: DataFrame, found: DataFrame, not_found: str) -> DataFrame:
+    """Whom the method finds, covered or not, and the covered members whom it does not."""
+    reason = F.when(F.col("winner").isNull(), not_found).when(F.col("network_id").isNull(), OUTSIDE_PLURALITY)
+    return covered.join(found, list(MEMBER_YEAR), how="full").withColumn("unattributed_reason", reason)
+
+
+def _assigned(standing: DataFrame, found: DataFrame, supplied: DataFrame | None = None) -> DataFrame:
+    """Covered members by their standing: the supplied network first, then the winner, where it `passes`.
+
+    Whom the list gives to a network that takes no part is kept out of what claims decide.
+    """
+    joined = standing.join(found, list(MEMBER_YEAR), how="left")
+    if supplied is None:
+        none = F.lit(None).cast("string")
+        joined = joined.withColumns({"is_listed": none.cast("boolean"), **{f"supplied_{name}": none for name in IDS}})
+    else:
+        joined = joined.join(supplied, list(MEMBER_YEAR), how="left")
+    is_voluntary = F.coalesce("is_listed", F.lit(False)) & F.col("reason_if_supplied").isNull()
+    stays_out = ~F.coalesce("is_listed", F.lit(True))
+    reason = (
+        F.when(is_voluntary, None)
+        .when(F.col("reason").isNotNull(), F.col("reason"))
+        .when(stays_out, VOLUNTARY_OUTSIDE)
+        .when(F.col("winner").isNull(), NO_PRIMARY_CARE)
+        .when(F.col("network_id").isNull(), OUTSIDE_PLURALITY)
+        .when(~F.col("passes"), NO_PHYSICIAN_SERVICE)
+    )
+    claims_decide = ~is_voluntary & F.col("reason").isNull() & ~stays_out
+    ids = {
+        name: F.when(is_voluntary, F.col(f"supplied_{name}")).when(claims_decide & F.col("passes"), F.col(name))
+        for name in IDS
+    }
+    decided = {
+        name: F.when(claims_decide, F.col(name))
+        for name in ("measure_amount", "runner_up_network_id", "runner_up_amount", "winner", "step")
+    }
+    decided |= {
+        "winner": F.when(is_voluntary, F.col("supplied_network_id")).otherwise(decided["winner"]),
+        "step": F.when(is_voluntary, "voluntary").otherwise(decided["step"]),
+    }
+    named = [value.alias(name) for name, value in (ids | decided).items()]
+    return joined.select(*MEMBER_YEAR, *named, reason.alias("unattributed_reason"))
+
+
+def _with_standing_of_network(supplied: DataFrame, network_roster: DataFrame, policy: Policy) -> DataFrame:
+    """Supplied members with `is_listed`: their network takes part on `list_day`, or (`line_date`) in the year."""
+    if policy.attribution.participants_as_of == "line_date":
+        first, last = (
+            F.make_date("performance_year", F.lit(1), F.lit(1)),
+            F.make_date("performance_year", F.lit(12), F.lit(31)),
+        )
+    else:
+        first, last = F.col("list_day"), F.col("list_day")
+    networks = (
+        network_roster.where("tin <> '' OR ccn <> ''")
+        .groupBy("network_id")
+        .agg(F.collect_list(F.struct("start_date", "end_date")).alias("listed"))
+    )
+    in_effect = F.filter("listed", lambda row: (row["start_date"] <= last) & (row["end_date"] >= first))
+    return supplied.join(F.broadcast(networks), "network_id", how="left").select(
+        *MEMBER_YEAR,
+        *[F.col(name).alias(f"supplied_{name}") for name in IDS],
+        F.coalesce(F.size(in_effect) > 0, F.lit(False)).alias("is_listed"),
+    )
 
 
 def _as_supplied(member_attribution: DataFrame, performance_years: Sequence[int]) -> DataFrame:
@@ -89,111 +221,10 @@ def _as_supplied(member_attribution: DataFrame, performance_years: Sequence[int]
     return chosen.select(
         "performance_year",
         "member_id",
-        "network_id",
-        _or_unattributed("practice_tin"),
-        _or_unattributed("physician_npi"),
+        *IDS,
         F.lit(None).cast(MONEY).alias("measure_amount"),
         F.lit(None).cast("string").alias("runner_up_network_id"),
         F.lit(None).cast(MONEY).alias("runner_up_amount"),
         F.col("network_id").alias("winner"),
+        F.lit("roster").alias("step"),
     )
-
-
-def _counted_services(
-    services: DataFrame, primary_care_hcpcs: DataFrame, policy: Policy, performance_years: Sequence[int]
-) -> DataFrame:
-    """Professional services above 0 with a code of the year's set, once for each year whose window they lie in."""
-    years = F.array(*[_window(policy, y) for y in performance_years])
-    number = month_number("service_date")
-    inside = F.filter(years, lambda y: (number >= y["first"]) & (number <= y["last"]))
-    codes = primary_care_hcpcs.where(F.col("program") == "plurality").select("hcpcs", "first_year", "last_year")
-    return (
-        services.where((F.col("line_kind") == "professional") & (F.col("allowed_amount") > 0))
-        .select("*", F.inline(inside))
-        .join(F.broadcast(codes), "hcpcs", how="inner")
-        .where(F.col("performance_year").between(F.col("first_year"), F.col("last_year")))
-    )
-
-
-def _window(policy: Policy, performance_year: int) -> Column:
-    first, last = performance_year * 12, performance_year * 12 + 11
-    if policy.attribution.window == "alignment_window":
-        last -= policy.eligibility.lag_months
-        first = last - policy.eligibility.window_months + 1
-    return F.struct(
-        F.lit(performance_year).alias("performance_year"), F.lit(first).alias("first"), F.lit(last).alias("last")
-    )
-
-
-def _plurality(services: DataFrame, network_roster: DataFrame) -> DataFrame:
-    """Winner and runner-up of each member and year; practice and physician by the same measure inside the winner.
-
-    Ties: latest day of service, then a network before a tax number, then the lowest id.
-    """
-    roster = network_roster.where("ccn = ''")  # a row with a facility on it matches no professional line
-    matched = with_roster_network(services.withColumn("ccn", F.lit("")), roster, "service_date")
-    is_outside = F.col("roster_network_id") == NO_NETWORK
-    candidate = F.when(~is_outside, F.col("roster_network_id")).when(
-        F.col("tin") != "", F.concat(F.lit(OUTSIDE), F.col("tin"))
-    )
-    member_year = ("performance_year", "member_id")
-    totals = (
-        matched.withColumns({"candidate": candidate, "is_outside": is_outside})
-        .where("candidate IS NOT NULL")
-        .repartition("member_id")
-        .groupBy(*member_year, "candidate", "is_outside", "npi", "tin")
-        .agg(F.sum("allowed_amount").alias("amount"), F.max("service_date").alias("latest"))
-    )
-
-    def of(*names: str) -> dict[str, Column]:
-        """Sum and latest day over all rows that share these columns."""
-        window = Window.partitionBy(*member_year, "candidate", *names).rowsBetween(
-            Window.unboundedPreceding, Window.unboundedFollowing
-        )
-        prefix = names[0] if names else "candidate"
-        return {
-            f"{prefix}_amount": F.sum("amount").over(window),
-            f"{prefix}_latest": F.max("latest").over(window),
-        }
-
-    measured = totals.withColumns({**of(), **of("npi"), **of("tin")})
-    best = measured.groupBy(*member_year, "candidate", "is_outside").agg(
-        F.max("candidate_amount").alias("amount"),
-        F.max("candidate_latest").alias("latest"),
-        _most("npi"),
-        _most("tin"),
-    )
-    in_order = F.struct(
-        (-F.col("amount")).alias("most"),
-        (-F.unix_date("latest")).alias("newest"),
-        "is_outside",
-        "candidate",
-        "npi",
-        "tin",
-        "amount",
-    )
-    ranked = best.groupBy(*member_year).agg(F.array_sort(F.collect_list(in_order)).alias("ranked"))
-    winner, second = F.get("ranked", F.lit(0)), F.get("ranked", F.lit(1))
-    inside = ~winner["is_outside"]
-    return ranked.select(
-        *member_year,
-        F.when(inside, winner["candidate"]).otherwise(UNATTRIBUTED).alias("network_id"),
-        F.when(inside, winner["tin"]).alias("practice_tin"),
-        F.when(inside, winner["npi"]).alias("physician_npi"),
-        winner["amount"].cast(MONEY).alias("measure_amount"),
-        second["candidate"].alias("runner_up_network_id"),
-        second["amount"].cast(MONEY).alias("runner_up_amount"),
-        winner["candidate"].alias("winner"),
-    ).withColumns(
-        {"practice_tin": _or_unattributed("practice_tin"), "physician_npi": _or_unattributed("physician_npi")}
-    )
-
-
-def _most(name: str) -> Column:
-    """The id with the largest sum; ties by latest day, then lowest id; null where none is told."""
-    order = F.struct(-F.col(f"{name}_amount"), -F.unix_date(f"{name}_latest"), F.col(name))
-    return F.min_by(name, F.when(F.col(name) != "", order)).alias(name)
-
-
-def _or_unattributed(name: str) -> Column:
-    return F.when(F.col(name) != "", F.col(name)).otherwise(UNATTRIBUTED).alias(name)

@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 from pmpm_spark.model.coverage_records import STATUS_NAMES, STATUSES
 from pmpm_spark.months import age_on, last_day_of, month_at, month_bits, month_number, months_from_to
 from pmpm_spark.policy import Policy
+from pmpm_spark.silver.looked_at import PRORATED, looked_at, with_neighbours
 from pmpm_spark.silver.union import of_policies
 from pmpm_spark.table import MONTHS, TEXTS, Table, column, day, flag, text, year
 
@@ -54,9 +55,10 @@ MEMBER_MONTHS = Table(
     slice_by=("policy", "performance_year"),
 )
 
+NOT_IN_PERFORMANCE_YEAR = "NOT_IN_PERFORMANCE_YEAR"
+ALIGNMENT_ENDED = "ALIGNMENT_ENDED"
 ESRD_CODES = ("11", "21", "31")
 NO_STATUS = "00"
-PRORATED = "prorated"
 WHOLE_MONTH_RULES = ("full_month", PRORATED)
 """Rules under which every covered day of a month speaks, not the looked-at day alone."""
 DUAL_CODES = {"any": ("01", "02", "03", "04", "05", "06", "08"), "full": ("02", "04", "08")}
@@ -67,6 +69,7 @@ def member_months(
     members: DataFrame,
     secondary_payer_months: DataFrame,
     told_months: DataFrame,
+    alignment_periods: DataFrame,
     *,
     policies: Sequence[Policy],
     performance_years: Sequence[int],
@@ -83,48 +86,23 @@ def member_months(
         month_number("first_month").alias("told_first"), month_number("last_month").alias("told_last")
     )
     spans = (
-        _neighbours(eligibility_spans)
+        with_neighbours(eligibility_spans)
         .join(people, "member_id", how="left")
         .join(secondary, "member_id", how="left")
         .join(F.broadcast(told), how="cross")
     )
-    return of_policies(policies, lambda policy: _of_policy(spans, policy, performance_years))
 
 
-def _neighbours(spans: DataFrame) -> DataFrame:
-    """Spans with the end of the one before, and the ends of the run of touching spans that they stand in."""
-    in_order = Window.partitionBy("member_id").orderBy("span_start")
-    up_to_here = in_order.rowsBetween(Window.unboundedPreceding, Window.currentRow)
-    previous_end = F.lag("span_end").over(in_order)
-    opens_run = F.coalesce(F.datediff("span_start", previous_end) > 1, F.lit(True))
-    marked = spans.withColumns({"previous_end": previous_end, "opens_run": opens_run.cast("int")})
-    numbered = marked.withColumn("run", F.sum("opens_run").over(up_to_here))
-    whole_run = Window.partitionBy("member_id", "run").rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
-    return numbered.withColumn("run_end", F.max("span_end").over(whole_run)).drop("opens_run", "run")
+    def rows_of(policy: Policy) -> DataFrame:
+        judged = _of_policy(spans, policy, performance_years)
+        return _stopped(judged, alignment_periods, policy) if policy.eligibility.months_stop else judged
 
-
-def _looked_at(coverage_rule: str) -> tuple[Column, Column]:
-    """First and last month number whose looked-at day lies in the span."""
-    start, end = F.col("span_start"), F.col("span_end")
-    first, last = month_number(start), month_number(end)
-    starts_on_first = (F.dayofmonth(start) == 1).cast("int")
-    ends_on_last = (end == last_day_of(end)).cast("int")
-    run_ends_on_last = (F.col("run_end") == last_day_of("run_end")).cast("int")
-    shares_month = F.coalesce((month_number("previous_end") == first).cast("int"), F.lit(0))
-    return {
-        "first_of_month": (first + 1 - starts_on_first, last),
-        "mid_month": (first + (F.dayofmonth(start) > 15).cast("int"), last - (F.dayofmonth(end) < 15).cast("int")),
-        "last_day": (first, last - 1 + ends_on_last),
-        "any_day": (first + shares_month, last),
-        PRORATED: (first + shares_month, last),
-        # the first of the month lies in the span, and the run of touching spans lasts to the month's end
-        "full_month": (first + 1 - starts_on_first, F.least(last, month_number("run_end") - 1 + run_ends_on_last)),
-    }[coverage_rule]
+    return of_policies(policies, rows_of)
 
 
 def _of_policy(spans: DataFrame, policy: Policy, performance_years: Sequence[int]) -> DataFrame:
     rule = policy.eligibility
-    look_first, look_last = _looked_at(rule.coverage_rule)
+    look_first, look_last = looked_at(rule.coverage_rule)
     dated = spans.withColumns(
         {
             "touch_first": F.greatest(month_number("span_start"), "told_first"),
@@ -186,6 +164,27 @@ def _of_policy(spans: DataFrame, policy: Policy, performance_years: Sequence[int
         }
     )
     return _judged(placed, policy)
+
+
+def _stopped(judged: DataFrame, alignment_periods: DataFrame, policy: Policy) -> DataFrame:
+    """The first month of the program's year that fails ends the alignment: it keeps its reasons, and no later month
+    counts. Months before the program's first of the year do not count, and end nothing."""
+    of_method = alignment_periods.where(F.col("program") == policy.attribution.method)
+    firsts = of_method.select("performance_year", "first_month")
+    of_year = judged.join(F.broadcast(firsts), "performance_year", how="left")
+    is_before = F.coalesce(F.col("member_month") < F.col("first_month"), F.lit(False))
+    member_year = Window.partitionBy("member_id", "performance_year").rowsBetween(
+        Window.unboundedPreceding, Window.unboundedFollowing
+    )
+    ends = F.min(F.when(~F.col("is_eligible") & ~is_before, F.col("member_month"))).over(member_year)
+    told = of_year.withColumns({"is_before": is_before, "ends": ends})
+    also = F.when(F.col("is_before"), NOT_IN_PERFORMANCE_YEAR).when(
+        F.col("member_month") > F.col("ends"), ALIGNMENT_ENDED
+    )
+    reasons = F.concat(F.array_compact(F.array(also)), "ineligible_reasons")
+    return told.withColumns({"ineligible_reasons": reasons, "is_eligible": F.size(reasons) == 0}).drop(
+        "first_month", "is_before", "ends"
+    )
 
 
 def _year_window(policy: Policy, performance_year: int) -> Column:

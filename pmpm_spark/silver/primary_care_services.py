@@ -50,6 +50,7 @@ PRIMARY_CARE_SERVICES = Table(
         flag("has_base_code", "a code of the set that is no prolonged service stands on the claim that day"),
         money("allowed_amount", "charge of the lines above 0; where not told: paid and patient's share"),
         count("visits", "lines with a code of the set"),
+        money("told_amount", "part of allowed_amount on lines that tell an allowed amount"),
     ),
     cluster_by=("member_id",),
     key_is_built_in=True,
@@ -92,6 +93,7 @@ def primary_care_services(final_claim_lines: DataFrame, primary_care_hcpcs: Data
         "line_kind",
         *[F.coalesce(source, F.lit("")).alias(name) for name, source in _texts().items()],
         charge.alias("charge"),
+        F.col("allowed_amount").alias("told"),
         F.coalesce("is_primary_care", F.lit(False)).alias("is_primary_care"),
     )
     return _sums(_placed(events.unionByName(_stays(undenied, facility_type), allowMissingColumns=True)))
@@ -148,7 +150,12 @@ def _placed(events: DataFrame) -> DataFrame:
 
 def _sums(lines: DataFrame) -> DataFrame:
     named = lines.withColumnRenamed("on", "service_date")
-    above_zero = F.when(F.col("charge") > 0, F.col("charge")).otherwise(F.lit(0))
+
+    def above_zero(name: str) -> Column:
+        return F.sum(F.when(F.col(name) > 0, F.col(name)).otherwise(F.lit(0)))
+
     return named.groupBy(*_KEY).agg(
-        F.sum(above_zero).alias("allowed_amount"), F.count_if(F.col("is_primary_care")).alias("visits")
+        above_zero("charge").alias("allowed_amount"),
+        F.count_if(F.col("is_primary_care")).alias("visits"),
+        above_zero("told").alias("told_amount"),
     )

@@ -16,7 +16,14 @@ NO_NETWORK = ""
 
 
 def with_roster_network(lines: DataFrame, network_roster: DataFrame, day: str) -> DataFrame:
-    """The lines with `roster_network_id`: the lowest matching network_id, empty where none matches.
+    """The lines with `roster_network_id`: the lowest matching network_id, empty where none matches."""
+    matched = with_roster_networks(lines, network_roster, day)
+    network_id = F.coalesce(F.array_min("roster_networks"), F.lit(NO_NETWORK))
+    return matched.withColumn("roster_network_id", network_id).drop("roster_networks")
+
+
+def with_roster_networks(lines: DataFrame, network_roster: DataFrame, day: str) -> DataFrame:
+    """The lines with `roster_networks`: every matching network_id once; empty or null where none matches.
 
     `lines` has tin, npi and ccn (empty where not told). The distinct combinations of ids, far fewer than the lines,
     meet the roster; a combination then stands for its lines, so that no line is copied and no big roster is broadcast.
@@ -45,9 +52,8 @@ def with_roster_network(lines: DataFrame, network_roster: DataFrame, day: str) -
         .agg(F.collect_list("on_roster").alias("rosters"))
     )
     in_effect = F.filter("rosters", lambda r: (r["start_date"] <= F.col(day)) & (r["end_date"] >= F.col(day)))
-    network_id = F.coalesce(F.array_min(F.transform(in_effect, lambda r: r["network_id"])), F.lit(NO_NETWORK))
-    matched = lines.join(matches, list(IDS), how="left")
-    return matched.withColumn("roster_network_id", network_id).drop("rosters")
+    networks = F.array_distinct(F.transform(in_effect, lambda r: r["network_id"]))
+    return lines.join(matches, list(IDS), how="left").withColumn("roster_networks", networks).drop("rosters")
 
 
 def line_ids() -> dict[str, Column]:

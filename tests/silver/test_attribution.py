@@ -2,12 +2,10 @@
 
 import pytest
 
-from pmpm_spark.model import MEMBER_ATTRIBUTION, NETWORK_ROSTER
 from pmpm_spark.policy import Attribution, Eligibility, Policy
-from pmpm_spark.reference import PRIMARY_CARE_HCPCS
-from pmpm_spark.silver.attribution import ATTRIBUTION, attribution
-from pmpm_spark.silver.primary_care_services import PRIMARY_CARE_SERVICES
-from tests.tables import assert_table, frame, rows_of
+from pmpm_spark.silver.attribution import ATTRIBUTION
+from tests.attributions import attributed
+from tests.tables import assert_table, rows_of
 
 CODES = """
     program   | hcpcs | first_year | last_year
@@ -32,23 +30,24 @@ def services(written: str) -> str:
 
 
 @pytest.fixture
-def attributed(spark):
+def whose(spark):
     def check(lines, expected, *, roster=ROSTER, years=(2021,), listed="", policy=None):
-        built = attribution(
-            frame(spark, PRIMARY_CARE_SERVICES, services(lines)),
-            frame(spark, NETWORK_ROSTER, roster),
-            frame(spark, MEMBER_ATTRIBUTION, listed or "member_id"),
-            frame(spark, PRIMARY_CARE_HCPCS, CODES),
-            policies=[policy or Policy("p")],
-            performance_years=years,
+        built = attributed(
+            spark,
+            [policy or Policy("p")],
+            years,
+            primary_care_services=services(lines),
+            network_roster=roster,
+            member_attribution=listed or "member_id",
+            primary_care_hcpcs=CODES,
         )
         assert_table(built, ATTRIBUTION, spark, expected)
 
     return check
 
 
-def test_the_candidate_with_most_allowed_charges_wins_and_a_network_adds_up_all_its_practices(attributed):
-    attributed(
+def test_the_candidate_with_most_allowed_charges_wins_and_a_network_adds_up_all_its_practices(whose):
+    whose(
         """
         member_id | tin | npi | allowed_amount
         m1        | TA1 | N1  | 60.00
@@ -68,8 +67,8 @@ def test_the_candidate_with_most_allowed_charges_wins_and_a_network_adds_up_all_
     )
 
 
-def test_every_tax_number_outside_the_networks_is_a_candidate_of_its_own_and_its_members_are_unattributed(attributed):
-    attributed(
+def test_every_tax_number_outside_the_networks_is_a_candidate_of_its_own_and_its_members_are_unattributed(whose):
+    whose(
         """
         member_id | tin | allowed_amount
         outside   | X1  | 100.01
@@ -86,8 +85,8 @@ def test_every_tax_number_outside_the_networks_is_a_candidate_of_its_own_and_its
     )
 
 
-def test_a_tie_goes_to_the_latest_service_then_a_network_before_a_tax_number_then_the_lowest_network_id(attributed):
-    attributed(
+def test_a_tie_goes_to_the_latest_service_then_a_network_before_a_tax_number_then_the_lowest_network_id(whose):
+    whose(
         """
         member_id | tin | allowed_amount | service_date
         latest    | TA  | 100.00         | 2021-06-01
@@ -110,9 +109,9 @@ def test_a_tie_goes_to_the_latest_service_then_a_network_before_a_tax_number_the
     )
 
 
-def test_physician_and_practice_have_most_inside_the_network_each_by_itself_ties_by_latest_then_lowest(attributed):
+def test_physician_and_practice_have_most_inside_the_network_each_by_itself_ties_by_latest_then_lowest(whose):
     """What a physician did outside the winning network does not count; a blank NPI is nobody."""
-    attributed(
+    whose(
         """
         member_id | tin | npi | allowed_amount | service_date
         by_itself | TA1 | N1  | 40.00          | 2021-05-05
@@ -146,8 +145,8 @@ def test_physician_and_practice_have_most_inside_the_network_each_by_itself_ties
     )
 
 
-def test_only_professional_lines_above_zero_with_a_code_of_the_year_count(attributed):
-    attributed(
+def test_only_professional_lines_above_zero_with_a_code_of_the_year_count(whose):
+    whose(
         """
         member_id | tin | allowed_amount | hcpcs | line_kind
         zero      | TA  | 0.00           | 99213 | professional
@@ -165,7 +164,7 @@ def test_only_professional_lines_above_zero_with_a_code_of_the_year_count(attrib
     )
 
 
-def test_services_of_the_performance_year_count_from_its_first_to_its_last_day(attributed):
+def test_services_of_the_performance_year_count_from_its_first_to_its_last_day(whose):
     lines = """
         member_id | tin | allowed_amount | service_date | hcpcs
         m1        | TA  | 1.00           | 2020-12-31   | 99213
@@ -173,7 +172,7 @@ def test_services_of_the_performance_year_count_from_its_first_to_its_last_day(a
         m1        | TA  | 4.00           | 2021-12-31   | 99213
         m1        | TA  | 8.00           | 2022-01-01   | G2211
     """
-    attributed(
+    whose(
         lines,
         """
         performance_year | member_id | measure_amount
@@ -184,7 +183,7 @@ def test_services_of_the_performance_year_count_from_its_first_to_its_last_day(a
     )
 
 
-def test_services_of_the_alignment_window_count_where_the_policy_says_so(attributed):
+def test_services_of_the_alignment_window_count_where_the_policy_says_so(whose):
     """24 months, lag 6, for 2021: July 2019 to June 2021; the codes are those of the performance year."""
     policy = Policy("p", Eligibility(lag_months=6), attribution=Attribution(window="alignment_window"))
     lines = """
@@ -194,13 +193,13 @@ def test_services_of_the_alignment_window_count_where_the_policy_says_so(attribu
         m1        | TA  | 4.00           | 2021-06-30
         m1        | TA  | 8.00           | 2021-07-01
     """
-    attributed(lines, "member_id | performance_year | measure_amount\nm1 | 2021 | 6.00", policy=policy)
+    whose(lines, "member_id | performance_year | measure_amount\nm1 | 2021 | 6.00", policy=policy)
 
 
 def test_a_line_belongs_to_the_network_whose_roster_is_in_effect_on_its_day_and_rows_with_a_facility_match_none(
-    attributed,
+    whose,
 ):
-    attributed(
+    whose(
         """
         member_id | tin | npi | allowed_amount | service_date
         moved     | T1  | N1  | 40.00          | 2021-06-30
@@ -230,9 +229,9 @@ def test_a_line_belongs_to_the_network_whose_roster_is_in_effect_on_its_day_and_
 
 
 def test_the_payers_list_is_taken_as_supplied_and_of_two_networks_the_one_with_most_months_then_the_lowest_has_the_member(
-    attributed,
+    whose,
 ):
-    attributed(
+    whose(
         "member_id | tin | allowed_amount\nm1 | TA | 100.00",
         """
         member_id | performance_year | network_id | physician_npi | practice_tin | method | measure_amount | runner_up_amount

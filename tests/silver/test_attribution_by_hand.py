@@ -7,12 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from pmpm_spark.model import MEMBER_ATTRIBUTION, NETWORK_ROSTER
 from pmpm_spark.policy import Attribution, Eligibility, Policy
-from pmpm_spark.reference import PRIMARY_CARE_HCPCS
-from pmpm_spark.silver.attribution import attribution
-from pmpm_spark.silver.primary_care_services import PRIMARY_CARE_SERVICES
-from tests.tables import frame
+from tests.attributions import attributed
 
 YEARS = (2020, 2021)
 CODES = {"99213": (2019, 2023), "G2211": (2021, 2023), "99318": (2019, 2020)}
@@ -53,7 +49,7 @@ def random_services(draw: random.Random, members: int) -> list[tuple]:
             code = draw.choice(("99213", "99213", "G2211", "99318", "99999"))
             amount = Decimal(draw.choice((0, 50, 50, 100, 150)))
             key = (f"m{number:04}", day, kind, tin, npi, "", "01", code, "11", False, False, True)
-            rows.append((*key, amount, 1))
+            rows.append((*key, amount, 1, amount))
     return rows
 
 
@@ -91,7 +87,7 @@ def expected_rows(services: list[tuple], roster: list[tuple]) -> dict[tuple, tup
         for year in YEARS:
             first, after = window_of(policy, year)
             of_member = defaultdict(lambda: defaultdict(list))
-            for member, day, kind, tin, npi, _, _, code, *_, amount, _ in services:
+            for member, day, kind, tin, npi, _, _, code, *_, amount, _, _ in services:
                 first_year, last_year = CODES.get(code, (0, 0))
                 counts = kind == "professional" and amount > 0 and first_year <= year <= last_year
                 network = network_on(roster, tin, npi, day)
@@ -128,13 +124,13 @@ def test_every_generated_member_goes_where_a_count_by_hand_puts_it(spark, seed):
     codes = "program | hcpcs | first_year | last_year\n" + "\n".join(
         f"plurality | {code} | {first} | {last}" for code, (first, last) in CODES.items()
     )
-    built = attribution(
-        spark.createDataFrame(services, PRIMARY_CARE_SERVICES.schema),
-        spark.createDataFrame(roster, NETWORK_ROSTER.schema),
-        frame(spark, MEMBER_ATTRIBUTION, "member_id"),
-        frame(spark, PRIMARY_CARE_HCPCS, codes),
-        policies=POLICIES,
-        performance_years=YEARS,
+    built = attributed(
+        spark,
+        POLICIES,
+        YEARS,
+        primary_care_services=services,
+        network_roster=roster,
+        primary_care_hcpcs=codes,
     ).select(
         "policy",
         "performance_year",

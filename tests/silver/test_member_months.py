@@ -7,6 +7,7 @@ import pytest
 
 from pmpm_spark.model import MEMBERS
 from pmpm_spark.policy import Eligibility, Policy
+from pmpm_spark.reference import ALIGNMENT_PERIODS, reference_table
 from pmpm_spark.silver.eligibility_spans import ELIGIBILITY_SPANS
 from pmpm_spark.silver.member_months import MEMBER_MONTHS, member_months
 from pmpm_spark.silver.secondary_payer_months import SECONDARY_PAYER_MONTHS
@@ -28,6 +29,7 @@ def months(spark):
             frame(spark, MEMBERS, f"member_id | birth_date | death_date\n{members}"),
             frame(spark, SECONDARY_PAYER_MONTHS, f"member_id | member_month | basis\n{secondary}"),
             frame(spark, TOLD_MONTHS, f"first_month | last_month\n{told}"),
+            reference_table(spark, ALIGNMENT_PERIODS),
             policies=chosen,
             performance_years=years,
         )

@@ -13,6 +13,7 @@ import pytest
 
 from pmpm_spark.model import MEMBERS
 from pmpm_spark.policy import Eligibility, Policy
+from pmpm_spark.reference import ALIGNMENT_PERIODS, reference_table
 from pmpm_spark.silver.eligibility_spans import ELIGIBILITY_SPANS
 from pmpm_spark.silver.member_months import member_months
 from pmpm_spark.silver.secondary_payer_months import SECONDARY_PAYER_MONTHS
@@ -187,6 +188,7 @@ def test_every_month_of_every_generated_person_has_exactly_the_reasons_that_its_
         spark.createDataFrame(people, MEMBERS.schema),
         spark.createDataFrame([(*key, "claim") for key in named], SECONDARY_PAYER_MONTHS.schema),
         frame(spark, TOLD_MONTHS, f"first_month | last_month\n{FIRST_TOLD} | {LAST_TOLD}"),
+        reference_table(spark, ALIGNMENT_PERIODS),
         policies=policies,
         performance_years=YEARS,
     ).select(
