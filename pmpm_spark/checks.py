@@ -13,6 +13,7 @@ from pmpm_spark.gold.excluded import EXCLUDED
 from pmpm_spark.identities import IDENTITIES
 from pmpm_spark.model import COVERAGE_RECORDS, LOAD_AUDIT, MEMBER_ATTRIBUTION, NETWORK_ROSTER, RISK_SCORES
 from pmpm_spark.model.intake import UNMATCHED
+from pmpm_spark.program_checks import PROGRAMS, alignment_periods, asked_months, program_notices
 from pmpm_spark.reference import PRIMARY_CARE_HCPCS, reference_rows
 from pmpm_spark.silver.attribution import UNATTRIBUTED
 from pmpm_spark.silver.claim_costs import CLAIM_COSTS
@@ -127,6 +128,7 @@ def run_notices(store: Store, config: RunConfig) -> list[str]:
         *_intake(store),
         *_given_way(store, config),
         *_rosters(store, config),
+        *program_notices(store, config),
         *_enrollment(store, config),
     ]
     of_source = SOURCE_KINDS[config.source.kind].notices(store.read)
@@ -158,6 +160,7 @@ def _told(store: Store, config: RunConfig) -> list[str]:
     first, last = told[0]["first_month"], told[0]["last_month"]
     first_number, last_number = first.year * 12 + first.month - 1, last.year * 12 + last.month - 1
     notices = []
+    periods = alignment_periods(config)
     for year in config.performance_years:
         spans = {"year": (year * 12, year * 12 + 11)}
         for policy in config.policies:
@@ -165,6 +168,8 @@ def _told(store: Store, config: RunConfig) -> list[str]:
                 window_last = year * 12 + 11 - policy.eligibility.lag_months
                 name = f"alignment window of {policy.label}"
                 spans[name] = (window_last - policy.eligibility.window_months + 1, window_last)
+            if policy.attribution.method in PROGRAMS:
+                spans[f"window of attribution of {policy.label}"] = asked_months(policy, year, periods)
         for name, (start, end) in spans.items():
             untold = [(start, min(end, first_number - 1)), (max(start, last_number + 1), end)]
             parts = [f"{_month(a)} to {_month(b)}" for a, b in untold if a <= b]
@@ -207,11 +212,11 @@ def _given_way(store: Store, config: RunConfig) -> list[str]:
 
 def _rosters(store: Store, config: RunConfig) -> list[str]:
     notices = []
-    by_plurality = [policy.label for policy in config.policies if policy.attribution.method == "plurality"]
-    if by_plurality and not store.read(NETWORK_ROSTER).limit(1).collect():
+    by_roster = [policy.label for policy in config.policies if policy.attribution.method != "roster"]
+    if by_roster and not store.read(NETWORK_ROSTER).limit(1).collect():
         notices.append(
             f"no network_roster: nobody is anybody's, every member stands under {UNATTRIBUTED} "
-            f"(policy {', '.join(by_plurality)})"
+            f"(policy {', '.join(by_roster)})"
         )
     shared = shared_providers(store.read(NETWORK_ROSTER)).agg(F.count(F.lit(1)).alias("n")).collect()[0]["n"]
     if shared:

@@ -30,6 +30,7 @@ from pmpm_spark.identities import IDENTITIES
 from pmpm_spark.loading import load_sources
 from pmpm_spark.logs import RUN_ID
 from pmpm_spark.model import LOAD_AUDIT, RISK_SCORES
+from pmpm_spark.program_checks import check_code_sets
 from pmpm_spark.reference import NORMALIZATION_FACTORS, reference_fingerprint, reference_rows
 from pmpm_spark.runs import RunBook, check_contracts, locked, new_run_id, restore_unfinished
 from pmpm_spark.silver.claim_costs import CLAIM_COSTS
@@ -76,6 +77,7 @@ def run(
         BusyError: another run is at work in the warehouse.
     """
     check_carried(config)
+    check_code_sets(config)
     kind = config.source.kind
     stages = chosen(groups_of(kind)[group] if group else stages_of(kind), only, start)
     loads = only is None and start is None and group in (None, "load")

@@ -21,7 +21,7 @@ from pmpm_spark.silver.primary_care_services import PRIMARY_CARE_SERVICES
 from pmpm_spark.silver.secondary_payer_months import SECONDARY_PAYER_MONTHS
 from pmpm_spark.silver.told_months import TOLD_MONTHS
 from pmpm_spark.table import Table
-from tests.tables import frame
+from tests.tables import frame, rows_of
 
 INPUTS: tuple[Table, ...] = (
     PRIMARY_CARE_SERVICES,
@@ -37,6 +37,29 @@ INPUTS: tuple[Table, ...] = (
     TOLD_MONTHS,
     SECONDARY_PAYER_MONTHS,
 )
+
+USUAL = {
+    "service_date": "2021-05-05", "line_kind": "professional", "tin": "TA", "npi": "N1", "ccn": "''",
+    "specialty": "11", "hcpcs": "99213", "place_of_service": "11", "in_snf": "false", "in_inpatient": "false",
+    "has_base_code": "true", "allowed_amount": "100.00",
+}  # fmt: skip
+
+
+def visits(written: str) -> str:
+    """Services with what they leave out: an office visit at a family doctor of TA on 5 May 2021, for 100."""
+    heading, *rows = rows_of(written)
+    more = {name: value for name, value in USUAL.items() if name not in heading}
+    whole = [[*heading, *more, "told_amount"]]
+    for row in rows:
+        told = dict(zip([*heading, *more], [*row, *more.values()], strict=True))
+        whole.append([*told.values(), told["allowed_amount"]])
+    return "\n".join(" | ".join(cells) for cells in whole)
+
+
+def covered(*members: str) -> str:
+    """Part A and B all the time."""
+    rows = [f"{member} | 2015-01-01 | 9999-12-31 | true | true" for member in members]
+    return "\n".join(["member_id | span_start | span_end | has_part_a | has_part_b", *rows])
 
 
 def attributed(

@@ -63,6 +63,7 @@ FIGURES: dict[str, tuple[str, ...]] = {
     "member_months": ("performance_year", "is_eligible", "reasons", "enrollment_type", "age"),
     "attribution": (
         "network_id", "practice_tin", "physician_npi", "measure_amount", "runner_up_network_id", "runner_up_amount",
+        "unattributed_reason",
     ),
 }  # fmt: skip
 LISTS = ("network_roster", "providers", "risk_scores", "member_attribution")

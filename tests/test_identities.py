@@ -10,6 +10,7 @@ from decimal import Decimal
 
 import pytest
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from pmpm_spark.gold.excluded import excluded
 from pmpm_spark.gold.network_pmpm import network_pmpm
@@ -76,8 +77,9 @@ def tables(spark):
         for (policy, member, month), (reasons, kind) in months.items()
     ]
     member_months = spark.createDataFrame(month_rows, MEMBER_MONTHS.schema)
-    whose = [(*key, network, "T", "N", "plurality", None, None, None, network) for key, network in networks.items()]
-    attribution = spark.createDataFrame(whose, ATTRIBUTION.schema)
+    whose = [(*key, network) for key, network in networks.items()]
+    untold = [F.lit(None).cast(c.type).alias(c.name) for c in ATTRIBUTION.columns[4:]]
+    attribution = spark.createDataFrame(whose, T.StructType(ATTRIBUTION.schema.fields[:4])).select("*", *untold)
     run = {"policies": POLICIES, "performance_years": YEARS}
     by_month = member_month_costs(claim_costs, member_months, attribution, **run)
     # collected once, so that what follows is not computed anew for each table

@@ -47,10 +47,10 @@ def explained(warehouse: Published, member_id: str, month: str | None) -> str:
 
 def _attribution(rows: list[Row]) -> str:
     if not rows:
-        return "no candidate in any year: UNATTRIBUTED"
+        return "not covered in any performance year of the run, and no candidate: UNATTRIBUTED"
     names = (
-        "policy", "performance_year", "network_id", "practice_tin", "physician_npi", "method", "winner",
-        "measure_amount", "runner_up_network_id", "runner_up_amount",
+        "policy", "performance_year", "network_id", "practice_tin", "physician_npi", "method", "step", "winner",
+        "measure_amount", "runner_up_network_id", "runner_up_amount", "margin", "unattributed_reason",
     )  # fmt: skip
     return as_table(Rows(names, [[row[name] for name in names] for row in rows]))
 

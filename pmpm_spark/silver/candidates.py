@@ -12,6 +12,7 @@ from pmpm_spark.table import MONEY
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
+    from pyspark.sql.window import WindowSpec
 
 MEMBER_YEAR = ("performance_year", "member_id")
 CANDIDATE = (*MEMBER_YEAR, "candidate")
@@ -28,7 +29,7 @@ def by_provider(lines: DataFrame, **sums: Column) -> DataFrame:
     )
 
 
-def over(*names: str) -> Window:
+def over(*names: str) -> WindowSpec:
     """All rows that share these columns."""
     return Window.partitionBy(*names).rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
 

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from pmpm_spark.months import month_number
 from pmpm_spark.policy import Policy
 from pmpm_spark.silver.primary_care_services import PRIMARY_CARE_SERVICES, PROLONGED_SERVICES
-from pmpm_spark.silver.roster_match import with_roster_networks
+from pmpm_spark.silver.roster_match import programs_rows, with_roster_networks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -150,7 +150,10 @@ def with_candidates(lines: DataFrame, network_roster: DataFrame, policy: Policy)
             **_ids_asked(policy.attribution.method),
         }
     )
-    roster = _rows_asked(network_roster, policy.attribution.method)
+    if policy.attribution.method == "plurality":
+        roster = network_roster.where("ccn = ''")  # a row with a facility on it matches no professional line
+    else:
+        roster = programs_rows(network_roster, policy.attribution.method)
     matched = with_roster_networks(dated, roster, "listed_on").withColumns(
         {"npi": F.col("line_npi"), "practice": _practice(), "networks": F.coalesce(F.size("roster_networks"), F.lit(0))}
     )
@@ -182,15 +185,3 @@ def _ids_asked(method: str) -> dict[str, Column]:
         "ccn": F.when(is_professional, none).otherwise(F.col("ccn")),
         "npi": F.col("npi") if method == "reach" else none,
     }
-
-
-def _rows_asked(network_roster: DataFrame, method: str) -> DataFrame:
-    """The roster's rows as that method reads them. A row with an NPI alone matches no line of the programs."""
-    if method == "plurality":
-        return network_roster.where("ccn = ''")  # a row with a facility on it matches no professional line
-    npi = F.col("npi") if method == "reach" else F.lit("")
-
-    def rows(named: str, other: str) -> DataFrame:
-        return network_roster.where(F.col(named) != "").withColumns({other: F.lit(""), "npi": npi})
-
-    return rows("tin", "ccn").unionByName(rows("ccn", "tin"))

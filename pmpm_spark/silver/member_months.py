@@ -92,7 +92,6 @@ def member_months(
         .join(F.broadcast(told), how="cross")
     )
 
-
     def rows_of(policy: Policy) -> DataFrame:
         judged = _of_policy(spans, policy, performance_years)
         return _stopped(judged, alignment_periods, policy) if policy.eligibility.months_stop else judged

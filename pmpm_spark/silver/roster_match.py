@@ -88,6 +88,46 @@ def shared_providers(network_roster: DataFrame) -> DataFrame:
     )
 
 
+def programs_rows(network_roster: DataFrame, method: str) -> DataFrame:
+    """The roster as `mssp` and `reach` read it: a row for its tax number, another for its facility, with the NPI under
+    `reach` alone. A row with an NPI alone is none."""
+    npi = F.col("npi") if method == "reach" else F.lit("")
+
+    def rows(named: str, other: str) -> DataFrame:
+        return network_roster.where(F.col(named) != "").withColumns({other: F.lit(""), "npi": npi})
+
+    return rows("tin", "ccn").unionByName(rows("ccn", "tin"))
+
+
+def shared_participants(rows: DataFrame) -> DataFrame:
+    """Ids of `programs_rows` that two networks have at once: tin, npi, ccn, networks.
+
+    A row without an NPI has all of its tax number or facility.
+    """
+    left = rows.select(*IDS, "network_id", "start_date", "end_date")
+    right = left.select(
+        "tin",
+        "ccn",
+        F.col("npi").alias("other_npi"),
+        F.col("network_id").alias("other_id"),
+        F.col("start_date").alias("other_start"),
+        F.col("end_date").alias("other_end"),
+    )
+    meets = (
+        (F.col("network_id") < F.col("other_id"))
+        & ((F.col("npi") == "") | (F.col("other_npi") == "") | (F.col("npi") == F.col("other_npi")))
+        & (F.col("start_date") <= F.col("other_end"))
+        & (F.col("other_start") <= F.col("end_date"))
+    )
+    pairs = left.join(right, ["tin", "ccn"], how="inner").where(meets)
+    return (
+        pairs.withColumn("npi", F.greatest("npi", "other_npi"))
+        .select(*IDS, F.explode(F.array("network_id", "other_id")).alias("network"))
+        .groupBy(*IDS)
+        .agg(F.array_sort(F.collect_set("network")).alias("networks"))
+    )
+
+
 def _all(conditions: list[Column]) -> Column:
     holds = F.lit(True)
     for condition in conditions:

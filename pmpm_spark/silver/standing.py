@@ -88,7 +88,7 @@ def alignable(
     is_both = F.col("has_a") & F.col("has_b")
     is_first = F.col("first_number").between(F.col("look_first"), F.col("look_last"))
 
-    def months(first: Column | str, last: Column | str) -> Column:
+    def months(first: str, last: str) -> Column:
         return F.greatest(F.col(last) - F.col(first) + 1, F.lit(0))
 
     def shared(part: str) -> Column:

@@ -224,7 +224,7 @@ def read_inputs(
         member_attribution,
         ("performance_year", "member_id", "network_id", "physician_npi"),
     )
-    _read_side_input(con, "primary_care_hcpcs", primary_care_hcpcs, ("hcpcs", "first_year", "last_year"))
+    _read_side_input(con, "primary_care_hcpcs", primary_care_hcpcs, ("hcpcs", "first_year", "last_year"), "plurality")
     _judge_rows(con)
     _coverage(con)
     _lines(con)
@@ -249,7 +249,7 @@ def compute(con: duckdb.DuckDBPyConnection, *, factors: dict[int, Decimal], sett
         "member_months": _rows(con, """
             SELECT member_id, performance_year, member_month, is_eligible, reasons, enrollment_type, age
             FROM member_months ORDER BY ALL"""),
-        "attribution": _rows(con, "SELECT * FROM attribution ORDER BY performance_year, member_id"),
+        "attribution": _whose(con, settings),
         "claim_totals": _rows(con, """
             SELECT claim_type, count(*) AS claim_lines, count(DISTINCT claim_id) AS claims,
                    sum(paid_amount) AS paid_amount, sum(pass_through_amount) AS pass_through_amount
@@ -378,9 +378,16 @@ def _load(con: duckdb.DuckDBPyConnection, kind: str, file: str, columns: list[st
 
 
 def _read_side_input(
-    con: duckdb.DuckDBPyConnection, table: str, path: str | Path | None, columns: tuple[str, ...]
+    con: duckdb.DuckDBPyConnection,
+    table: str,
+    path: str | Path | None,
+    columns: tuple[str, ...],
+    program: str | None = None,
 ) -> None:
-    """Read a comma separated file, or a folder of its parts, as text; `place` is the order of the rows."""
+    """Read a comma separated file, or a folder of its parts, as text; `place` is the order of the rows.
+
+    Where the file has a column `program`, only the rows of that one.
+    """
     con.execute(f"CREATE TABLE {table} (place BIGINT, {', '.join(f'{c} VARCHAR' for c in columns)})")
     if path is None:
         return
@@ -392,7 +399,7 @@ def _read_side_input(
         missing = [column for column in columns if column not in reader.fieldnames]
         if missing:
             raise ValueError(f"{name}: no column {', '.join(missing)}")
-        rows.extend(reader)
+        rows.extend(row for row in reader if row.get("program", program) == program)
     parameters: dict[str, Any] = {column: [row[column] for row in rows] for column in columns}
     parameters["place"] = list(range(len(rows)))
     texts = ", ".join(f"cleaned(unnest(${c}::VARCHAR[])) AS {c}" for c in columns)
@@ -893,6 +900,23 @@ def _attribution(con: duckdb.DuckDBPyConnection, settings: OracleSettings) -> No
         LEFT JOIN runners_up r ON r.performance_year = w.performance_year AND r.member_id = w.member_id
         LEFT JOIN physicians d ON d.performance_year = w.performance_year AND d.member_id = w.member_id
         LEFT JOIN practices p ON p.performance_year = w.performance_year AND p.member_id = w.member_id""")
+
+
+def _whose(con: duckdb.DuckDBPyConnection, settings: OracleSettings) -> list[Row]:
+    """Who is attributed, and everybody with a member month who is not, with the reason."""
+    not_found = "NOT_ON_ROSTER" if settings.method == "roster" else "NO_PRIMARY_CARE"
+    return _rows(
+        con,
+        f"""
+        SELECT performance_year, member_id, coalesce(network_id, '{UNATTRIBUTED}') AS network_id,
+            coalesce(practice_tin, '{UNATTRIBUTED}') AS practice_tin,
+            coalesce(physician_npi, '{UNATTRIBUTED}') AS physician_npi, measure_amount, runner_up_network_id,
+            runner_up_amount, CASE WHEN network_id IS NULL THEN '{not_found}'
+                WHEN network_id = '{UNATTRIBUTED}' THEN 'OUTSIDE_PLURALITY' END AS unattributed_reason
+        FROM (SELECT DISTINCT performance_year, member_id FROM member_months)
+        FULL JOIN attribution USING (performance_year, member_id)
+        ORDER BY performance_year, member_id""",
+    )
 
 
 def _costed_lines(con: duckdb.DuckDBPyConnection, settings: OracleSettings) -> None:

@@ -679,20 +679,27 @@ def test_plurality_and_its_ties(tmp_path: Path, read: Callable[..., duckdb.DuckD
     columns = ("member_id", "network_id", "practice_tin", "physician_npi", "measure_amount")
     assert found(rows, *columns) == [
         ("both_networks", "A", "4", "901", money("100.00")),
+        ("code", "UNATTRIBUTED", "UNATTRIBUTED", "UNATTRIBUTED", None),
+        ("denied", "UNATTRIBUTED", "UNATTRIBUTED", "UNATTRIBUTED", None),
         ("later", "B", "3", "903", money("100.00")),
         ("lowest", "A", "1", "901", money("100.00")),
         ("network_first", "B", "3", "903", money("100.00")),
         ("no_tin", "B", "3", "903", money("1.00")),
         ("sum", "A", "1", "901", money("110.00")),
         ("two_tins", "A", "2", "904", money("290.00")),
+        ("year", "UNATTRIBUTED", "UNATTRIBUTED", "UNATTRIBUTED", None),
+        ("zero", "UNATTRIBUTED", "UNATTRIBUTED", "UNATTRIBUTED", None),
     ]
+    reasons = {row["unattributed_reason"] for row in rows if row["network_id"] == "UNATTRIBUTED"}
+    assert reasons == {"NO_PRIMARY_CARE"}
     runners_up = {row["member_id"]: (row["runner_up_network_id"], row["runner_up_amount"]) for row in rows}
     assert runners_up["sum"] == ("TIN:9", money("100.00"))
     assert runners_up["later"] == ("A", money("100.00"))
     assert runners_up["no_tin"] == (None, None)
     # with the alignment window the visit of December 2020 counts
     widened = computed(con, changed(YEAR_2021, attribution_window="alignment_window"))["attribution"]
-    assert {row["member_id"] for row in widened} - {row["member_id"] for row in rows} == {"year"}
+    with_measure = [{row["member_id"] for row in told if row["measure_amount"]} for told in (widened, rows)]
+    assert with_measure[0] - with_measure[1] == {"year"}
 
 
 # ------------------------------------------------------------------------------------------

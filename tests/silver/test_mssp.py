@@ -6,7 +6,7 @@ import pytest
 
 from pmpm_spark.policy import Attribution, Eligibility, Policy
 from pmpm_spark.silver.attribution import ATTRIBUTION
-from tests.attributions import attributed
+from tests.attributions import USUAL, attributed, covered, visits
 from tests.tables import assert_table, rows_of
 
 MSSP = Attribution("mssp", "retrospective", participants_as_of="start_of_year", shared_participants="exclude")
@@ -18,29 +18,6 @@ ROSTER = """
     B          | TB  | NB  | ''  | 1900-01-01 | 9999-12-31
     B          | ''  | NX  | ''  | 1900-01-01 | 9999-12-31
 """
-USUAL = {
-    "service_date": "2021-05-05", "line_kind": "professional", "tin": "TA", "npi": "N1", "ccn": "''",
-    "specialty": "11", "hcpcs": "99213", "place_of_service": "11", "in_snf": "false", "in_inpatient": "false",
-    "has_base_code": "true", "allowed_amount": "100.00",
-}  # fmt: skip
-BOTH = {"has_part_a": "true", "has_part_b": "true"}
-
-
-def lines(written: str) -> str:
-    """Services with what they leave out: an office visit at a family doctor of network A."""
-    heading, *rows = rows_of(written)
-    more = {name: value for name, value in USUAL.items() if name not in heading}
-    whole = [[*heading, *more, "told_amount"]]
-    for row in rows:
-        told = dict(zip([*heading, *more], [*row, *more.values()], strict=True))
-        whole.append([*told.values(), told["allowed_amount"]])
-    return "\n".join(" | ".join(cells) for cells in whole)
-
-
-def covered(*members: str) -> str:
-    """Part A and B all the time."""
-    rows = [f"{member} | 2015-01-01 | 9999-12-31 | true | true" for member in members]
-    return "\n".join(["member_id | span_start | span_end | has_part_a | has_part_b", *rows])
 
 
 @pytest.fixture
@@ -52,7 +29,7 @@ def whose(spark):
             spark,
             [Policy("p", Eligibility(part_a_b="current_month"), attribution=policy)],
             years,
-            primary_care_services=lines(services),
+            primary_care_services=visits(services),
             eligibility_spans=spans or covered(*sorted(members)),
             **given,
         )

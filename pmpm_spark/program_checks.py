@@ -1,0 +1,141 @@
+"""What the programs' methods of attribution ask of a run, and what it says of them. Provider ids are no member data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import functions as F
+
+from pmpm_spark.config import RunConfig
+from pmpm_spark.errors import InputError
+from pmpm_spark.model import NETWORK_ROSTER
+from pmpm_spark.policy import Policy
+from pmpm_spark.reference import ALIGNMENT_PERIODS, ETA_HOSPITALS, PRIMARY_CARE_HCPCS, reference_rows
+from pmpm_spark.silver.counted_services import year_window
+from pmpm_spark.silver.mssp import longer_windows
+from pmpm_spark.silver.primary_care_services import PRIMARY_CARE_SERVICES
+from pmpm_spark.silver.roster_match import programs_rows, shared_participants
+from pmpm_spark.table import Table
+
+if TYPE_CHECKING:
+    from pyspark.sql import Row
+
+    from pmpm_spark.store import Store
+
+PROGRAMS = ("mssp", "reach")
+"""Methods that ask for reference rows of their years, and read the roster in their own way."""
+MOST_IDS = 20
+"""So many provider ids are named in a notice."""
+
+
+def alignment_periods(config: RunConfig) -> dict[int, tuple[Any, ...]]:
+    """The rows of reference.alignment_periods of `reach`, by performance year."""
+    rows = reference_rows(ALIGNMENT_PERIODS, config.reference.path)
+    return {int(row[1]): row for row in rows if row[0] == "reach"}
+
+
+def check_code_sets(config: RunConfig) -> None:
+    """The programs' reference tables tell every year that their policies ask for.
+
+    Raises:
+        InputError: names the table, the program and the year.
+    """
+    folder, periods = config.reference.path, alignment_periods(config)
+    for policy in config.policies:
+        method = policy.attribution.method
+        if method not in PROGRAMS:
+            continue
+        sets = [row for row in reference_rows(PRIMARY_CARE_HCPCS, folder) if row[0] == method]
+        told = {year for row in sets for year in range(int(row[2]), int(row[3]) + 1)}
+        for year in config.performance_years:
+            if method == "reach" and year not in periods:
+                raise InputError(_no_rows(ALIGNMENT_PERIODS, policy, year))
+            first, last = asked_months(policy, year, periods)
+            by_service = policy.attribution.code_year == "service"
+            asked = range(first // 12, last // 12 + 1) if by_service else (year,)
+            for code_year in asked:
+                if code_year not in told:
+                    raise InputError(_no_rows(PRIMARY_CARE_HCPCS, policy, code_year))
+
+
+def _no_rows(table: Table, policy: Policy, year: int) -> str:
+    return (
+        f"{table.short_name}: program {policy.attribution.method} has no row for {year}, which policy {policy.label} "
+        "asks for; add it in a folder named in [reference] path"
+    )
+
+
+def asked_months(policy: Policy, year: int, periods: Mapping[int, Sequence[Any]]) -> tuple[int, int]:
+    """First and last month number of the services that a program's policy asks for."""
+    if policy.attribution.method == "reach":
+        earlier_first, recent_last = periods[year][2], periods[year][5]
+        return earlier_first.year * 12 + earlier_first.month - 1, recent_last.year * 12 + recent_last.month - 1
+    window = year_window(policy, year, longer_windows([year]).get(year, 0))
+    return window["first"], window["last"]
+
+
+def program_notices(store: Store, config: RunConfig) -> list[str]:
+    """Participants that two networks have, rows that match nothing, and services that are nobody's."""
+    policies = [policy for policy in config.policies if policy.attribution.method in PROGRAMS]
+    if not policies:
+        return []
+    labels = ", ".join(policy.label for policy in policies)
+    roster = store.read(NETWORK_ROSTER)
+    notices = []
+    for policy in policies:
+        rows = programs_rows(roster, policy.attribution.method)
+        if policy.attribution.participants_as_of == "start_of_year":
+            days = _list_days(config, policy)
+            in_effect = [F.lit(day).between(F.col("start_date"), F.col("end_date")) for day in days]
+            rows = rows.where(reduce(lambda left, right: left | right, in_effect))
+        shared = shared_participants(rows).orderBy("tin", "ccn", "npi").collect()
+        if shared:
+            excluded = policy.attribution.shared_participants == "exclude"
+            fate = "are left out" if excluded else "go to the lowest network_id"
+            named = [f"{_id_of(row)} ({', '.join(row['networks'])})" for row in shared]
+            notices.append(
+                f"policy {policy.label}: {len(shared):,} participants stand on two networks' lists, and their lines "
+                f"{fate}: {_some(named)}"
+            )
+    alone = roster.where("tin = '' AND ccn = ''").select("npi").distinct().orderBy("npi").collect()
+    if alone:
+        named = [f"NPI {row['npi']}" for row in alone]
+        notices.append(f"policy {labels}: roster rows with an NPI alone match no line: {_some(named)}")
+    is_professional, kind = F.col("line_kind") == "professional", F.col("line_kind")
+    has_no_id = F.when(is_professional, F.col("tin") == "").otherwise(kind.isin("clinic", "cah") & (F.col("ccn") == ""))
+    hospitals = [row[0] for row in reference_rows(ETA_HOSPITALS, config.reference.path)]
+    has_no_charge = (kind == "cah") | ((kind == "other_outpatient") & F.col("ccn").isin(*hospitals))
+    counts = store.read(PRIMARY_CARE_SERVICES).agg(
+        F.count_if(has_no_id).alias("nobodys"), F.count_if(has_no_charge & (F.col("allowed_amount") == 0)).alias("free")
+    )
+    for row in counts.collect():
+        if row["nobodys"]:
+            notices.append(
+                f"policy {labels}: {row['nobodys']:,} primary care services without the tax number or facility that "
+                "bills them are nobody's"
+            )
+        if row["free"]:
+            notices.append(
+                f"policy {labels}: {row['free']:,} services of critical access or ETA hospitals carry no charge and "
+                "do not count; their claims may carry it on the first line"
+            )
+    return notices
+
+
+def _list_days(config: RunConfig, policy: Policy) -> list[date]:
+    """The days whose participant lists count."""
+    periods = alignment_periods(config) if policy.attribution.method == "reach" else {}
+    return [periods[year][6] if year in periods else date(year, 1, 1) for year in config.performance_years]
+
+
+def _id_of(row: Row) -> str:
+    named = [f"{name.upper()} {row[name]}" for name in ("tin", "ccn", "npi") if row[name]]
+    return " ".join(named)
+
+
+def _some(named: Sequence[str]) -> str:
+    more = f" and {len(named) - MOST_IDS:,} more" if len(named) > MOST_IDS else ""
+    return ", ".join(named[:MOST_IDS]) + more
