@@ -168,8 +168,9 @@ def _told(store: Store, config: RunConfig) -> list[str]:
                 window_last = year * 12 + 11 - policy.eligibility.lag_months
                 name = f"alignment window of {policy.label}"
                 spans[name] = (window_last - policy.eligibility.window_months + 1, window_last)
-            if policy.attribution.method in PROGRAMS:
-                spans[f"window of attribution of {policy.label}"] = asked_months(policy, year, periods)
+            asked = asked_months(policy, year, periods) if policy.attribution.method in PROGRAMS else spans["year"]
+            if asked != spans["year"]:
+                spans[f"window of attribution of {policy.label}"] = asked
         for name, (start, end) in spans.items():
             untold = [(start, min(end, first_number - 1)), (max(start, last_number + 1), end)]
             parts = [f"{_month(a)} to {_month(b)}" for a, b in untold if a <= b]
