@@ -27,8 +27,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from pmpm_spark.config import RunConfig, Source, Warehouse
-from pmpm_spark.policy import COVERAGE_RULES, Attribution, Cost, Eligibility, Policy, Risk
+from pmpm_spark.config import RunConfig, Source, Warehouse, load_policy
+from pmpm_spark.policy import COVERAGE_RULES, WINDOWS, Attribution, Cost, Eligibility, Policy, Risk
 from tests.conftest import SHARED
 from tests.processes import ROOT, environment
 from tests.sources import test_common, test_tuva
@@ -47,13 +47,21 @@ SETTINGS: dict[str, dict[str, tuple[Any, ...]]] = {
         "exclude_medicare_secondary": (True, False),
         "exclude_non_us": (False, True),
         "dual": ("any", "full"),
+        "months_stop": (False, True),
     },
     "cost": {
         "basis": ("total_cost_of_care", "reimbursed_to_network"),
         "claim_month": ("thru", "from"),
         "include_pharmacy": (False, True),
     },
-    "attribution": {"method": ("plurality", "roster"), "window": ("performance_year", "alignment_window")},
+    "attribution": {
+        "method": ("plurality", "roster", "mssp"),
+        "window": WINDOWS,
+        "participants_as_of": ("line_date", "start_of_year"),
+        "shared_participants": ("lowest_network_id", "exclude"),
+        "code_year": ("performance", "service"),
+        "voluntary": (False, True),
+    },
     "risk": {"weighting": ("members", "member_months"), "normalization": ("table", "population")},
 }
 
@@ -77,9 +85,13 @@ class Case:
 def cases() -> list[Case]:
     """The demo's input, the shared set, the cut of it, and generated people; every value of every setting occurs."""
     default = Policy("default")
-    found = [Case("demo", (2020, 2021, 2022), (default, *drawn(1, 2)), members=1000, seed=7)]
+    programs = (load_policy("mssp"), load_policy("reach"))
+    found = [Case("demo", (2020, 2021, 2022), (default, *programs, *drawn(1, 2)), members=1000, seed=7)]
     rif, cut = SHARED / "data" / "rif", ROOT / "tests" / "data" / "rif"
-    for name, folder, policies in (("shared", rif, (*eight(), *drawn(2, 2))), ("cut", cut, (default, *drawn(3, 3)))):
+    for name, folder, policies in (
+        ("shared", rif, (*eight(), *programs, *drawn(2, 2))),
+        ("cut", cut, (default, *programs, *drawn(3, 3))),
+    ):
         if folder.is_dir():
             lists = {kind: str(folder / f"{kind}.csv") for kind in LISTS}
             years = (2019, 2020, 2021, 2022, 2023)
@@ -88,16 +100,18 @@ def cases() -> list[Case]:
         if folder.is_dir():
             roster = {"network_roster": str(cut / "network_roster.csv")}
             months = Policy("months", Eligibility(part_a_b="current_month", exclude_medicare_secondary=False))
-            found.append(Case(name, (2022, 2023), (default, months), files=str(folder), lists=roster, kind="cclf"))
+            found.append(
+                Case(name, (2022, 2023), (default, months, *programs), files=str(folder), lists=roster, kind="cclf")
+            )
     commercial = Policy("commercial", Eligibility(coverage_rule="prorated", part_a_b="none"))
     sample = SHARED / "data" / "synpuf" / "sample_1"
     if sample.is_dir():
-        found.append(Case("synpuf", (2008, 2009), (default, *drawn(4, 1)), files=str(sample), kind="synpuf"))
+        found.append(Case("synpuf", (2008, 2009), (default,), files=str(sample), kind="synpuf"))
     for kind, by_hand in (("common", test_common), ("tuva", test_tuva)):
         found.append(Case(kind, (2021,), (commercial,), kind=kind, write=partial(by_hand.write, files=by_hand.FILES)))
     for number in range(GENERATED):
         years = ((2021,), (2020, 2021), (2022, 2023))[number % 3]
-        policies = drawn(100 + number, 2)
+        policies = (*drawn(100 + number, 2), programs[1])
         found.append(Case(f"generated-{number:02}", years, policies, members=30 + 7 * number, seed=500 + number))
     return found
 

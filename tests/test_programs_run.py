@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.sql import Row, SparkSession
 
+from pmpm_spark.cli.explain import explained
 from pmpm_spark.config import RunConfig, Source, Warehouse, load_policy
 from pmpm_spark.identities import IDENTITIES
 from pmpm_spark.model import MEMBER_ATTRIBUTION, MEMBERS, NETWORK_ROSTER, PROVIDERS
@@ -100,6 +101,22 @@ def test_everybody_with_a_member_month_has_one_row_of_each_policy(ran: Published
     assert people(ran.read(MEMBER_MONTHS)) <= people(rows)
     assert people(rows.where("policy <> 'default'")) <= people(ran.read(MEMBER_MONTHS))
     assert rows.where("unattributed_reason IS NULL AND network_id = 'UNATTRIBUTED'").count() == 0
+
+
+def test_a_member_is_explained_with_step_runner_up_and_margin_or_the_reason(ran: Published) -> None:
+    def line_of(where: str) -> tuple[str, Row]:
+        row = (
+            ran.read(ATTRIBUTION).where(f"policy = 'mssp' AND {where}").orderBy("performance_year", "member_id").first()
+        )
+        assert row is not None
+        lines = explained(ran, row["member_id"], None).splitlines()
+        return next(line for line in lines if line.split()[:2] == ["mssp", str(row["performance_year"])]), row
+
+    line, row = line_of("margin IS NOT NULL")
+    for told in (row["step"], row["runner_up_network_id"], f"{row['margin']:,.2f}"):
+        assert told in line.split()
+    line, row = line_of("unattributed_reason = 'NO_PRIMARY_CARE'")
+    assert line.split()[-1] == "NO_PRIMARY_CARE"
 
 
 def test_months_of_reach_stop_for_the_year_and_nothing_leaks(ran: Published) -> None:
