@@ -12,7 +12,7 @@ from decimal import ROUND_HALF_UP, Decimal
 import pytest
 
 from pmpm_spark.model import MEMBERS
-from pmpm_spark.policy import Eligibility, Policy
+from pmpm_spark.policy import Attribution, Eligibility, Policy
 from pmpm_spark.reference import ALIGNMENT_PERIODS, reference_table
 from pmpm_spark.silver.eligibility_spans import ELIGIBILITY_SPANS
 from pmpm_spark.silver.member_months import member_months
@@ -135,6 +135,7 @@ def expected_rows(spans, died, named, policy: Policy) -> dict[tuple[str, date], 
             window_first = month_after(window_last, 1 - rule.window_months)
             window = [m for m in ALL_TOLD if window_first <= m <= window_last and m <= month_of_death]
             holds_window = all(said[m] and said[m]["both"] for m in window)
+            has_ended = False
             for month in of_year:
                 now = said[month]
                 reasons = []
@@ -155,6 +156,13 @@ def expected_rows(spans, died, named, policy: Policy) -> dict[tuple[str, date], 
                     reasons.append("NON_US_RESIDENT")
                 if month > month_of_death:
                     reasons = ["DECEASED"]
+                if rule.months_stop and policy.attribution.method == "reach" and month < date(2021, 4, 1):
+                    reasons.insert(0, "NOT_IN_PERFORMANCE_YEAR")
+                elif rule.months_stop:
+                    fails_itself = bool(reasons)
+                    if has_ended:
+                        reasons.insert(0, "ALIGNMENT_ENDED")
+                    has_ended = has_ended or fails_itself
                 statuses = now["first"] if now else (None,) * 8
                 exposure = Decimal(1)
                 if now and rule.coverage_rule == "prorated":
@@ -171,8 +179,14 @@ def policies_of(coverage_rule: str) -> list[Policy]:
         "year lag 15": {"window_months": 12, "lag_months": 15, "exclude_medicare_advantage": False},
         "month": {"part_a_b": "current_month", "exclude_non_us": True},
         "none": {"part_a_b": "none", "exclude_medicare_secondary": False},
+        "stops": {"part_a_b": "current_month", "exclude_non_us": True, "months_stop": True},
+        "reach": {"part_a_b": "current_month", "exclude_non_us": True, "months_stop": True},
     }
-    return [Policy(name, eligibility=Eligibility(coverage_rule, **more)) for name, more in settings.items()]
+    methods = {"reach": Attribution("reach")}
+    return [
+        Policy(name, eligibility=Eligibility(coverage_rule, **more), attribution=methods.get(name, Attribution()))
+        for name, more in settings.items()
+    ]
 
 
 @pytest.mark.parametrize(
@@ -220,5 +234,7 @@ def test_every_month_of_every_generated_person_has_exactly_the_reasons_that_its_
         "MEDICARE_ADVANTAGE",
         "MEDICARE_SECONDARY",
         "NON_US_RESIDENT",
+        "ALIGNMENT_ENDED",
+        "NOT_IN_PERFORMANCE_YEAR",
     }
     assert {policy for (policy, _, _), value in expected.items() if not value[0]} == {p.label for p in policies}

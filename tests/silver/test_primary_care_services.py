@@ -47,7 +47,19 @@ def test_where_the_allowed_charge_is_not_told_it_is_what_plan_and_patient_paid(s
         c1       | both      | outpatient | 131       | 2021-05-05   | 99213 | 80.00       | 20.00               | false
         c2       | plan      | outpatient | 131       | 2021-05-05   | 99213 | 80.00       | -                   | false
         """,
-        "member_id | allowed_amount\nboth | 100.00\nplan | 80.00",
+        "member_id | allowed_amount | told_amount\nboth | 100.00 | 0.00\nplan | 80.00 | 0.00",
+    )
+
+
+def test_what_lines_tell_of_their_allowed_amount_stands_beside_line_by_line(services_are):
+    services_are(
+        """
+        claim_id | member_id | claim_type   | service_thru | hcpcs | billing_tin | allowed_amount | paid_amount | is_denied
+        c1       | m1        | professional | 2021-05-05   | 99213 | T1          | 30.00          | 20.00       | false
+        c2       | m1        | professional | 2021-05-05   | 99213 | T1          | -              | 20.00       | false
+        c3       | m1        | professional | 2021-05-05   | 99213 | T1          | -5.00          | -4.00       | false
+        """,
+        "member_id | allowed_amount | told_amount | visits\nm1 | 50.00 | 30.00 | 3",
     )
 
 
