@@ -132,9 +132,11 @@ def attribution(
 
 
 def _whole(rows: DataFrame) -> DataFrame:
-    """Ids that are not there are UNATTRIBUTED."""
+    """Ids that are not there are UNATTRIBUTED; a network of that very name has nobody."""
     ids = {name: F.when(F.col(name) != "", F.col(name)).otherwise(UNATTRIBUTED) for name in IDS}
-    return rows.withColumns({**ids, "margin": F.col("measure_amount") - F.col("runner_up_amount")})
+    reason = F.when(ids["network_id"] == UNATTRIBUTED, F.coalesce("unattributed_reason", F.lit(OUTSIDE_PLURALITY)))
+    margin = F.col("measure_amount") - F.col("runner_up_amount")
+    return rows.withColumns({**ids, "unattributed_reason": reason, "margin": margin})
 
 
 def _or_nobody(covered: DataFrame, found: DataFrame, not_found: str) -> DataFrame:

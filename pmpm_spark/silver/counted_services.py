@@ -155,7 +155,7 @@ def with_candidates(lines: DataFrame, network_roster: DataFrame, policy: Policy)
     else:
         roster = programs_rows(network_roster, policy.attribution.method)
     matched = with_roster_networks(dated, roster, "listed_on").withColumns(
-        {"npi": F.col("line_npi"), "practice": _practice(), "networks": F.coalesce(F.size("roster_networks"), F.lit(0))}
+        {"npi": F.col("line_npi"), "practice": _practice(), "networks": F.size("roster_networks")}
     )
     if policy.attribution.shared_participants == "exclude":
         matched = matched.where("networks < 2")

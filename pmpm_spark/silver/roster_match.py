@@ -23,7 +23,7 @@ def with_roster_network(lines: DataFrame, network_roster: DataFrame, day: str) -
 
 
 def with_roster_networks(lines: DataFrame, network_roster: DataFrame, day: str) -> DataFrame:
-    """The lines with `roster_networks`: every matching network_id once; empty or null where none matches.
+    """The lines with `roster_networks`: every matching network_id once; empty where none matches.
 
     `lines` has tin, npi and ccn (empty where not told). The distinct combinations of ids, far fewer than the lines,
     meet the roster; a combination then stands for its lines, so that no line is copied and no big roster is broadcast.
@@ -52,7 +52,8 @@ def with_roster_networks(lines: DataFrame, network_roster: DataFrame, day: str) 
         .agg(F.collect_list("on_roster").alias("rosters"))
     )
     in_effect = F.filter("rosters", lambda r: (r["start_date"] <= F.col(day)) & (r["end_date"] >= F.col(day)))
-    networks = F.array_distinct(F.transform(in_effect, lambda r: r["network_id"]))
+    matching = F.array_distinct(F.transform(in_effect, lambda r: r["network_id"]))
+    networks = F.coalesce(matching, F.array().cast("array<string>"))
     return lines.join(matches, list(IDS), how="left").withColumn("roster_networks", networks).drop("rosters")
 
 

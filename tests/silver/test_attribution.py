@@ -31,7 +31,7 @@ def services(written: str) -> str:
 
 @pytest.fixture
 def whose(spark):
-    def check(lines, expected, *, roster=ROSTER, years=(2021,), listed="", policy=None):
+    def check(lines, expected, *, roster=ROSTER, years=(2021,), listed="", policy=None, spans=None):
         built = attributed(
             spark,
             [policy or Policy("p")],
@@ -40,6 +40,7 @@ def whose(spark):
             network_roster=roster,
             member_attribution=listed or "member_id",
             primary_care_hcpcs=CODES,
+            eligibility_spans=spans or "member_id",
         )
         assert_table(built, ATTRIBUTION, spark, expected)
 
@@ -256,4 +257,56 @@ def test_the_payers_list_is_taken_as_supplied_and_of_two_networks_the_one_with_m
         2021             | doctors   | NET_A      | N1            | ''           | 4095
         """,
         policy=Policy("p", attribution=Attribution("roster")),
+    )
+
+
+def test_whom_the_method_finds_for_no_network_has_the_reason_and_who_is_covered_has_a_row(whose):
+    """The services of a member who is not covered in the year still make a row, as ever."""
+    spans = "member_id | span_start | span_end\nnothing | 2021-12-31 | 2022-01-01\nwon | 2021-01-01 | 2021-01-01"
+    whose(
+        """
+        member_id | tin | allowed_amount
+        won       | TA  | 100.00
+        won       | X1  | 40.00
+        outside   | X1  | 100.00
+        """,
+        """
+        member_id | network_id   | step      | winner | margin | unattributed_reason
+        won       | NET_A        | plurality | NET_A  | 60.00  | -
+        outside   | UNATTRIBUTED | plurality | TIN:X1 | -      | OUTSIDE_PLURALITY
+        nothing   | UNATTRIBUTED | -         | -      | -      | NO_PRIMARY_CARE
+        """,
+        spans=spans,
+    )
+    whose(
+        "member_id | tin | allowed_amount\nwon | TA | 100.00",
+        """
+        member_id | network_id   | step   | winner       | unattributed_reason
+        won       | NET_B        | roster | NET_B        | -
+        nothing   | UNATTRIBUTED | -      | -            | NOT_ON_ROSTER
+        named     | UNATTRIBUTED | roster | UNATTRIBUTED | OUTSIDE_PLURALITY
+        """,
+        spans=spans,
+        listed="""
+        performance_year | member_id | network_id   | months
+        2021             | won       | NET_B        | 4095
+        2021             | named     | UNATTRIBUTED | 4095
+        """,
+        policy=Policy("p", attribution=Attribution("roster")),
+    )
+
+
+def test_the_roster_of_the_years_first_day_and_ids_on_two_rosters_may_be_asked_for_by_plurality_too(whose):
+    roster = """
+        network_id | tin | npi | ccn | start_date | end_date
+        NET_A      | T1  | ''  | ''  | 1900-01-01 | 2021-02-28
+        NET_B      | T1  | ''  | ''  | 2021-03-01 | 9999-12-31
+        NET_A      | T2  | ''  | ''  | 1900-01-01 | 9999-12-31
+        NET_B      | T2  | N2  | ''  | 1900-01-01 | 9999-12-31
+    """
+    whose(
+        "member_id | tin | npi | allowed_amount\nmoved | T1 | N1 | 1.00\nshared | T2 | N2 | 1.00\none | T2 | N1 | 1.00",
+        "member_id | winner\nmoved | NET_A\none | NET_A",
+        roster=roster,
+        policy=Policy("p", attribution=Attribution(participants_as_of="start_of_year", shared_participants="exclude")),
     )

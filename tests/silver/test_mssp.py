@@ -195,9 +195,18 @@ def test_a_clinics_line_needs_a_code_of_the_set_before_2019(whose):
         member_id | line_kind | ccn | hcpcs | service_date | specialty
         none      | clinic    | CA  | ''    | 2018-05-05   | ''
         coded     | clinic    | CA  | 99213 | 2018-05-05   | ''
+        later     | clinic    | CA  | ''    | 2019-05-05   | ''
         """,
-        "member_id | winner\nnone | -\ncoded | A",
-        years=(2018,),
+        """
+        performance_year | member_id | winner
+        2018             | none      | -
+        2018             | coded     | A
+        2018             | later     | -
+        2019             | none      | -
+        2019             | coded     | -
+        2019             | later     | A
+        """,
+        years=(2018, 2019),
     )
 
 
