@@ -20,7 +20,10 @@ from pmpm_spark.checks import (
     check_allowed_amounts,
     check_carried,
     check_factors,
+    check_paid_months,
+    check_parts_of_payments,
     check_rejects,
+    check_supplied,
     run_notices,
     uncounted_years,
 )
@@ -33,6 +36,7 @@ from pmpm_spark.model import LOAD_AUDIT, RISK_SCORES
 from pmpm_spark.reference import NORMALIZATION_FACTORS, reference_fingerprint, reference_rows
 from pmpm_spark.runs import RunBook, check_contracts, locked, new_run_id, restore_unfinished
 from pmpm_spark.silver.claim_costs import CLAIM_COSTS
+from pmpm_spark.silver.claim_lags import CLAIM_LAGS
 from pmpm_spark.silver.member_years import MEMBER_YEARS
 from pmpm_spark.stage import Stage, chosen
 from pmpm_spark.stages import STORED, groups_of, stages_of
@@ -76,6 +80,7 @@ def run(
         BusyError: another run is at work in the warehouse.
     """
     check_carried(config)
+    check_supplied(config)
     kind = config.source.kind
     stages = chosen(groups_of(kind)[group] if group else stages_of(kind), only, start)
     loads = only is None and start is None and group in (None, "load")
@@ -218,6 +223,9 @@ def _work(
                 check_factors(store, config, factors)
             if stage.output is CLAIM_COSTS:
                 check_allowed_amounts(store, config)
+                check_parts_of_payments(store, config)
+            if stage.output is CLAIM_LAGS:
+                check_paid_months(store, config)
     if progress:
         progress(len(stages) + int(loads), len(stages) + int(loads), "")
     if any(stage.output is MEMBER_YEARS for stage in stages):

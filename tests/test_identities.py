@@ -18,12 +18,14 @@ from pmpm_spark.gold.network_pmpm_by_month import network_pmpm_by_month
 from pmpm_spark.identities import IDENTITIES, identities
 from pmpm_spark.model import NETWORK_ROSTER, RISK_SCORES
 from pmpm_spark.policy import Cost, Policy
-from pmpm_spark.reference import NORMALIZATION_FACTORS
+from pmpm_spark.reference import NORMALIZATION_FACTORS, SEQUESTRATION_RATES
 from pmpm_spark.silver.attribution import ATTRIBUTION
 from pmpm_spark.silver.claim_costs import CLAIM_COSTS
+from pmpm_spark.silver.completion_factors import COMPLETION_FACTORS
 from pmpm_spark.silver.member_month_costs import MEMBER_MONTH_COSTS, member_month_costs
 from pmpm_spark.silver.member_months import MEMBER_MONTHS
 from pmpm_spark.silver.member_years import MEMBER_YEARS, member_years
+from pmpm_spark.silver.truncated_costs import TRUNCATED_COSTS
 from pmpm_spark.table import conform
 from tests.tables import frame
 
@@ -79,11 +81,14 @@ def tables(spark):
     whose = [(*key, network, "T", "N", "plurality", None, None, None, network) for key, network in networks.items()]
     attribution = spark.createDataFrame(whose, ATTRIBUTION.schema)
     run = {"policies": POLICIES, "performance_years": YEARS}
-    by_month = member_month_costs(claim_costs, member_months, attribution, **run)
+    rates = frame(spark, SEQUESTRATION_RATES, "first_month")
+    factors = frame(spark, COMPLETION_FACTORS, "method")
+    by_month = member_month_costs(claim_costs, member_months, attribution, rates, factors, **run)
     # collected once, so that what follows is not computed anew for each table
     held = spark.createDataFrame(conform(by_month, MEMBER_MONTH_COSTS).collect(), MEMBER_MONTH_COSTS.schema)
     scores = frame(spark, RISK_SCORES, "member_id | performance_year | risk_score")
-    years = member_years(member_months, held, attribution, scores, **run)
+    truncated = frame(spark, TRUNCATED_COSTS, "policy")
+    years = member_years(member_months, held, truncated, attribution, scores, **run)
     people = spark.createDataFrame(conform(years, MEMBER_YEARS).collect(), MEMBER_YEARS.schema)
     roster = frame(spark, NETWORK_ROSTER, "network_id | start_date | end_date")
     factors = frame(spark, NORMALIZATION_FACTORS, "performance_year")
@@ -92,9 +97,9 @@ def tables(spark):
         "member_months": member_months,
         "claim_costs": claim_costs,
         "network_pmpm": networks_table,
-        "excluded": excluded(member_months, held, **run),
-        "by_month": network_pmpm_by_month(member_months, held, attribution, **run),
-        "by_category": network_pmpm_by_category(networks_table, held, **run),
+        "excluded": excluded(member_months, held, truncated, **run),
+        "by_month": network_pmpm_by_month(member_months, held, truncated, attribution, **run),
+        "by_category": network_pmpm_by_category(networks_table, held, truncated, **run),
     }
 
 

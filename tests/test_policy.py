@@ -12,11 +12,11 @@ import pytest
 
 from pmpm_spark.config import load_policy, policies_named, policy_file, shipped_policies
 from pmpm_spark.errors import ConfigError
-from pmpm_spark.policy import SOURCE_IS_RUN, SOURCE_UNTOLD, Policy, policy_from
+from pmpm_spark.policy import SOURCE_IS_RUN, SOURCE_UNTOLD, STEPS, Cost, Policy, policy_from
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = sorted((ROOT / "conf" / "policies").glob("*.toml"))
-HASH_OF_DEFAULT = "a905d9bf5f547e6de55f00a10740db1d9cc04fb51c1a3573ed06297ba77951fb"
+HASH_OF_DEFAULT = "2712f6fe4269dfd61c4c010c1f68854515988548fc881710a6552c58994eb802"
 """Stored rows are known by it: it changes with the rules of `default` and with nothing else."""
 
 SAID: dict[str, Any] = {"name": "house", "cost": {"amount": "paid", "claim_month": "from"}}
@@ -73,6 +73,43 @@ def test_a_policy_file_is_found_by_its_short_name() -> None:
 def test_the_window_has_its_limits(months: int) -> None:
     with pytest.raises(ConfigError, match=f"window_months is {months}"):
         policy_from({"name": "x", "eligibility": {"window_months": months}}, "file")
+
+
+@pytest.mark.parametrize(
+    ("cost", "told"),
+    [
+        ({"steps": ["exclude", "weigh"]}, "cost.steps names weigh, which is no step (one of: exclude, sequestration, "),
+        ({"steps": list(STEPS[:-1])}, "cost.steps is exclude, sequestration, complete, annualize, truncate: name each"),
+        (
+            {"steps": [*STEPS, "exclude"]},
+            "cost.steps is exclude, sequestration, complete, annualize, truncate, weight, ",
+        ),
+        ({"steps": []}, "cost.steps is : name each of exclude"),
+        (
+            {"steps": ["truncate", "annualize", "exclude", "sequestration", "complete", "weight"]},
+            "cost.steps: annualize",
+        ),
+        (
+            {"steps": ["weight", "annualize", "truncate", "exclude", "sequestration", "complete"]},
+            "cost.steps: annualize",
+        ),
+        ({"truncation_percentile": 0}, "cost.truncation_percentile is 0.0: give a number above 0 up to 100"),
+        ({"truncation_percentile": 100.5}, "cost.truncation_percentile is 100.5: give a number"),
+        ({"truncation_percentile": 99.00001}, "cost.truncation_percentile is 99.00001: give a number"),
+        ({"completion": "some"}, 'file: cost.completion = "some" is unknown (one of: none, supplied, chain_ladder)'),
+    ],
+)
+def test_steps_and_percentiles_that_cannot_be_taken_are_named_in_one_line(cost: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        policy_from({"name": "x", "cost": cost}, "file")
+    assert str(caught.value).startswith(told)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_comes_after_the_truncation_is_nothing_where_a_policy_does_not_truncate() -> None:
+    steps = ("annualize", "truncate", "complete", "exclude", "weight", "sequestration")
+    assert Cost(steps=steps).after_truncation == ()
+    assert Cost(truncation="supplied", steps=steps).after_truncation == steps[2:]
 
 
 # --- sources
