@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pmpm_spark import intake
 from pmpm_spark.gold.excluded import EXCLUDED, excluded
+from pmpm_spark.gold.leakage_destinations import LEAKAGE_DESTINATIONS, leakage_destinations
 from pmpm_spark.gold.network_pmpm import NETWORK_PMPM, network_pmpm
 from pmpm_spark.gold.network_pmpm_by_category import NETWORK_PMPM_BY_CATEGORY, network_pmpm_by_category
 from pmpm_spark.gold.network_pmpm_by_month import NETWORK_PMPM_BY_MONTH, network_pmpm_by_month
@@ -161,8 +162,14 @@ STAGES = in_order(
             network_pmpm_by_category,
             RUN_SETTINGS,
         ),
+        Stage(LEAKAGE_DESTINATIONS, (CLAIM_COSTS, MEMBER_MONTH_COSTS), leakage_destinations, RUN_SETTINGS),
         Stage(EXCLUDED, (MEMBER_MONTHS, MEMBER_MONTH_COSTS, TRUNCATED_COSTS), excluded, RUN_SETTINGS),
-        Stage(IDENTITIES, (MEMBER_MONTHS, CLAIM_COSTS, NETWORK_PMPM, EXCLUDED), identities, RUN_SETTINGS),
+        Stage(
+            IDENTITIES,
+            (MEMBER_MONTHS, CLAIM_COSTS, NETWORK_PMPM, EXCLUDED, LEAKAGE_DESTINATIONS),
+            identities,
+            RUN_SETTINGS,
+        ),
     ),
     given=(ENROLLMENT_ROWS, CLAIM_ROWS, *[the_list.silver for the_list in LISTS], *REFERENCE_TABLES),
 )

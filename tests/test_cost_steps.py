@@ -19,6 +19,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from pmpm_spark.gold.excluded import EXCLUDED, excluded
+from pmpm_spark.gold.leakage_destinations import LEAKAGE_DESTINATIONS, leakage_destinations
 from pmpm_spark.gold.network_pmpm import NETWORK_PMPM, network_pmpm
 from pmpm_spark.gold.network_pmpm_by_category import network_pmpm_by_category
 from pmpm_spark.gold.network_pmpm_by_month import network_pmpm_by_month
@@ -63,6 +64,7 @@ def chain(
     roster, no_factors = frame(spark, NETWORK_ROSTER, "network_id"), frame(spark, NORMALIZATION_FACTORS, "source")
     networks = held(network_pmpm(people, roster, no_factors, **run), NETWORK_PMPM)
     left_out = held(excluded(months, by_row, truncated, **run), EXCLUDED)
+    leakage = held(leakage_destinations(given["claim_costs"], by_row, **run), LEAKAGE_DESTINATIONS)
     return {
         "by_row": by_row,
         "limits": limits,
@@ -72,7 +74,7 @@ def chain(
         "excluded": left_out,
         "by_month": network_pmpm_by_month(months, by_row, truncated, whose, **run),
         "by_category": network_pmpm_by_category(networks, by_row, truncated, **run),
-        "identities": identities(months, given["claim_costs"], networks, left_out, **run),
+        "identities": identities(months, given["claim_costs"], networks, left_out, leakage, **run),
     }
 
 
@@ -90,10 +92,12 @@ def toy(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Tables
         for month in range(1, number + 1)
     ]
     costs = [
-        "member_id | thru_month | from_month | service_category | roster_network_id | is_denied | claim_lines | services "
-        "| paid_amount"
+        "member_id | thru_month | from_month | service_category | roster_network_id | is_denied | destination "
+        "| claim_lines | services | paid_amount"
     ]
-    costs += [f"{m} | 2021-01-01 | 2021-01-01 | dme | '' | false | 1 | 1 | {paid}" for m, (_, paid) in people.items()]
+    costs += [
+        f"{m} | 2021-01-01 | 2021-01-01 | dme | '' | false | '' | 1 | 1 | {paid}" for m, (_, paid) in people.items()
+    ]
     whose = [f"{policy} | 2021 | {member} | N" for policy in ("first", "last") for member in people]
     given = {
         "claim_costs": frame(spark, CLAIM_COSTS, "\n".join(costs)),
@@ -192,7 +196,7 @@ def generated() -> dict[str, dict]:
             place = draw.randint(10, len(all_months) - 1)
             category, network = draw.choice(CATEGORIES), draw.choice(("", "A", "B"))
             first = all_months[place - draw.randint(0, 1)]
-            key = (member, all_months[place], first, category, network, draw.random() < 0.1)
+            key = (member, all_months[place], first, category, network, draw.random() < 0.1, draw.choice(("tin 1", "")))
             paid = Decimal(draw.randint(-2000, 90000) * scale) / 100
             parts = [draw.choice((None, Decimal(draw.randint(0, 3000)) / 100)) for _ in range(4)]
             costs[key] = (draw.randint(1, 3), 1, paid, paid + draw.choice((0, 1, 2)), *parts)
@@ -256,7 +260,7 @@ def by_hand(policy: Policy, told: dict[str, dict]) -> tuple[dict, dict, dict]:
     """Counted dollars by member year and type, effects by step and year, and limits."""
     cost = policy.cost
     grouped: dict[tuple, list[Decimal]] = defaultdict(lambda: [Decimal(0)] * 4)
-    for (member, thru, first, category, roster, denied), values in told["costs"].items():
+    for (member, thru, first, category, roster, denied, _), values in told["costs"].items():
         month = thru if cost.claim_month == "thru" else first
         kind, _, reasons = told["months"].get((policy.name, member, month), (None, None, ("NOT_ENROLLED",)))
         counts = month.year in YEARS and not denied and not reasons
@@ -372,7 +376,7 @@ def test_the_policies_between_them_take_every_step_and_truncate_before_and_after
 
 def test_all_identities_hold_to_the_cent(tables: Tables) -> None:
     rows = conform(tables["identities"], IDENTITIES).collect()
-    assert len(rows) == len(POLICIES) * len(YEARS) * 3
+    assert len(rows) == len(POLICIES) * len(YEARS) * 4
     assert [row for row in rows if row.counted + row.excluded != row.everything] == []
 
 
