@@ -5,12 +5,11 @@ A thousand generated members under policies of random steps and orders, recomput
 
 from __future__ import annotations
 
-import math
 import random
 from collections import defaultdict
 from dataclasses import replace
 from datetime import date
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +35,7 @@ from pmpm_spark.silver.member_years import MEMBER_YEARS, member_years
 from pmpm_spark.silver.truncated_costs import TRUNCATED_COSTS, truncated_costs
 from pmpm_spark.silver.truncation_limits import TRUNCATION_LIMITS, truncation_limits
 from pmpm_spark.table import Table, conform
+from tests.oracle.dollars_plain import Dollars, Line, MemberYear, dollars
 from tests.tables import frame
 
 Tables = dict[str, DataFrame]
@@ -246,20 +246,14 @@ def tables(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Tab
     return chain(spark, tmp_path_factory.mktemp("members"), given, POLICIES, YEARS)
 
 
-def cents(amount: float) -> Decimal:
-    """Half up, of the number as people write it."""
-    return Decimal(repr(amount)).quantize(Decimal("0.01"), ROUND_HALF_UP)
-
-
 def rate_of(month: date) -> Decimal:
     rate, (first, last) = RATES.get(month.year, (Decimal(0), (1, 0)))
     return rate if first <= month.month <= last else Decimal(0)
 
 
-def by_hand(policy: Policy, told: dict[str, dict]) -> tuple[dict, dict, dict]:
-    """Counted dollars by member year and type, effects by step and year, and limits."""
-    cost = policy.cost
-    grouped: dict[tuple, list[Decimal]] = defaultdict(lambda: [Decimal(0)] * 4)
+def by_hand(policy: Policy, told: dict[str, dict]) -> Dollars:
+    """The counted lines, picked one by one, and the months of everybody, through the steps in plain Python."""
+    cost, lines = policy.cost, []
     for (member, thru, first, category, roster, denied, _), values in told["costs"].items():
         month = thru if cost.claim_month == "thru" else first
         kind, _, reasons = told["months"].get((policy.name, member, month), (None, None, ("NOT_ENROLLED",)))
@@ -267,105 +261,37 @@ def by_hand(policy: Policy, told: dict[str, dict]) -> tuple[dict, dict, dict]:
         counts = counts and (cost.include_pharmacy or category != "pharmacy")
         if cost.basis == "reimbursed_to_network":
             counts = counts and roster == told["networks"][policy.name, month.year, member]
-        if not counts:
-            continue
-        _, _, paid, allowed, passed, *parts = values
-        sums = grouped[month.year, member, kind, month, category, rate_of(thru) if cost.sequestration_add_back else 0]
-        left = sum((part or Decimal(0) for part in parts), Decimal(0))
-        amount = paid if cost.amount == "paid" else allowed
-        for place, value in enumerate((paid, amount, passed or Decimal(0), left)):
-            sums[place] = sums[place] + value
-    effects: dict[tuple, Decimal] = defaultdict(Decimal)
-    before: dict[tuple, dict[tuple, Decimal]] = defaultdict(dict)
-    later_steps: dict[tuple, dict[tuple, list[tuple[str, Decimal]]]] = defaultdict(dict)
-    for (year, member, kind, month, category, rate), (paid, amount, passed, left) in grouped.items():
-        effects[year, "ALLOWED"] += amount - paid
-        taken: list[tuple[str, Decimal]] = []
-        is_later, counted = False, amount
-        for step in cost.steps:
-            is_later = is_later or (step == "truncate" and cost.truncation != "none")
-            if is_later and step == "truncate":
-                at_truncation = counted
-            now = []
-            if step == "exclude" and not cost.include_pass_through:
-                now.append(("PASS_THROUGH", -passed))
-            if step == "exclude" and cost.exclude_ime_dsh_uncompensated:
-                now.append(("IME_DSH_UNCOMPENSATED", -left))
-            if step == "sequestration" and cost.sequestration_add_back and cost.amount == "paid":
-                share = 1 - rate if category != "pharmacy" else Decimal(1)
-                now.append(("SEQUESTRATION", cents(float(counted) / float(share)) - counted))
-            if step == "complete" and cost.completion != "none":
-                factor = told["factors"].get((cost.completion, cost.claim_month, category, month), 1.0)
-                now.append(("COMPLETION", cents(float(counted) / factor) - counted))
-            for name, effect in now:
-                effects[year, name] += effect
-                counted += effect
-                if is_later:
-                    taken.append((name, effect))
-        row = (month, category)
-        amounts, steps = before[year, member, kind], later_steps[year, member, kind]
-        amounts[row] = amounts.get(row, Decimal(0)) + (at_truncation if is_later else counted)
-        earlier = steps.get(row, [(name, Decimal(0)) for name, _ in taken])
-        steps[row] = [(name, a + b) for (name, a), (_, b) in zip(earlier, taken, strict=True)]
-    exposures: dict[tuple, Decimal] = defaultdict(Decimal)
+        if counts:
+            _, _, paid, allowed, passed, *parts = values
+            amount = paid if cost.amount == "paid" else allowed
+            left = sum((part or Decimal(0) for part in parts), Decimal(0))
+            of = (month.year, member, kind)
+            lines.append(Line(of, month, category, rate_of(thru), paid, amount, passed or Decimal(0), left))
+    exposures: dict[MemberYear, Decimal] = defaultdict(Decimal)
     for (name, member, month), (kind, exposure, reasons) in told["months"].items():
         if name == policy.name and not reasons:
             exposures[month.year, member, kind] += exposure
-    limits = limits_by_hand(cost, exposures, before)
-    counted_of: dict[tuple, Decimal] = {}
-    for key, exposure in exposures.items():
-        rows, limit = sorted(before[key].items()), limits.get((key[0], key[2]))
-        whole = sum((amount for _, amount in rows), Decimal(0))
-        annualized = cents(float(whole) * 12 / float(exposure))
-        counted_of[key] = whole + sum(effect for steps in later_steps[key].values() for _, effect in steps)
-        if limit is None or annualized <= limit:
-            continue
-        kept_of_year = cents(float(limit) * float(exposure) / 12)
-        effects[key[0], "TRUNCATED"] += kept_of_year - whole
-        counted_of[key] = Decimal(0)
-        so_far, kept_so_far = Decimal(0), Decimal(0)
-        for row, amount in rows:
-            so_far += amount
-            upto = cents(float(so_far) * float(kept_of_year) / float(whole))
-            kept, kept_so_far = upto - kept_so_far, upto
-            for name, effect in later_steps[key][row]:
-                now = effect
-                if name in ("SEQUESTRATION", "COMPLETION"):
-                    now = cents(float(effect) * float(kept) / float(amount)) if amount else Decimal(0)
-                    effects[key[0], name] += now - effect
-                kept, amount = kept + now, amount + effect
-            counted_of[key] += kept
-    return counted_of, {key: effect for key, effect in effects.items() if effect}, limits
-
-
-def limits_by_hand(cost: Cost, exposures: dict, before: dict) -> dict[tuple, Decimal | None]:
-    if cost.truncation == "none":
-        return {}
-    of_type = defaultdict(list)
-    for key, exposure in exposures.items():
-        whole = sum(before.get(key, {}).values(), Decimal(0))
-        of_type[key[0], key[2]].append(cents(float(whole) * 12 / float(exposure)))
-    if cost.truncation == "supplied":
-        return {key: LIMITS.get(key) for key in of_type}
-    place = Decimal(str(cost.truncation_percentile)) / 100
-    return {key: max(sorted(costs)[math.ceil(place * len(costs)) - 1], Decimal(0)) for key, costs in of_type.items()}
+    factors = {
+        at[2:]: factor for at, factor in told["factors"].items() if at[:2] == (cost.completion, cost.claim_month)
+    }
+    return dollars(cost, lines, exposures, factors, LIMITS)
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.name)
 def test_every_member_year_step_and_limit_is_as_recomputed_by_hand(policy: Policy, tables: Tables) -> None:
-    counted, effects, limits = by_hand(policy, generated())
+    expected = by_hand(policy, generated())
     of_policy = F.col("policy") == policy.name
     years = tables["member_years"].where(of_policy).collect()
-    assert {(r.performance_year, r.member_id, r.enrollment_type): r.counted_amount for r in years} == counted
+    assert {(r.performance_year, r.member_id, r.enrollment_type): r.counted_amount for r in years} == expected.counted
     steps = tables["excluded"].where(of_policy & (F.col("kind") == "step")).collect()
-    assert {(r.performance_year, r.reason): r.paid_amount for r in steps if r.paid_amount} == effects
+    assert {(r.performance_year, r.reason): r.paid_amount for r in steps if r.paid_amount} == expected.effects
     found = tables["limits"].where(of_policy).collect()
-    assert {(r.performance_year, r.enrollment_type): r.truncation_limit for r in found} == limits
+    assert {(r.performance_year, r.enrollment_type): r.truncation_limit for r in found} == expected.limits
 
 
 def test_the_policies_between_them_take_every_step_and_truncate_before_and_after_others() -> None:
     told = generated()
-    reasons = {reason for policy in POLICIES for _, reason in by_hand(policy, told)[1]}
+    reasons = {reason for policy in POLICIES for _, reason in by_hand(policy, told).effects}
     assert reasons == {
         "ALLOWED", "PASS_THROUGH", "IME_DSH_UNCOMPENSATED", "SEQUESTRATION", "COMPLETION", "TRUNCATED",
     }  # fmt: skip
