@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from pmpm_spark.config import TABULAR, RunConfig
 from pmpm_spark.errors import ConfigError, InputError
 from pmpm_spark.gold.excluded import EXCLUDED
+from pmpm_spark.gold.risk import ALL_TYPES
 from pmpm_spark.identities import IDENTITIES
 from pmpm_spark.model import (
     COVERAGE_RECORDS,
@@ -23,6 +24,7 @@ from pmpm_spark.model.intake import UNMATCHED
 from pmpm_spark.reference import (
     COMPLETION_FACTORS_SUPPLIED,
     PRIMARY_CARE_HCPCS,
+    RISK_MEANS,
     TRUNCATION_LIMITS_SUPPLIED,
     reference_rows,
 )
@@ -114,6 +116,43 @@ def check_supplied(config: RunConfig) -> None:
         for year, enrollment_type, limit, _ in rows:
             if limit < 0:
                 raise InputError(f"truncation_limits: {enrollment_type} in {year} is {limit}, below 0")
+
+
+def check_caps(config: RunConfig) -> None:
+    """A cap on the growth of risk needs its reference year in the run.
+
+    Raises:
+        ConfigError: names the policy and the year.
+    """
+    for policy in config.policies:
+        year = policy.risk.cap_reference_year
+        if policy.risk.cap != "none" and year not in config.performance_years:
+            raise ConfigError(f"policy {policy.label}: risk.cap_reference_year = {year} is not among performance_years")
+
+
+def check_risk_means(store: Store, config: RunConfig) -> None:
+    """Every year and enrollment type with scores has its supplied mean.
+
+    Raises:
+        InputError: names the year and the type.
+    """
+    means = {(row[0], row[1]): row[2] for row in reference_rows(RISK_MEANS, config.reference.path)}
+    for policy in config.policies:
+        if policy.risk.normalization != "supplied":
+            continue
+        scored = store.read(MEMBER_YEARS).where(
+            (F.col("policy") == policy.label)
+            & F.col("performance_year").isin(*config.performance_years)
+            & F.col("risk_score").isNotNull()
+        )
+        kinds = sorted(tuple(row) for row in scored.select("performance_year", "enrollment_type").distinct().collect())
+        for year, kind in kinds:
+            wanted = kind if policy.risk.by_enrollment_type else ALL_TYPES
+            if means.get((year, wanted), 0) <= 0:
+                raise InputError(
+                    f"risk_means: there is no mean above 0 of {wanted} in {year}, which has risk scores; policy "
+                    f"{policy.label} takes it from a folder named in [reference] path"
+                )
 
 
 def check_paid_months(store: Store, config: RunConfig) -> None:

@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING, Any
 from pmpm_spark.at_once import in_turn
 from pmpm_spark.checks import (
     check_allowed_amounts,
+    check_caps,
     check_carried,
     check_factors,
     check_paid_months,
     check_parts_of_payments,
     check_rejects,
+    check_risk_means,
     check_supplied,
     run_notices,
     uncounted_years,
@@ -81,6 +83,7 @@ def run(
     """
     check_carried(config)
     check_supplied(config)
+    check_caps(config)
     kind = config.source.kind
     stages = chosen(groups_of(kind)[group] if group else stages_of(kind), only, start)
     loads = only is None and start is None and group in (None, "load")
@@ -226,6 +229,8 @@ def _work(
                 check_parts_of_payments(store, config)
             if stage.output is CLAIM_LAGS:
                 check_paid_months(store, config)
+            if stage.output is MEMBER_YEARS:
+                check_risk_means(store, config)
     if progress:
         progress(len(stages) + int(loads), len(stages) + int(loads), "")
     if any(stage.output is MEMBER_YEARS for stage in stages):

@@ -164,8 +164,29 @@ class Risk:
     )
     normalization: str = field(
         default="table",
-        metadata=one_of("table", "population", source="design 3.4: the factors published for each year"),
+        metadata=one_of("table", "population", "supplied", source="design 3.4: the factors published for each year"),
     )
+    by_enrollment_type: bool = field(
+        default=False, metadata=of("design 3.4: one divisor for all; 42 CFR 425.652(a) goes by type")
+    )
+    cap: str = field(
+        default="none", metadata=one_of("none", "growth", "both", source="house choice: off, risk counts as it is")
+    )
+    cap_percent: float = field(
+        default=3.0, metadata=of("42 CFR 425.610(a)(2): 3% since the reference year; used where cap is not none")
+    )
+    cap_reference_year: int = field(default=0, metadata=of("house choice: 0, none; told where cap is not none"))
+
+    def __post_init__(self) -> None:
+        if self.by_enrollment_type and self.normalization == "table":
+            raise ConfigError(
+                'risk.by_enrollment_type: the table has one factor a year; set risk.normalization to "population" or '
+                '"supplied"'
+            )
+        if self.cap != "none" and self.cap_reference_year == 0:
+            raise ConfigError(f"risk.cap is {self.cap}: risk.cap_reference_year says since which year")
+        if not 0 <= self.cap_percent < 100:
+            raise ConfigError(f"risk.cap_percent is {self.cap_percent}: give a number from 0 to below 100")
 
 
 @dataclass(frozen=True)

@@ -19,19 +19,22 @@ from pyspark.sql import functions as F
 
 from pmpm_spark.checks import (
     check_allowed_amounts,
+    check_caps,
     check_factors,
     check_paid_months,
     check_parts_of_payments,
+    check_risk_means,
     check_supplied,
 )
 from pmpm_spark.config import Reference, RunConfig, Source, Warehouse, load_config
-from pmpm_spark.errors import InputError
+from pmpm_spark.errors import ConfigError, InputError
 from pmpm_spark.loading import load_sources
 from pmpm_spark.model import FINAL_CLAIM_LINES, LOAD_AUDIT, REJECTS, RISK_SCORES
 from pmpm_spark.policy import Cost, Policy, Risk
 from pmpm_spark.runs import RUNS
 from pmpm_spark.silver.claim_costs import CLAIM_COSTS
 from pmpm_spark.silver.claim_lags import CLAIM_LAGS
+from pmpm_spark.silver.member_years import MEMBER_YEARS
 from pmpm_spark.sources.lists import LISTS, list_files
 from pmpm_spark.sources.rif import bronze_loads
 from pmpm_spark.stages import stored_by
@@ -290,10 +293,10 @@ def test_a_year_with_scores_needs_its_normalization_factor(spark: SparkSession, 
 def test_a_policy_of_allowed_amounts_needs_them(spark: SparkSession, tmp_path: Path) -> None:
     store = Store(spark, Warehouse(path=str(tmp_path)))
     costs = """
-        member_id | thru_month | from_month | service_category | roster_network_id | is_denied | allowed_amount
-        m         | 2021-01-01 | 2021-01-01 | inpatient        | ''                | true      | -
-        m         | 2021-01-01 | 2021-01-01 | pharmacy         | ''                | false     | -
-        m         | 2021-01-01 | 2021-01-01 | professional     | ''                | false     | 5
+        member_id | thru_month | from_month | service_category | roster_network_id | is_denied | destination | allowed_amount
+        m         | 2021-01-01 | 2021-01-01 | inpatient        | ''                | true      | ''          | -
+        m         | 2021-01-01 | 2021-01-01 | pharmacy         | ''                | false     | ''          | -
+        m         | 2021-01-01 | 2021-01-01 | professional     | ''                | false     | ''          | 5
     """
 
     def asked(**cost: Any) -> RunConfig:
@@ -312,7 +315,7 @@ def test_a_policy_of_allowed_amounts_needs_them(spark: SparkSession, tmp_path: P
     told = 'policy q: cost.amount is "allowed", but the source carries no allowed amount for '
     with pytest.raises(InputError, match=f"{told}outpatient, pharmacy$"):
         check_allowed_amounts(store, asked(include_pharmacy=True))
-    emergency = costs + "m | 2021-01-01 | 2021-01-01 | emergency | '' | false | -"
+    emergency = costs + "m | 2021-01-01 | 2021-01-01 | emergency | '' | false | '' | -"
     store.publish(CLAIM_COSTS, frame(spark, CLAIM_COSTS, emergency))
     with pytest.raises(InputError, match=f"{told}outpatient$"):
         check_allowed_amounts(store, asked())
@@ -377,6 +380,45 @@ def test_what_a_policy_takes_as_supplied_stands_in_the_reference_folder(tmp_path
     told("truncation_limits.csv", f"{heading}\n2021,ESRD,100,x\n2022,ESRD,-1,x\n")
     with pytest.raises(InputError, match="truncation_limits: ESRD in 2022 is -1, below 0"):
         check(truncation="supplied")
+
+
+def test_a_cap_on_the_growth_of_risk_needs_its_reference_year_in_the_run() -> None:
+    def asked(cap: str) -> RunConfig:
+        policies = (Policy("p"), Policy("q", risk=Risk(cap=cap, cap_reference_year=2019)))
+        return RunConfig(Source("rif", "x"), Warehouse("w"), (2021,), policies)
+
+    check_caps(asked("none"))
+    with pytest.raises(ConfigError, match=r"policy q: risk\.cap_reference_year = 2019 is not among performance_years"):
+        check_caps(asked("both"))
+
+
+def test_a_policy_of_supplied_means_needs_one_of_each_year_and_type_with_scores(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    store = Store(spark, Warehouse(path=str(tmp_path / "warehouse")))
+    years = """
+        policy | performance_year | member_id | enrollment_type | member_months | risk_score
+        p      | 2021             | m1        | ESRD            | 1             | 1
+        p      | 2021             | m2        | OTHER           | 1             | -
+        p      | 2022             | m1        | DISABLED        | 1             | 1
+        p      | 2020             | m1        | OTHER           | 1             | 1
+        q      | 2021             | m1        | OTHER           | 1             | 1
+    """
+    store.publish(MEMBER_YEARS, frame(spark, MEMBER_YEARS, years))
+
+    def check(means: str, by_type: bool = False, normalization: str = "supplied") -> None:
+        (tmp_path / "risk_means.csv").write_text("performance_year,enrollment_type,mean_risk_score,source\n" + means)
+        policy = Policy("p", risk=Risk(normalization=normalization, by_enrollment_type=by_type))
+        reference = Reference(str(tmp_path))
+        check_risk_means(store, RunConfig(Source("rif", "x"), store.warehouse, (2021, 2022), (policy,), reference))
+
+    check("", normalization="population")
+    check("2021,ALL,1.1,x\n2022,ALL,1.2,x\n")
+    with pytest.raises(InputError, match="risk_means: there is no mean above 0 of ALL in 2022"):
+        check("2021,ALL,1.1,x\n2022,ALL,0,x\n")
+    check("2021,ESRD,1.1,x\n2022,DISABLED,1.2,x\n", by_type=True)
+    with pytest.raises(InputError, match="risk_means: there is no mean above 0 of DISABLED in 2022"):
+        check("2021,ESRD,1.1,x\n2022,ALL,1.2,x\n", by_type=True)
 
 
 def test_a_policy_that_completes_needs_to_know_when_claims_were_paid(spark: SparkSession, tmp_path: Path) -> None:

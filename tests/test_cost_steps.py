@@ -25,7 +25,7 @@ from pmpm_spark.gold.network_pmpm_by_month import network_pmpm_by_month
 from pmpm_spark.identities import IDENTITIES, identities
 from pmpm_spark.model import NETWORK_ROSTER, RISK_SCORES
 from pmpm_spark.policy import STEPS, Cost, Policy
-from pmpm_spark.reference import NORMALIZATION_FACTORS, SEQUESTRATION_RATES, TRUNCATION_LIMITS_SUPPLIED
+from pmpm_spark.reference import NORMALIZATION_FACTORS, RISK_MEANS, SEQUESTRATION_RATES, TRUNCATION_LIMITS_SUPPLIED
 from pmpm_spark.silver.attribution import ATTRIBUTION
 from pmpm_spark.silver.claim_costs import CLAIM_COSTS
 from pmpm_spark.silver.completion_factors import COMPLETION_FACTORS
@@ -61,8 +61,9 @@ def chain(
     truncated = held(truncated_costs(months, by_row, limits, **run), TRUNCATED_COSTS)
     scores = frame(spark, RISK_SCORES, "member_id")
     people = held(member_years(months, by_row, truncated, whose, scores, **run), MEMBER_YEARS)
+    no_means = frame(spark, RISK_MEANS, "source")
     roster, no_factors = frame(spark, NETWORK_ROSTER, "network_id"), frame(spark, NORMALIZATION_FACTORS, "source")
-    networks = held(network_pmpm(people, roster, no_factors, **run), NETWORK_PMPM)
+    networks = held(network_pmpm(people, roster, no_factors, no_means, **run), NETWORK_PMPM)
     left_out = held(excluded(months, by_row, truncated, **run), EXCLUDED)
     leakage = held(leakage_destinations(given["claim_costs"], by_row, **run), LEAKAGE_DESTINATIONS)
     return {

@@ -19,7 +19,7 @@ from pmpm_spark.gold.network_pmpm_by_month import network_pmpm_by_month
 from pmpm_spark.identities import IDENTITIES, identities
 from pmpm_spark.model import NETWORK_ROSTER, RISK_SCORES
 from pmpm_spark.policy import Cost, Policy
-from pmpm_spark.reference import NORMALIZATION_FACTORS, SEQUESTRATION_RATES
+from pmpm_spark.reference import NORMALIZATION_FACTORS, RISK_MEANS, SEQUESTRATION_RATES
 from pmpm_spark.silver.attribution import ATTRIBUTION
 from pmpm_spark.silver.claim_costs import CLAIM_COSTS
 from pmpm_spark.silver.completion_factors import COMPLETION_FACTORS
@@ -92,9 +92,10 @@ def tables(spark):
     truncated = frame(spark, TRUNCATED_COSTS, "policy")
     years = member_years(member_months, held, truncated, attribution, scores, **run)
     people = spark.createDataFrame(conform(years, MEMBER_YEARS).collect(), MEMBER_YEARS.schema)
+    means = frame(spark, RISK_MEANS, "source")
     roster = frame(spark, NETWORK_ROSTER, "network_id | start_date | end_date")
     factors = frame(spark, NORMALIZATION_FACTORS, "performance_year")
-    networks_table = network_pmpm(people, roster, factors, **run)
+    networks_table = network_pmpm(people, roster, factors, means, **run)
     return {
         "member_months": member_months,
         "claim_costs": claim_costs,

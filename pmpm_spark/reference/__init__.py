@@ -99,6 +99,17 @@ TRUNCATION_LIMITS_SUPPLIED = Table(
         text("source", "document it comes from"),
     ),
 )
+RISK_MEANS = Table(
+    name="reference.risk_means",
+    grain="one row per performance year and enrollment type",
+    key=("performance_year", "enrollment_type"),
+    columns=(
+        year("performance_year", "performance year"),
+        text("enrollment_type", "enrollment type; ALL for all members together"),
+        column("mean_risk_score", FACTOR, "mean raw score of the reference population"),
+        text("source", "document it comes from"),
+    ),
+)
 REFERENCE_TABLES = (
     NORMALIZATION_FACTORS,
     PRIMARY_CARE_HCPCS,
@@ -107,6 +118,7 @@ REFERENCE_TABLES = (
     SEQUESTRATION_RATES,
     COMPLETION_FACTORS_SUPPLIED,
     TRUNCATION_LIMITS_SUPPLIED,
+    RISK_MEANS,
 )
 
 
