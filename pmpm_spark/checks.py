@@ -10,14 +10,29 @@ from pyspark.sql import functions as F
 from pmpm_spark.config import TABULAR, RunConfig
 from pmpm_spark.errors import ConfigError, InputError
 from pmpm_spark.gold.excluded import EXCLUDED
+from pmpm_spark.gold.risk import ALL_TYPES
 from pmpm_spark.identities import IDENTITIES
-from pmpm_spark.model import COVERAGE_RECORDS, LOAD_AUDIT, MEMBER_ATTRIBUTION, NETWORK_ROSTER, RISK_SCORES
+from pmpm_spark.model import (
+    COVERAGE_RECORDS,
+    FINAL_CLAIM_LINES,
+    LOAD_AUDIT,
+    MEMBER_ATTRIBUTION,
+    NETWORK_ROSTER,
+    RISK_SCORES,
+)
 from pmpm_spark.model.intake import UNMATCHED
 from pmpm_spark.program_checks import PROGRAMS, alignment_periods, asked_months, program_notices
-from pmpm_spark.reference import PRIMARY_CARE_HCPCS, reference_rows
+from pmpm_spark.reference import (
+    COMPLETION_FACTORS_SUPPLIED,
+    PRIMARY_CARE_HCPCS,
+    RISK_MEANS,
+    TRUNCATION_LIMITS_SUPPLIED,
+    reference_rows,
+)
 from pmpm_spark.silver.attribution import UNATTRIBUTED
 from pmpm_spark.silver.claim_costs import CLAIM_COSTS
-from pmpm_spark.silver.member_month_costs import PHARMACY
+from pmpm_spark.silver.claim_lags import CLAIM_LAGS
+from pmpm_spark.silver.cost_steps import PHARMACY
 from pmpm_spark.silver.member_years import MEMBER_YEARS
 from pmpm_spark.silver.roster_match import shared_providers
 from pmpm_spark.silver.told_months import OPEN_ENDED, TOLD_MONTHS
@@ -68,6 +83,93 @@ def check_carried(config: RunConfig) -> None:
             )
 
 
+def check_supplied(config: RunConfig) -> None:
+    """What a policy takes as supplied stands in the reference tables.
+
+    Raises:
+        InputError: names the table and what it lacks.
+    """
+    by_method = {
+        method: [policy.label for policy in config.policies if getattr(policy.cost, method) == "supplied"]
+        for method in ("completion", "truncation")
+    }
+    if by_method["completion"]:
+        rows = reference_rows(COMPLETION_FACTORS_SUPPLIED, config.reference.path)
+        if not rows:
+            raise InputError(
+                f"completion_factors: there is no factor for policy {by_method['completion'][0]}; add the file in a "
+                "folder named in [reference] path"
+            )
+        for category, months, factor, _ in rows:
+            if not 0 < factor <= 1 or months < 0:
+                raise InputError(
+                    f"completion_factors: {category} at {months} months is {factor}: a factor is the share already "
+                    "paid, above 0 and up to 1, and months are 0 or more"
+                )
+    if by_method["truncation"]:
+        rows = reference_rows(TRUNCATION_LIMITS_SUPPLIED, config.reference.path)
+        for year in config.performance_years:
+            if year not in {row[0] for row in rows}:
+                raise InputError(
+                    f"truncation_limits: there is no limit of {year} for policy {by_method['truncation'][0]}; add it "
+                    "in a folder named in [reference] path"
+                )
+        for year, enrollment_type, limit, _ in rows:
+            if limit < 0:
+                raise InputError(f"truncation_limits: {enrollment_type} in {year} is {limit}, below 0")
+
+
+def check_caps(config: RunConfig) -> None:
+    """A cap on the growth of risk needs its reference year in the run.
+
+    Raises:
+        ConfigError: names the policy and the year.
+    """
+    for policy in config.policies:
+        year = policy.risk.cap_reference_year
+        if policy.risk.cap != "none" and year not in config.performance_years:
+            raise ConfigError(f"policy {policy.label}: risk.cap_reference_year = {year} is not among performance_years")
+
+
+def check_risk_means(store: Store, config: RunConfig) -> None:
+    """Every year and enrollment type with scores has its supplied mean.
+
+    Raises:
+        InputError: names the year and the type.
+    """
+    means = {(row[0], row[1]): row[2] for row in reference_rows(RISK_MEANS, config.reference.path)}
+    for policy in config.policies:
+        if policy.risk.normalization != "supplied":
+            continue
+        scored = store.read(MEMBER_YEARS).where(
+            (F.col("policy") == policy.label)
+            & F.col("performance_year").isin(*config.performance_years)
+            & F.col("risk_score").isNotNull()
+        )
+        kinds = sorted(tuple(row) for row in scored.select("performance_year", "enrollment_type").distinct().collect())
+        for year, kind in kinds:
+            wanted = kind if policy.risk.by_enrollment_type else ALL_TYPES
+            if means.get((year, wanted), 0) <= 0:
+                raise InputError(
+                    f"risk_means: there is no mean above 0 of {wanted} in {year}, which has risk scores; policy "
+                    f"{policy.label} takes it from a folder named in [reference] path"
+                )
+
+
+def check_paid_months(store: Store, config: RunConfig) -> None:
+    """A policy that completes needs to know when claims were paid.
+
+    Raises:
+        InputError: no line tells it.
+    """
+    completing = [policy.label for policy in config.policies if policy.cost.completion != "none"]
+    if completing and not store.read(CLAIM_LAGS).limit(1).collect():
+        raise InputError(
+            f"policy {completing[0]}: cost.completion counts months of run-out, but the source tells of no claim line "
+            "when it was paid"
+        )
+
+
 def check_rejects(store: Store, config: RunConfig) -> None:
     """No file has more rejects than `source.max_reject_share` allows. What a later delivery may mend is no fault.
 
@@ -101,11 +203,38 @@ def _most_frequent(rejected_by_reason: Mapping[str, int]) -> str:
     return "; ".join(f"{rows:,}: {reason}" for rows, reason in first)
 
 
-def check_allowed_amounts(store: Store, config: RunConfig) -> None:
-    """A policy that counts allowed amounts needs them on every category in its total.
+def check_parts_of_payments(store: Store, config: RunConfig) -> None:
+    """A policy that leaves a part of payments out needs a source that tells it.
 
     Raises:
-        InputError: names the category whose claims carry none.
+        InputError: names the claim type that lacks it, and the amount.
+    """
+    leaves_out = {
+        "exclude_ime_dsh_uncompensated": ("ime_amount", "dsh_amount", "uncompensated_care_amount"),
+        "include_pass_through": ("pass_through_amount",),
+    }
+    for policy in config.policies:
+        told = {"exclude_ime_dsh_uncompensated": True, "include_pass_through": False}
+        chosen = [setting for setting, value in told.items() if getattr(policy.cost, setting) is value]
+        if not chosen:
+            continue
+        names = [(setting, name) for setting in chosen for name in leaves_out[setting]]
+        stays = store.read(FINAL_CLAIM_LINES).where("claim_type = 'inpatient' AND NOT is_denied")
+        lines = F.count(F.lit(1)).alias("lines")
+        row = stays.agg(lines, *[F.count(name).alias(name) for _, name in names]).collect()[0]
+        for setting, name in names:
+            if row["lines"] and not row[name]:
+                raise InputError(
+                    f"policy {policy.label}: cost.{setting} = {str(told[setting]).lower()} leaves it out, but the "
+                    f"source carries no {name} for inpatient"
+                )
+
+
+def check_allowed_amounts(store: Store, config: RunConfig) -> None:
+    """A policy that counts allowed amounts needs them on every claim in its total.
+
+    Raises:
+        InputError: names the claim types of which a line carries none.
     """
     for policy in config.policies:
         if policy.cost.amount != "allowed":
@@ -113,8 +242,10 @@ def check_allowed_amounts(store: Store, config: RunConfig) -> None:
         lacking = store.read(CLAIM_COSTS).where("NOT is_denied AND allowed_amount IS NULL")
         if not policy.cost.include_pharmacy:
             lacking = lacking.where(F.col("service_category") != PHARMACY)
-        found = sorted(row[0] for row in lacking.select("service_category").distinct().collect())
-        if found:
+        if lacking.limit(1).collect():
+            lines = store.read(FINAL_CLAIM_LINES).where("NOT is_denied AND allowed_amount IS NULL")
+            counted = lines if policy.cost.include_pharmacy else lines.where(F.col("service_category") != PHARMACY)
+            found = sorted(row[0] for row in counted.select("claim_type").distinct().collect())
             raise InputError(
                 f'policy {policy.label}: cost.amount is "allowed", but the source carries no allowed amount for '
                 f"{', '.join(found)}"
@@ -259,6 +390,7 @@ def _scores(store: Store, config: RunConfig) -> list[str]:
         .collect()
     )
     notices = []
+    by_percentile = {policy.label for policy in config.policies if policy.cost.truncation == "percentile"}
     by_population = {policy.label for policy in config.policies if policy.risk.normalization == "population"}
     for row in rows:
         where = f"{row['policy']} {row['performance_year']}"
@@ -269,6 +401,8 @@ def _scores(store: Store, config: RunConfig) -> list[str]:
             notices.append(f"{where}: {share:.1f}% of the members have a risk score; the mean leaves the others out")
         if row["policy"] in by_population and row["networks"] == 1:
             notices.append(f"{where}: the population that scores are normalized by is one network alone")
+        if row["policy"] in by_percentile and row["networks"] == 1:
+            notices.append(f"{where}: the population whose percentile truncates costs is one network alone")
     return notices
 
 

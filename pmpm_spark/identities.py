@@ -12,6 +12,7 @@ from pyspark.sql import types as T
 
 from pmpm_spark.gold.pmpm import of_run
 from pmpm_spark.policy import Policy
+from pmpm_spark.silver.attribution import UNATTRIBUTED
 from pmpm_spark.silver.union import of_policies
 from pmpm_spark.table import Table, column, text, year
 
@@ -27,9 +28,13 @@ IDENTITIES = Table(
     columns=(
         text("policy", "policy"),
         year("performance_year", "performance year"),
-        text("identity", "months: counted + excluded = all; dollars: the same; steps: counted = paid + steps"),
-        column("counted", QUANTITY, "what counts, or the counted amount"),
-        column("excluded", QUANTITY, "what is excluded, or the effect of the steps taken away"),
+        text(
+            "identity",
+            "months: counted + excluded = all; dollars: the same; steps: counted = paid + steps; leakage: paid in the "
+            "members' own networks + outside = paid for members of networks",
+        ),
+        column("counted", QUANTITY, "what counts, the counted amount, or what was paid in network"),
+        column("excluded", QUANTITY, "what is excluded, the effect of the steps taken away, or what was paid outside"),
         column("everything", QUANTITY, "all member months; net claim dollars; or what was paid"),
     ),
     rules={"nothing_leaks": "counted + excluded = everything"},
@@ -46,11 +51,12 @@ def identities(
     claim_costs: DataFrame,
     network_pmpm: DataFrame,
     excluded: DataFrame,
+    leakage_destinations: DataFrame,
     *,
     policies: Sequence[Policy],
     performance_years: Sequence[int],
 ) -> DataFrame:
-    """The three identities of every policy and year; each side is summed from its own table."""
+    """The four identities of every policy and year; each side is summed from its own table."""
 
     def side(frame: DataFrame, identity: str, **of: Column) -> DataFrame:
         zero = F.lit(0).cast(QUANTITY)
@@ -80,6 +86,13 @@ def identities(
         side(of_policies(policies, claims_of), "dollars", everything=F.col("paid_amount")),
         side(networks, "steps", counted=F.col("counted_amount"), everything=F.col("paid_amount")),
         side(left_out.where("kind = 'step'"), "steps", excluded=-F.col("paid_amount")),
+    ]
+    attributed = networks.where(F.col("network_id") != UNATTRIBUTED)
+    paid = {"counted": F.col("in_network_paid_amount"), "everything": F.col("paid_amount")}
+    outside = of_run(leakage_destinations, policies, performance_years)
+    sides += [
+        side(attributed, "leakage", **paid),
+        side(outside, "leakage", excluded=F.col("paid_amount")),
     ]
     rows = reduce(lambda left, right: left.unionByName(right), sides)
     return rows.groupBy(*_GRAIN).agg(*[F.sum(name).alias(name) for name in ("counted", "excluded", "everything")])

@@ -18,9 +18,14 @@ from typing import TYPE_CHECKING, Any
 from pmpm_spark.at_once import in_turn
 from pmpm_spark.checks import (
     check_allowed_amounts,
+    check_caps,
     check_carried,
     check_factors,
+    check_paid_months,
+    check_parts_of_payments,
     check_rejects,
+    check_risk_means,
+    check_supplied,
     run_notices,
     uncounted_years,
 )
@@ -34,6 +39,7 @@ from pmpm_spark.program_checks import check_code_sets
 from pmpm_spark.reference import NORMALIZATION_FACTORS, reference_fingerprint, reference_rows
 from pmpm_spark.runs import RunBook, check_contracts, locked, new_run_id, restore_unfinished
 from pmpm_spark.silver.claim_costs import CLAIM_COSTS
+from pmpm_spark.silver.claim_lags import CLAIM_LAGS
 from pmpm_spark.silver.member_years import MEMBER_YEARS
 from pmpm_spark.stage import Stage, chosen
 from pmpm_spark.stages import STORED, groups_of, stages_of
@@ -78,6 +84,8 @@ def run(
     """
     check_carried(config)
     check_code_sets(config)
+    check_supplied(config)
+    check_caps(config)
     kind = config.source.kind
     stages = chosen(groups_of(kind)[group] if group else stages_of(kind), only, start)
     loads = only is None and start is None and group in (None, "load")
@@ -220,6 +228,11 @@ def _work(
                 check_factors(store, config, factors)
             if stage.output is CLAIM_COSTS:
                 check_allowed_amounts(store, config)
+                check_parts_of_payments(store, config)
+            if stage.output is CLAIM_LAGS:
+                check_paid_months(store, config)
+            if stage.output is MEMBER_YEARS:
+                check_risk_means(store, config)
     if progress:
         progress(len(stages) + int(loads), len(stages) + int(loads), "")
     if any(stage.output is MEMBER_YEARS for stage in stages):

@@ -20,6 +20,8 @@ WINDOWS = ("performance_year", "alignment_window", "retrospective", "prospective
 """Whose services count: those of the year, of the eligibility's window, or of the windows of 42 CFR 425.400."""
 MOST_WINDOW_MONTHS = 60
 """The alignment window is kept as bits of a BIGINT, one a month."""
+STEPS = ("exclude", "sequestration", "complete", "annualize", "truncate", "weight")
+"""What may stand between what was paid and what the policy counts, in the order of the default."""
 NOT_RULES = ("name", "description", "sources", "is_changed")
 """What a policy says besides its rules: no part of its content's hash."""
 SOURCE_UNTOLD = "not told"
@@ -102,6 +104,44 @@ class Cost:
         default="thru", metadata=one_of("thru", "from", source="house choice: the month of the last day of service")
     )
     include_pharmacy: bool = field(default=False, metadata=of("design 3.2: Part D stands beside the total"))
+    exclude_ime_dsh_uncompensated: bool = field(
+        default=False, metadata=of("house choice: off, what was paid counts; 42 CFR 425.605(a) leaves IME and DSH out")
+    )
+    include_pass_through: bool = field(default=True, metadata=of("design 3.2: part of what a stay was paid"))
+    sequestration_add_back: bool = field(
+        default=False, metadata=of("house choice: off, what was paid counts, after the cut")
+    )
+    completion: str = field(
+        default="none",
+        metadata=one_of("none", "supplied", "chain_ladder", source="house choice: off, what is paid so far counts"),
+    )
+    truncation: str = field(
+        default="none",
+        metadata=one_of("none", "percentile", "supplied", source="house choice: off, every dollar counts"),
+    )
+    truncation_percentile: float = field(
+        default=99.0, metadata=of("42 CFR 425.605(a): the 99th percentile; used where truncation is percentile")
+    )
+    steps: tuple[str, ...] = field(default=STEPS, metadata=of("design 3.2"))
+
+    def __post_init__(self) -> None:
+        unknown = [step for step in self.steps if step not in STEPS]
+        if unknown:
+            raise ConfigError(f"cost.steps names {unknown[0]}, which is no step (one of: {', '.join(STEPS)})")
+        if sorted(self.steps) != sorted(STEPS):
+            raise ConfigError(f"cost.steps is {', '.join(self.steps)}: name each of {', '.join(STEPS)} once")
+        if not self.steps.index("annualize") < self.steps.index("truncate") < self.steps.index("weight"):
+            raise ConfigError("cost.steps: annualize comes before truncate, and weight after it")
+        percentile = self.truncation_percentile
+        if not 0 < percentile <= 100 or round(percentile, 4) != percentile:
+            raise ConfigError(
+                f"cost.truncation_percentile is {percentile}: give a number above 0 up to 100, with at most 4 decimals"
+            )
+
+    @property
+    def after_truncation(self) -> tuple[str, ...]:
+        """The steps that come after the truncation, where the policy truncates."""
+        return () if self.truncation == "none" else self.steps[self.steps.index("truncate") + 1 :]
 
 
 @dataclass(frozen=True)
@@ -152,8 +192,29 @@ class Risk:
     )
     normalization: str = field(
         default="table",
-        metadata=one_of("table", "population", source="design 3.4: the factors published for each year"),
+        metadata=one_of("table", "population", "supplied", source="design 3.4: the factors published for each year"),
     )
+    by_enrollment_type: bool = field(
+        default=False, metadata=of("design 3.4: one divisor for all; 42 CFR 425.652(a) goes by type")
+    )
+    cap: str = field(
+        default="none", metadata=one_of("none", "growth", "both", source="house choice: off, risk counts as it is")
+    )
+    cap_percent: float = field(
+        default=3.0, metadata=of("42 CFR 425.610(a)(2): 3% since the reference year; used where cap is not none")
+    )
+    cap_reference_year: int = field(default=0, metadata=of("house choice: 0, none; told where cap is not none"))
+
+    def __post_init__(self) -> None:
+        if self.by_enrollment_type and self.normalization == "table":
+            raise ConfigError(
+                'risk.by_enrollment_type: the table has one factor a year; set risk.normalization to "population" or '
+                '"supplied"'
+            )
+        if self.cap != "none" and self.cap_reference_year == 0:
+            raise ConfigError(f"risk.cap is {self.cap}: risk.cap_reference_year says since which year")
+        if not 0 <= self.cap_percent < 100:
+            raise ConfigError(f"risk.cap_percent is {self.cap_percent}: give a number from 0 to below 100")
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pmpm_spark import intake
 from pmpm_spark.gold.excluded import EXCLUDED, excluded
+from pmpm_spark.gold.leakage_destinations import LEAKAGE_DESTINATIONS, leakage_destinations
 from pmpm_spark.gold.network_pmpm import NETWORK_PMPM, network_pmpm
 from pmpm_spark.gold.network_pmpm_by_category import NETWORK_PMPM_BY_CATEGORY, network_pmpm_by_category
 from pmpm_spark.gold.network_pmpm_by_month import NETWORK_PMPM_BY_MONTH, network_pmpm_by_month
@@ -37,17 +38,23 @@ from pmpm_spark.model import (
 )
 from pmpm_spark.reference import (
     ALIGNMENT_PERIODS,
+    COMPLETION_FACTORS_SUPPLIED,
     EMERGENCY_CODES,
     ETA_HOSPITALS,
     NORMALIZATION_FACTORS,
     PRIMARY_CARE_HCPCS,
     REFERENCE_TABLES,
+    RISK_MEANS,
+    SEQUESTRATION_RATES,
     SERVICE_CATEGORIES,
     SPECIALTIES,
+    TRUNCATION_LIMITS_SUPPLIED,
 )
 from pmpm_spark.runs import RUNS
 from pmpm_spark.silver.attribution import ATTRIBUTION, attribution
 from pmpm_spark.silver.claim_costs import CLAIM_COSTS, claim_costs
+from pmpm_spark.silver.claim_lags import CLAIM_LAGS, claim_lags
+from pmpm_spark.silver.completion_factors import COMPLETION_FACTORS, completion_factors
 from pmpm_spark.silver.eligibility_spans import ELIGIBILITY_SPANS, eligibility_spans
 from pmpm_spark.silver.final_claim_lines import final_claim_lines
 from pmpm_spark.silver.member_month_costs import MEMBER_MONTH_COSTS, member_month_costs
@@ -56,6 +63,8 @@ from pmpm_spark.silver.member_years import MEMBER_YEARS, member_years
 from pmpm_spark.silver.primary_care_services import PRIMARY_CARE_SERVICES, primary_care_services
 from pmpm_spark.silver.secondary_payer_months import SECONDARY_PAYER_MONTHS, secondary_payer_months
 from pmpm_spark.silver.told_months import TOLD_MONTHS, told_months
+from pmpm_spark.silver.truncated_costs import TRUNCATED_COSTS, truncated_costs
+from pmpm_spark.silver.truncation_limits import TRUNCATION_LIMITS, truncation_limits
 from pmpm_spark.sources.kinds import SOURCE_KINDS
 from pmpm_spark.sources.lists import LISTS, List, list_stages
 from pmpm_spark.stage import Stage, in_order
@@ -102,6 +111,8 @@ STAGES = in_order(
         Stage(TOLD_MONTHS, (COVERAGE_RECORDS,), told_months, settings=("last_told_day",)),
         Stage(FINAL_CLAIM_LINES, (CLAIM_LINES, SERVICE_CATEGORIES, EMERGENCY_CODES), final_claim_lines),
         Stage(CLAIM_COSTS, (FINAL_CLAIM_LINES, NETWORK_ROSTER), claim_costs),
+        Stage(CLAIM_LAGS, (FINAL_CLAIM_LINES,), claim_lags, RUN_SETTINGS),
+        Stage(COMPLETION_FACTORS, (CLAIM_LAGS, COMPLETION_FACTORS_SUPPLIED), completion_factors),
         Stage(PRIMARY_CARE_SERVICES, (FINAL_CLAIM_LINES, PRIMARY_CARE_HCPCS), primary_care_services),
         Stage(SECONDARY_PAYER_MONTHS, (FINAL_CLAIM_LINES, ELIGIBILITY_SPANS, TOLD_MONTHS), secondary_payer_months),
         Stage(
@@ -129,17 +140,57 @@ STAGES = in_order(
             attribution,
             RUN_SETTINGS,
         ),
-        Stage(MEMBER_MONTH_COSTS, (CLAIM_COSTS, MEMBER_MONTHS, ATTRIBUTION), member_month_costs, RUN_SETTINGS),
-        Stage(MEMBER_YEARS, (MEMBER_MONTHS, MEMBER_MONTH_COSTS, ATTRIBUTION, RISK_SCORES), member_years, RUN_SETTINGS),
-        Stage(NETWORK_PMPM, (MEMBER_YEARS, NETWORK_ROSTER, NORMALIZATION_FACTORS), network_pmpm, RUN_SETTINGS),
-        Stage(PRACTICE_PMPM, (MEMBER_YEARS, NORMALIZATION_FACTORS), practice_pmpm, RUN_SETTINGS),
-        Stage(PHYSICIAN_PMPM, (MEMBER_YEARS, PROVIDERS, NORMALIZATION_FACTORS), physician_pmpm, RUN_SETTINGS),
         Stage(
-            NETWORK_PMPM_BY_MONTH, (MEMBER_MONTHS, MEMBER_MONTH_COSTS, ATTRIBUTION), network_pmpm_by_month, RUN_SETTINGS
+            MEMBER_MONTH_COSTS,
+            (CLAIM_COSTS, MEMBER_MONTHS, ATTRIBUTION, SEQUESTRATION_RATES, COMPLETION_FACTORS),
+            member_month_costs,
+            RUN_SETTINGS,
         ),
-        Stage(NETWORK_PMPM_BY_CATEGORY, (NETWORK_PMPM, MEMBER_MONTH_COSTS), network_pmpm_by_category, RUN_SETTINGS),
-        Stage(EXCLUDED, (MEMBER_MONTHS, MEMBER_MONTH_COSTS), excluded, RUN_SETTINGS),
-        Stage(IDENTITIES, (MEMBER_MONTHS, CLAIM_COSTS, NETWORK_PMPM, EXCLUDED), identities, RUN_SETTINGS),
+        Stage(
+            TRUNCATION_LIMITS,
+            (MEMBER_MONTHS, MEMBER_MONTH_COSTS, TRUNCATION_LIMITS_SUPPLIED),
+            truncation_limits,
+            RUN_SETTINGS,
+        ),
+        Stage(
+            TRUNCATED_COSTS,
+            (MEMBER_MONTHS, MEMBER_MONTH_COSTS, TRUNCATION_LIMITS),
+            truncated_costs,
+            RUN_SETTINGS,
+        ),
+        Stage(
+            MEMBER_YEARS,
+            (MEMBER_MONTHS, MEMBER_MONTH_COSTS, TRUNCATED_COSTS, ATTRIBUTION, RISK_SCORES),
+            member_years,
+            RUN_SETTINGS,
+        ),
+        Stage(
+            NETWORK_PMPM, (MEMBER_YEARS, NETWORK_ROSTER, NORMALIZATION_FACTORS, RISK_MEANS), network_pmpm, RUN_SETTINGS
+        ),
+        Stage(PRACTICE_PMPM, (MEMBER_YEARS, NORMALIZATION_FACTORS, RISK_MEANS), practice_pmpm, RUN_SETTINGS),
+        Stage(
+            PHYSICIAN_PMPM, (MEMBER_YEARS, PROVIDERS, NORMALIZATION_FACTORS, RISK_MEANS), physician_pmpm, RUN_SETTINGS
+        ),
+        Stage(
+            NETWORK_PMPM_BY_MONTH,
+            (MEMBER_MONTHS, MEMBER_MONTH_COSTS, TRUNCATED_COSTS, ATTRIBUTION),
+            network_pmpm_by_month,
+            RUN_SETTINGS,
+        ),
+        Stage(
+            NETWORK_PMPM_BY_CATEGORY,
+            (NETWORK_PMPM, MEMBER_MONTH_COSTS, TRUNCATED_COSTS),
+            network_pmpm_by_category,
+            RUN_SETTINGS,
+        ),
+        Stage(LEAKAGE_DESTINATIONS, (CLAIM_COSTS, MEMBER_MONTH_COSTS), leakage_destinations, RUN_SETTINGS),
+        Stage(EXCLUDED, (MEMBER_MONTHS, MEMBER_MONTH_COSTS, TRUNCATED_COSTS), excluded, RUN_SETTINGS),
+        Stage(
+            IDENTITIES,
+            (MEMBER_MONTHS, CLAIM_COSTS, NETWORK_PMPM, EXCLUDED, LEAKAGE_DESTINATIONS),
+            identities,
+            RUN_SETTINGS,
+        ),
     ),
     given=(ENROLLMENT_ROWS, CLAIM_ROWS, *[the_list.silver for the_list in LISTS], *REFERENCE_TABLES),
 )

@@ -16,6 +16,7 @@ NETTING = ("a_", "of_", "the_", "versions_", "denied_")
 WHOLE_RUNS = (
     "tests/test_cclf_bad_input.py",
     "tests/test_cclf_order.py",
+    "tests/test_dollars.py",
     "tests/sources/test_cclf_shared.py",
     "tests/test_generate_cclf.py",
     "tests/test_one_truth.py",

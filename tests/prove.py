@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import product
@@ -28,7 +28,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from pmpm_spark.config import RunConfig, Source, Warehouse, load_policy
-from pmpm_spark.policy import COVERAGE_RULES, WINDOWS, Attribution, Cost, Eligibility, Policy, Risk
+from pmpm_spark.policy import COVERAGE_RULES, STEPS, WINDOWS, Attribution, Cost, Eligibility, Policy, Risk
 from tests.conftest import SHARED
 from tests.processes import ROOT, environment
 from tests.sources import test_common, test_tuva
@@ -53,6 +53,17 @@ SETTINGS: dict[str, dict[str, tuple[Any, ...]]] = {
         "basis": ("total_cost_of_care", "reimbursed_to_network"),
         "claim_month": ("thru", "from"),
         "include_pharmacy": (False, True),
+        "exclude_ime_dsh_uncompensated": (False, True),
+        "include_pass_through": (True, False),
+        "sequestration_add_back": (False, True),
+        "completion": ("none", "chain_ladder"),
+        "truncation": ("none", "percentile"),
+        "truncation_percentile": (99.0, 90.0),
+        "steps": (
+            STEPS,
+            ("sequestration", "exclude", "annualize", "truncate", "complete", "weight"),
+            ("annualize", "truncate", "complete", "sequestration", "exclude", "weight"),
+        ),
     },
     "attribution": {
         "method": ("plurality", "roster", "mssp"),
@@ -62,8 +73,13 @@ SETTINGS: dict[str, dict[str, tuple[Any, ...]]] = {
         "code_year": ("performance", "service"),
         "voluntary": (False, True),
     },
-    "risk": {"weighting": ("members", "member_months"), "normalization": ("table", "population")},
+    "risk": {
+        "weighting": ("members", "member_months"),
+        "normalization": ("table", "population"),
+        "by_enrollment_type": (False, True),
+    },
 }
+UNTOLD_BY_SYNPUF: dict[str, Any] = {"exclude_ime_dsh_uncompensated": False, "completion": "none"}
 
 
 @dataclass(frozen=True)
@@ -106,7 +122,9 @@ def cases() -> list[Case]:
     commercial = Policy("commercial", Eligibility(coverage_rule="prorated", part_a_b="none"))
     sample = SHARED / "data" / "synpuf" / "sample_1"
     if sample.is_dir():
-        found.append(Case("synpuf", (2008, 2009), (default,), files=str(sample), kind="synpuf"))
+        # these files tell neither the parts of a payment nor when it was made, and the programs have no codes of their years
+        carried = [replace(p, cost=replace(p.cost, **UNTOLD_BY_SYNPUF), attribution=Attribution()) for p in drawn(4, 1)]
+        found.append(Case("synpuf", (2008, 2009), (default, *carried), files=str(sample), kind="synpuf"))
     for kind, by_hand in (("common", test_common), ("tuva", test_tuva)):
         found.append(Case(kind, (2021,), (commercial,), kind=kind, write=partial(by_hand.write, files=by_hand.FILES)))
     for number in range(GENERATED):
@@ -140,6 +158,7 @@ def drawn(seed: int, how_many: int) -> tuple[Policy, ...]:
             part: {name: draw.choice(values) for name, values in settings.items()}
             for part, settings in SETTINGS.items()
         }
+        told["risk"]["by_enrollment_type"] &= told["risk"]["normalization"] != "table"
         policies.append(
             Policy(
                 f"drawn-{seed}-{number}",

@@ -15,19 +15,30 @@ from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
-from pmpm_spark.checks import check_allowed_amounts, check_factors
-from pmpm_spark.config import RunConfig, Source, Warehouse, load_config
-from pmpm_spark.errors import InputError
+from pmpm_spark.checks import (
+    check_allowed_amounts,
+    check_caps,
+    check_factors,
+    check_paid_months,
+    check_parts_of_payments,
+    check_risk_means,
+    check_supplied,
+)
+from pmpm_spark.config import Reference, RunConfig, Source, Warehouse, load_config
+from pmpm_spark.errors import ConfigError, InputError
 from pmpm_spark.loading import load_sources
-from pmpm_spark.model import LOAD_AUDIT, REJECTS, RISK_SCORES
+from pmpm_spark.model import FINAL_CLAIM_LINES, LOAD_AUDIT, REJECTS, RISK_SCORES
 from pmpm_spark.policy import Cost, Policy, Risk
 from pmpm_spark.runs import RUNS
 from pmpm_spark.silver.claim_costs import CLAIM_COSTS
+from pmpm_spark.silver.claim_lags import CLAIM_LAGS
+from pmpm_spark.silver.member_years import MEMBER_YEARS
 from pmpm_spark.sources.lists import LISTS, list_files
 from pmpm_spark.sources.rif import bronze_loads
 from pmpm_spark.stages import stored_by
-from pmpm_spark.store import Store
+from pmpm_spark.store import Store, empty
 from pmpm_spark.warehouse import Published, published
 from tests import dirty as dirty_files
 from tests import panel
@@ -282,20 +293,147 @@ def test_a_year_with_scores_needs_its_normalization_factor(spark: SparkSession, 
 def test_a_policy_of_allowed_amounts_needs_them(spark: SparkSession, tmp_path: Path) -> None:
     store = Store(spark, Warehouse(path=str(tmp_path)))
     costs = """
-        member_id | thru_month | from_month | service_category | roster_network_id | is_denied | allowed_amount
-        m         | 2021-01-01 | 2021-01-01 | inpatient        | ''                | true      | -
-        m         | 2021-01-01 | 2021-01-01 | pharmacy         | ''                | false     | -
-        m         | 2021-01-01 | 2021-01-01 | professional     | ''                | false     | 5
+        member_id | thru_month | from_month | service_category | roster_network_id | is_denied | destination | allowed_amount
+        m         | 2021-01-01 | 2021-01-01 | inpatient        | ''                | true      | ''          | -
+        m         | 2021-01-01 | 2021-01-01 | pharmacy         | ''                | false     | ''          | -
+        m         | 2021-01-01 | 2021-01-01 | professional     | ''                | false     | ''          | 5
     """
 
     def asked(**cost: Any) -> RunConfig:
         policies = (Policy("p"), Policy("q", cost=Cost(amount="allowed", **cost)))
         return RunConfig(Source("rif", "x"), store.warehouse, (2021,), policies)
 
+    lines = """
+        claim_id | line_number | claim_version | claim_type | adjustment | service_category | service_thru | member_id | is_denied | paid_amount | allowed_amount
+        c1       | 1           | 1             | inpatient  | original   | inpatient        | 2021-01-01   | m         | true      | 1           | -
+        c2       | 1           | 1             | pharmacy   | original   | pharmacy         | 2021-01-01   | m         | false     | 1           | -
+        c3       | 1           | 1             | outpatient | original   | emergency        | 2021-01-01   | m         | false     | 1           | -
+    """
     store.publish(CLAIM_COSTS, frame(spark, CLAIM_COSTS, costs))
+    store.publish(FINAL_CLAIM_LINES, frame(spark, FINAL_CLAIM_LINES, lines))
     check_allowed_amounts(store, asked())
-    with pytest.raises(InputError, match=r'policy q: cost\.amount is "allowed", but .* for pharmacy'):
+    told = 'policy q: cost.amount is "allowed", but the source carries no allowed amount for '
+    with pytest.raises(InputError, match=f"{told}outpatient, pharmacy$"):
         check_allowed_amounts(store, asked(include_pharmacy=True))
+    emergency = costs + "m | 2021-01-01 | 2021-01-01 | emergency | '' | false | '' | -"
+    store.publish(CLAIM_COSTS, frame(spark, CLAIM_COSTS, emergency))
+    with pytest.raises(InputError, match=f"{told}outpatient$"):
+        check_allowed_amounts(store, asked())
+
+
+LEAVES_OUT = {
+    "exclude_ime_dsh_uncompensated": (True, "uncompensated_care_amount"),
+    "include_pass_through": (False, "pass_through_amount"),
+}
+
+
+@pytest.mark.parametrize("setting", LEAVES_OUT)
+def test_a_policy_that_leaves_out_a_part_of_payments_needs_a_source_that_tells_it(
+    setting: str, spark: SparkSession, tmp_path: Path
+) -> None:
+    """Of inpatient claims; that no other type has such a part is no fault, and 0 is told."""
+    store = Store(spark, Warehouse(path=str(tmp_path)))
+    value, name = LEAVES_OUT[setting]
+    lines = """
+        claim_id | line_number | claim_version | claim_type | adjustment | service_category | service_thru | member_id | is_denied | paid_amount | ime_amount | dsh_amount | uncompensated_care_amount | pass_through_amount
+        c1       | 1           | 1             | inpatient  | original   | inpatient        | 2021-01-01   | m         | false     | 1           | 0          | 1          | 0                         | 0
+        c2       | 1           | 1             | dme        | original   | dme              | 2021-01-01   | m         | false     | 1           | -          | -          | -                         | -
+    """
+
+    def asked(*settings: bool) -> RunConfig:
+        policies = [Policy("p"), *[Policy("q", cost=Cost(**{setting: told})) for told in settings]]
+        return RunConfig(Source("rif", "x"), store.warehouse, (2021,), tuple(policies))
+
+    store.publish(FINAL_CLAIM_LINES, frame(spark, FINAL_CLAIM_LINES, lines))
+    check_parts_of_payments(store, asked(value))
+    untold = frame(spark, FINAL_CLAIM_LINES, lines).withColumn(name, F.lit(None).cast("decimal(18,2)"))
+    store.publish(FINAL_CLAIM_LINES, untold)
+    check_parts_of_payments(store, asked(not value))
+    with pytest.raises(
+        InputError, match=f"policy q: cost.{setting} = .*, but the source carries no {name} for inpatient"
+    ):
+        check_parts_of_payments(store, asked(value))
+
+
+def test_what_a_policy_takes_as_supplied_stands_in_the_reference_folder(tmp_path: Path) -> None:
+    def check(**cost: Any) -> None:
+        policies = (Policy("p"), Policy("q", cost=Cost(**cost)))
+        check_supplied(RunConfig(Source("rif", "x"), Warehouse("w"), (2021, 2022), policies, Reference(str(tmp_path))))
+
+    def told(name: str, rows: str) -> None:
+        (tmp_path / name).write_text(rows)
+
+    check()
+    with pytest.raises(InputError, match="completion_factors: there is no factor for policy q"):
+        check(completion="supplied")
+    heading = "service_category,runout_months,completion_factor,source"
+    for factor in ("0", "1.013", "-0.5"):
+        told("completion_factors.csv", f"{heading}\ndme,3,{factor},x\n")
+        with pytest.raises(InputError, match=f"completion_factors: dme at 3 months is {factor}: a factor is the share"):
+            check(completion="supplied")
+    told("completion_factors.csv", f"{heading}\ndme,3,0.9871668312,x\n")
+    check(completion="supplied")
+    heading = "performance_year,enrollment_type,truncation_limit,source"
+    told("truncation_limits.csv", f"{heading}\n2021,ESRD,100,x\n")
+    with pytest.raises(InputError, match="truncation_limits: there is no limit of 2022 for policy q"):
+        check(truncation="supplied")
+    told("truncation_limits.csv", f"{heading}\n2021,ESRD,100,x\n2022,ESRD,-1,x\n")
+    with pytest.raises(InputError, match="truncation_limits: ESRD in 2022 is -1, below 0"):
+        check(truncation="supplied")
+
+
+def test_a_cap_on_the_growth_of_risk_needs_its_reference_year_in_the_run() -> None:
+    def asked(cap: str) -> RunConfig:
+        policies = (Policy("p"), Policy("q", risk=Risk(cap=cap, cap_reference_year=2019)))
+        return RunConfig(Source("rif", "x"), Warehouse("w"), (2021,), policies)
+
+    check_caps(asked("none"))
+    with pytest.raises(ConfigError, match=r"policy q: risk\.cap_reference_year = 2019 is not among performance_years"):
+        check_caps(asked("both"))
+
+
+def test_a_policy_of_supplied_means_needs_one_of_each_year_and_type_with_scores(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    store = Store(spark, Warehouse(path=str(tmp_path / "warehouse")))
+    years = """
+        policy | performance_year | member_id | enrollment_type | member_months | risk_score
+        p      | 2021             | m1        | ESRD            | 1             | 1
+        p      | 2021             | m2        | OTHER           | 1             | -
+        p      | 2022             | m1        | DISABLED        | 1             | 1
+        p      | 2020             | m1        | OTHER           | 1             | 1
+        q      | 2021             | m1        | OTHER           | 1             | 1
+    """
+    store.publish(MEMBER_YEARS, frame(spark, MEMBER_YEARS, years))
+
+    def check(means: str, by_type: bool = False, normalization: str = "supplied") -> None:
+        (tmp_path / "risk_means.csv").write_text("performance_year,enrollment_type,mean_risk_score,source\n" + means)
+        policy = Policy("p", risk=Risk(normalization=normalization, by_enrollment_type=by_type))
+        reference = Reference(str(tmp_path))
+        check_risk_means(store, RunConfig(Source("rif", "x"), store.warehouse, (2021, 2022), (policy,), reference))
+
+    check("", normalization="population")
+    check("2021,ALL,1.1,x\n2022,ALL,1.2,x\n")
+    with pytest.raises(InputError, match="risk_means: there is no mean above 0 of ALL in 2022"):
+        check("2021,ALL,1.1,x\n2022,ALL,0,x\n")
+    check("2021,ESRD,1.1,x\n2022,DISABLED,1.2,x\n", by_type=True)
+    with pytest.raises(InputError, match="risk_means: there is no mean above 0 of DISABLED in 2022"):
+        check("2021,ESRD,1.1,x\n2022,ALL,1.2,x\n", by_type=True)
+
+
+def test_a_policy_that_completes_needs_to_know_when_claims_were_paid(spark: SparkSession, tmp_path: Path) -> None:
+    store = Store(spark, Warehouse(path=str(tmp_path)))
+    store.publish(CLAIM_LAGS, empty(spark, CLAIM_LAGS))
+
+    def asked(completion: str) -> RunConfig:
+        return RunConfig(Source("rif", "x"), store.warehouse, (2021,), (Policy("q", cost=Cost(completion=completion)),))
+
+    check_paid_months(store, asked("none"))
+    with pytest.raises(InputError, match=r"policy q: cost\.completion counts months of run-out, but the source tells"):
+        check_paid_months(store, asked("chain_ladder"))
+    row = "service_category | thru_month | from_month | paid_month | paid_amount\ndme | 2021-01-01 | 2021-01-01 | 2021-01-01 | 1"
+    store.publish(CLAIM_LAGS, frame(spark, CLAIM_LAGS, row))
+    check_paid_months(store, asked("chain_ladder"))
 
 
 def test_an_error_of_input_is_one_line_of_the_command_with_exit_code_2(

@@ -13,18 +13,21 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from pmpm_spark.gold.excluded import excluded
+from pmpm_spark.gold.leakage_destinations import LEAKAGE_DESTINATIONS, leakage_destinations
 from pmpm_spark.gold.network_pmpm import network_pmpm
 from pmpm_spark.gold.network_pmpm_by_category import network_pmpm_by_category
 from pmpm_spark.gold.network_pmpm_by_month import network_pmpm_by_month
 from pmpm_spark.identities import IDENTITIES, identities
 from pmpm_spark.model import NETWORK_ROSTER, RISK_SCORES
 from pmpm_spark.policy import Cost, Policy
-from pmpm_spark.reference import NORMALIZATION_FACTORS
+from pmpm_spark.reference import NORMALIZATION_FACTORS, RISK_MEANS, SEQUESTRATION_RATES
 from pmpm_spark.silver.attribution import ATTRIBUTION
 from pmpm_spark.silver.claim_costs import CLAIM_COSTS
+from pmpm_spark.silver.completion_factors import COMPLETION_FACTORS
 from pmpm_spark.silver.member_month_costs import MEMBER_MONTH_COSTS, member_month_costs
 from pmpm_spark.silver.member_months import MEMBER_MONTHS
 from pmpm_spark.silver.member_years import MEMBER_YEARS, member_years
+from pmpm_spark.silver.truncated_costs import TRUNCATED_COSTS
 from pmpm_spark.table import conform
 from tests.tables import frame
 
@@ -34,6 +37,7 @@ POLICIES = (
     Policy("own", cost=Cost(basis="reimbursed_to_network", claim_month="from")),
     Policy("allowed", cost=Cost(amount="allowed", include_pharmacy=True)),
 )
+READ = ("member_months", "claim_costs", "network_pmpm", "excluded", "leakage_destinations")
 CATEGORIES = ("inpatient", "professional", "emergency", "pharmacy")
 REASONS = ((), (), (), ("NOT_ENROLLED", "NOT_IN_PART_A_AND_B"), ("MEDICARE_SECONDARY",), ("DECEASED",))
 
@@ -50,7 +54,7 @@ def generated() -> tuple[list[tuple], dict, dict]:
             first = all_months[place - draw.randint(0, 1)]
             category, network = draw.choice(CATEGORIES), draw.choice(("", "A", "B"))
             denied = category != "pharmacy" and draw.random() < 0.2
-            key = (member, all_months[place], first, category, network, denied)
+            key = (member, all_months[place], first, category, network, denied, draw.choice(("tin 1", "tin 2", "")))
             paid = Decimal(draw.randint(-5000, 900000)) / 100
             costs[key] = (draw.randint(1, 3), draw.randint(0, 2), paid, paid + draw.choice((0, 1)), *[Decimal(0)] * 4)
     months, networks = {}, {}
@@ -81,22 +85,30 @@ def tables(spark):
     untold = [F.lit(None).cast(c.type).alias(c.name) for c in ATTRIBUTION.columns[4:]]
     attribution = spark.createDataFrame(whose, T.StructType(ATTRIBUTION.schema.fields[:4])).select("*", *untold)
     run = {"policies": POLICIES, "performance_years": YEARS}
-    by_month = member_month_costs(claim_costs, member_months, attribution, **run)
+    rates = frame(spark, SEQUESTRATION_RATES, "first_month")
+    factors = frame(spark, COMPLETION_FACTORS, "method")
+    by_month = member_month_costs(claim_costs, member_months, attribution, rates, factors, **run)
     # collected once, so that what follows is not computed anew for each table
     held = spark.createDataFrame(conform(by_month, MEMBER_MONTH_COSTS).collect(), MEMBER_MONTH_COSTS.schema)
     scores = frame(spark, RISK_SCORES, "member_id | performance_year | risk_score")
-    years = member_years(member_months, held, attribution, scores, **run)
+    truncated = frame(spark, TRUNCATED_COSTS, "policy")
+    years = member_years(member_months, held, truncated, attribution, scores, **run)
     people = spark.createDataFrame(conform(years, MEMBER_YEARS).collect(), MEMBER_YEARS.schema)
+    means = frame(spark, RISK_MEANS, "source")
     roster = frame(spark, NETWORK_ROSTER, "network_id | start_date | end_date")
     factors = frame(spark, NORMALIZATION_FACTORS, "performance_year")
-    networks_table = network_pmpm(people, roster, factors, **run)
+    networks_table = network_pmpm(people, roster, factors, means, **run)
     return {
         "member_months": member_months,
         "claim_costs": claim_costs,
         "network_pmpm": networks_table,
-        "excluded": excluded(member_months, held, **run),
-        "by_month": network_pmpm_by_month(member_months, held, attribution, **run),
-        "by_category": network_pmpm_by_category(networks_table, held, **run),
+        "excluded": excluded(member_months, held, truncated, **run),
+        "leakage_destinations": spark.createDataFrame(
+            conform(leakage_destinations(claim_costs, held, **run), LEAKAGE_DESTINATIONS).collect(),
+            LEAKAGE_DESTINATIONS.schema,
+        ),
+        "by_month": network_pmpm_by_month(member_months, held, truncated, attribution, **run),
+        "by_category": network_pmpm_by_category(networks_table, held, truncated, **run),
     }
 
 
@@ -112,7 +124,7 @@ def by_hand() -> tuple[dict, dict]:
             counted[policy, month.year, networks.get((policy, month.year, member), "UNATTRIBUTED")][0] += 1
     for policy in POLICIES:
         rule = policy.cost
-        for member, thru, first, category, roster, denied, lines, _, paid, allowed, *_ in costs:
+        for member, thru, first, category, roster, denied, _, lines, _, paid, allowed, *_ in costs:
             month = thru if rule.claim_month == "thru" else first
             if month.year not in YEARS:
                 continue
@@ -186,14 +198,35 @@ def test_months_and_categories_in_total_add_up_to_the_network(tables):
     assert nothing | added("in_total", months=False) == added("network_pmpm", months=False)
 
 
-def test_the_three_identities_hold_to_the_cent_in_every_policy_and_year(spark, tables):
+def test_every_counted_dollar_paid_outside_a_members_own_network_stands_with_who_was_paid(tables):
+    """By network, category and destination, recomputed line by line; nobody leaks who is of no network."""
+    costs, months, networks = generated()
+    expected = defaultdict(lambda: [0, 0, Decimal(0)])
+    for policy in POLICIES:
+        rule = policy.cost
+        for member, thru, first, category, roster, denied, destination, lines, services, paid, *_ in costs:
+            month = thru if rule.claim_month == "thru" else first
+            mine = networks.get((policy.name, month.year, member), "UNATTRIBUTED")
+            reasons, _ = months.get((policy.name, member, month), (("NOT_ENROLLED",), None))
+            counts = month.year in YEARS and not reasons and not denied and rule.basis == "total_cost_of_care"
+            counts = counts and (category != "pharmacy" or rule.include_pharmacy)
+            if counts and mine not in ("UNATTRIBUTED", roster):
+                key = (policy.name, month.year, mine, category, destination, roster)
+                sums = expected[key]
+                expected[key] = [sums[0] + lines, sums[1] + services, sums[2] + paid]
+    found = {tuple(row[:6]): list(row[6:]) for row in tables["leakage_destinations"].collect()}
+    assert found == expected
+    assert {key[0] for key in found} == {"default", "allowed"}
+
+
+def test_the_four_identities_hold_to_the_cent_in_every_policy_and_year(spark, tables):
     built = identities(
-        *[tables[name] for name in ("member_months", "claim_costs", "network_pmpm", "excluded")],
+        *[tables[name] for name in READ],
         policies=POLICIES,
         performance_years=YEARS,
     )
     rows = conform(built, IDENTITIES).collect()
-    assert len(rows) == len(POLICIES) * len(YEARS) * 3
+    assert len(rows) == len(POLICIES) * len(YEARS) * 4
     costs, months, _ = generated()
     for row in rows:
         assert row.counted + row.excluded == row.everything
@@ -203,19 +236,20 @@ def test_the_three_identities_hold_to_the_cent_in_every_policy_and_year(spark, t
             expected = sum(1 for name, _, month in months if name == policy.name and month.year == row.performance_year)
             assert row.everything == expected
         if row.identity == "dollars":
-            assert row.everything == sum(cost[8] for cost in costs if cost[place].year == row.performance_year)
+            assert row.everything == sum(cost[9] for cost in costs if cost[place].year == row.performance_year)
     steps = {row.policy for row in rows if row.identity == "steps" and row.excluded != 0}
     assert steps == {"allowed"}
 
 
-def test_a_reason_that_is_lost_breaks_the_identity_of_months_and_of_dollars(tables):
+def test_a_reason_or_a_category_that_is_lost_breaks_the_identity_of_months_of_dollars_or_of_leakage(tables):
     built = identities(
         tables["member_months"],
         tables["claim_costs"],
         tables["network_pmpm"],
         tables["excluded"].where("reason <> 'MEDICARE_SECONDARY'"),
+        tables["leakage_destinations"].where("service_category <> 'emergency'"),
         policies=POLICIES[:1],
         performance_years=(2021,),
     )
     broken = conform(built, IDENTITIES).where(f"NOT ({IDENTITIES.rules['nothing_leaks']})").collect()
-    assert {row.identity for row in broken} == {"months", "dollars"}
+    assert {row.identity for row in broken} == {"months", "dollars", "leakage"}

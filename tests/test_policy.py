@@ -12,11 +12,11 @@ import pytest
 
 from pmpm_spark.config import load_policy, policies_named, policy_file, shipped_policies
 from pmpm_spark.errors import ConfigError
-from pmpm_spark.policy import SOURCE_IS_RUN, SOURCE_UNTOLD, Policy, policy_from
+from pmpm_spark.policy import SOURCE_IS_RUN, SOURCE_UNTOLD, STEPS, Cost, Policy, policy_from
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = sorted((ROOT / "conf" / "policies").glob("*.toml"))
-HASH_OF_DEFAULT = "59ce762c2e2e1e767ebc904a1a2240f3fc592f8485a3b690bcf38bd5c0d49290"
+HASH_OF_DEFAULT = "f8d219350bde525f6090725ab3eb158825775bba9fa3c523df941f4c7913daa2"
 """Stored rows are known by it: it changes with the rules of `default` and with nothing else."""
 
 SAID: dict[str, Any] = {"name": "house", "cost": {"amount": "paid", "claim_month": "from"}}
@@ -73,6 +73,59 @@ def test_a_policy_file_is_found_by_its_short_name() -> None:
 def test_the_window_has_its_limits(months: int) -> None:
     with pytest.raises(ConfigError, match=f"window_months is {months}"):
         policy_from({"name": "x", "eligibility": {"window_months": months}}, "file")
+
+
+@pytest.mark.parametrize(
+    ("cost", "told"),
+    [
+        ({"steps": ["exclude", "weigh"]}, "cost.steps names weigh, which is no step (one of: exclude, sequestration, "),
+        ({"steps": list(STEPS[:-1])}, "cost.steps is exclude, sequestration, complete, annualize, truncate: name each"),
+        (
+            {"steps": [*STEPS, "exclude"]},
+            "cost.steps is exclude, sequestration, complete, annualize, truncate, weight, ",
+        ),
+        ({"steps": []}, "cost.steps is : name each of exclude"),
+        (
+            {"steps": ["truncate", "annualize", "exclude", "sequestration", "complete", "weight"]},
+            "cost.steps: annualize",
+        ),
+        (
+            {"steps": ["weight", "annualize", "truncate", "exclude", "sequestration", "complete"]},
+            "cost.steps: annualize",
+        ),
+        ({"truncation_percentile": 0}, "cost.truncation_percentile is 0.0: give a number above 0 up to 100"),
+        ({"truncation_percentile": 100.5}, "cost.truncation_percentile is 100.5: give a number"),
+        ({"truncation_percentile": 99.00001}, "cost.truncation_percentile is 99.00001: give a number"),
+        ({"completion": "some"}, 'file: cost.completion = "some" is unknown (one of: none, supplied, chain_ladder)'),
+    ],
+)
+def test_steps_and_percentiles_that_cannot_be_taken_are_named_in_one_line(cost: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        policy_from({"name": "x", "cost": cost}, "file")
+    assert str(caught.value).startswith(told)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("risk", "told"),
+    [
+        ({"by_enrollment_type": True}, "risk.by_enrollment_type: the table has one factor a year; set "),
+        ({"cap": "growth"}, "risk.cap is growth: risk.cap_reference_year says since which year"),
+        ({"cap_percent": 100}, "risk.cap_percent is 100.0: give a number from 0 to below 100"),
+        ({"cap_percent": -1}, "risk.cap_percent is -1.0: give a number"),
+    ],
+)
+def test_rules_of_risk_that_cannot_be_taken_are_named_in_one_line(risk: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        policy_from({"name": "x", "risk": risk}, "file")
+    assert str(caught.value).startswith(told)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_comes_after_the_truncation_is_nothing_where_a_policy_does_not_truncate() -> None:
+    steps = ("annualize", "truncate", "complete", "exclude", "weight", "sequestration")
+    assert Cost(steps=steps).after_truncation == ()
+    assert Cost(truncation="supplied", steps=steps).after_truncation == steps[2:]
 
 
 # --- sources

@@ -62,7 +62,7 @@ def test_a_year_may_be_supplied(tmp_path: Path) -> None:
     check_code_sets(config_of(load_policy("reach"), years=(2026,), folder=str(tmp_path)))
     (tmp_path / "alignment_periods.csv").write_text(names + row.replace("2023-07-01", "July"))
     assert refused(load_policy("reach"), years=(2026,), folder=str(tmp_path)).endswith(
-        "alignment_periods.csv line 2: earlier_first is no day"
+        "alignment_periods.csv line 2: earlier_first is no date (YYYY-MM-DD)"
     )
 
 

@@ -4,15 +4,18 @@ for it."""
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
 from pmpm_spark.cli.render import Rows, as_table
 from pmpm_spark.errors import InputError
 from pmpm_spark.silver.attribution import ATTRIBUTION
+from pmpm_spark.silver.cost_steps import EFFECT_COLUMNS, reason_of
 from pmpm_spark.silver.member_month_costs import MEMBER_MONTH_COSTS
 from pmpm_spark.silver.member_months import MEMBER_MONTHS
+from pmpm_spark.silver.truncated_costs import TRUNCATED_COSTS
 
 if TYPE_CHECKING:
     from pyspark.sql import Row
@@ -41,7 +44,9 @@ def explained(warehouse: Published, member_id: str, month: str | None) -> str:
             + (" in this month" if month else "")
         )
     whose = warehouse.read(ATTRIBUTION).where(is_member).orderBy("policy", "performance_year").collect()
-    parts = ["Attribution", _attribution(whose), "", "Months", _months(months), "", "Dollars", _dollars(costs, month)]
+    changed = {_of(row): row for row in warehouse.read(TRUNCATED_COSTS).where(is_member & in_month).collect()}
+    dollars = _dollars(costs, changed, month)
+    parts = ["Attribution", _attribution(whose), "", "Months", _months(months), "", "Dollars", dollars]
     return "\n".join(parts)
 
 
@@ -87,8 +92,12 @@ def _months(rows: list[Row]) -> str:
     return as_table(Rows(names, told)) if told else "no member month: not covered in any performance year of the run"
 
 
-def _dollars(rows: list[Row], month: str | None) -> str:
-    """Each month's category, in parts as `excluded` has them."""
+def _of(row: Row) -> tuple[Any, ...]:
+    return row["policy"], row["member_month"], row["service_category"]
+
+
+def _dollars(rows: list[Row], truncated: dict[tuple[Any, ...], Row], month: str | None) -> str:
+    """Each month's category, in parts as `excluded` has them, and the steps to what is counted."""
     names = (
         "policy",
         "member_month",
@@ -97,6 +106,7 @@ def _dollars(rows: list[Row], month: str | None) -> str:
         "paid_amount",
         "counted_amount",
         "why not counted",
+        "steps",
     )
     told = [
         (
@@ -105,13 +115,27 @@ def _dollars(rows: list[Row], month: str | None) -> str:
             row["service_category"],
             row["claim_lines"] + row["denied_lines"],
             row["paid_amount"] + row["denied_paid_amount"],
-            row["counted_amount"] if row["in_total"] else 0,
+            _counted(row, truncated.get(_of(row)), "counted_amount"),
             _why_not(row),
+            _steps(row, truncated.get(_of(row))),
         )
         for row in rows
     ]
     where = "in any performance year of the run" if month is None else f"in {month}"
     return as_table(Rows(names, told)) if told else f"no claim line {where}"
+
+
+def _counted(row: Row, truncated: Row | None, name: str) -> Decimal:
+    """An amount or effect of a row, with what the truncation changes of it."""
+    if not row["in_total"]:
+        return Decimal(0)
+    parts = [part[name] for part in (row, truncated) if part is not None and name in part]
+    return sum(parts, Decimal(0))
+
+
+def _steps(row: Row, truncated: Row | None) -> str:
+    effects = {name: _counted(row, truncated, name) for name in EFFECT_COLUMNS}
+    return ", ".join(f"{reason_of(name)} {effect:+,.2f}" for name, effect in effects.items() if effect) or "-"
 
 
 def _why_not(row: Row) -> str:

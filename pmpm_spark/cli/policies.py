@@ -61,4 +61,6 @@ def policies_compared(one: str, other: str) -> Rows:
 
 def as_said(value: Any) -> str:
     """A value as a policy file writes it, but for the quotes."""
+    if isinstance(value, tuple):
+        return ", ".join(value)
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -15,7 +15,9 @@ CENTS = 2
 """Decimals of amounts, of rates, and of every number that is none of those below."""
 DECIMALS_OF_FRACTIONS = {"member_months": CENTS, "exposure": 6}
 """Months have none where all that are shown are whole."""
-DECIMALS = {**DECIMALS_OF_FRACTIONS, "risk_score": 4, "normalized_risk_score": 4, "normalization_factor": 6}
+_SCORES = ("risk_score", "normalized_risk_score", "uncapped_risk_score", "back_test_error")
+_FACTORS = ("normalization_factor", "completion_factor", "age_to_age", "sequestration_rate")
+DECIMALS = {**DECIMALS_OF_FRACTIONS, **dict.fromkeys(_SCORES, 4), **dict.fromkeys(_FACTORS, 6)}
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 

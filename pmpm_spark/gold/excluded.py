@@ -7,12 +7,15 @@ the years' months, denied and pharmacy included, to the cent. Steps tell how cou
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
 from pmpm_spark.gold.pmpm import of_run
 from pmpm_spark.policy import Policy
+from pmpm_spark.silver.cost_steps import ROW_EFFECTS, reason_of
+from pmpm_spark.silver.truncated_costs import CHANGED_EFFECTS
 from pmpm_spark.table import MONEY, MONTHS, Table, column, count, money, text, year
 
 if TYPE_CHECKING:
@@ -43,6 +46,7 @@ _GRAIN = ("policy", "performance_year", "kind", "reason")
 def excluded(
     member_months: DataFrame,
     member_month_costs: DataFrame,
+    truncated_costs: DataFrame,
     *,
     policies: Sequence[Policy],
     performance_years: Sequence[int],
@@ -50,8 +54,10 @@ def excluded(
     """Months, dollars and steps by reason."""
     costs = of_run(member_month_costs, policies, performance_years)
     months = of_run(member_months, policies, performance_years)
-    parts = (_months(months), _dollars(costs), _steps(costs))
-    rows = parts[0].unionByName(parts[1]).unionByName(parts[2])
+    counted = costs.where("in_total AND exclusion_reason IS NULL")
+    truncated = of_run(truncated_costs, policies, performance_years)
+    parts = (_months(months), _dollars(costs), _steps(counted, ROW_EFFECTS), _steps(truncated, CHANGED_EFFECTS))
+    rows = reduce(lambda left, right: left.unionByName(right), parts)
     return rows.groupBy(*_GRAIN).agg(
         F.sum("member_months").alias("member_months"),
         F.sum("claim_lines").alias("claim_lines"),
@@ -104,15 +110,20 @@ def _dollars(costs: DataFrame) -> DataFrame:
     )
 
 
-def _steps(costs: DataFrame) -> DataFrame:
-    """The effect of counting the allowed amount instead of the paid one."""
-    effect = F.col("counted_amount") - F.col("counted_paid_amount")
-    return costs.where("in_total AND exclusion_reason IS NULL AND counted_amount <> counted_paid_amount").select(
+def _steps(costs: DataFrame, effects: Sequence[str]) -> DataFrame:
+    """The effect of each step that has one. A step that cancels out over all rows keeps its row, with 0."""
+
+    def step(effect: str) -> Column:
+        told = F.struct(F.lit(reason_of(effect)).alias("reason"), F.col(effect).alias("paid_amount"))
+        return F.when(F.col(effect) != 0, told)
+
+    steps = [step(effect) for effect in effects]
+    return costs.select("policy", "performance_year", F.inline(F.array_compact(F.array(*steps)))).select(
         "policy",
         "performance_year",
         F.lit("step").alias("kind"),
-        F.lit("ALLOWED").alias("reason"),
+        "reason",
         F.lit(None).cast(MONTHS).alias("member_months"),
         F.lit(None).cast("bigint").alias("claim_lines"),
-        effect.cast(MONEY).alias("paid_amount"),
+        "paid_amount",
     )

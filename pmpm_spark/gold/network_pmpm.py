@@ -36,10 +36,11 @@ def network_pmpm(
     member_years: DataFrame,
     network_roster: DataFrame,
     normalization_factors: DataFrame,
+    risk_means: DataFrame,
     *,
     policies: Sequence[Policy],
     performance_years: Sequence[int],
 ) -> DataFrame:
     """Member years by network; a network without an eligible month has no row."""
-    rows = pmpm_by(("network_id",), member_years, normalization_factors, policies, performance_years)
+    rows = pmpm_by(("network_id",), member_years, normalization_factors, risk_means, policies, performance_years)
     return rows.join(F.broadcast(network_names(network_roster)), "network_id", how="left")

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from pmpm_spark.gold.pmpm import of_run
 from pmpm_spark.measures import per_1000, per_member_month
 from pmpm_spark.policy import Policy
-from pmpm_spark.silver.member_month_costs import PHARMACY
+from pmpm_spark.silver.cost_steps import PHARMACY
 from pmpm_spark.table import MONEY, MONTHS, Table, column, count, flag, money, quotient, text, year
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ NETWORK_PMPM_BY_CATEGORY = Table(
 def network_pmpm_by_category(
     network_pmpm: DataFrame,
     member_month_costs: DataFrame,
+    truncated_costs: DataFrame,
     *,
     policies: Sequence[Policy],
     performance_years: Sequence[int],
@@ -66,6 +67,15 @@ def network_pmpm_by_category(
             "counted_amount",
         )
     )
+    truncated = of_run(truncated_costs, policies, performance_years).select(
+        *network,
+        "service_category",
+        F.lit(True).alias("in_total"),
+        F.lit(0).alias("claim_lines"),
+        F.lit(0).alias("services"),
+        zero.alias("paid_amount"),
+        "counted_amount",
+    )
     networks = of_run(network_pmpm, policies, performance_years).select(*network, "member_months")
     includes = F.col("policy").isin(*[p.label for p in policies if p.cost.include_pharmacy])
     always = networks.select(
@@ -78,7 +88,8 @@ def network_pmpm_by_category(
         zero.alias("counted_amount"),
     )
     sums = (
-        costs.unionByName(always)
+        costs.unionByName(truncated)
+        .unionByName(always)
         .groupBy(*grain)
         .agg(*[F.sum(name).alias(name) for name in ("claim_lines", "services", "paid_amount", "counted_amount")])
     )

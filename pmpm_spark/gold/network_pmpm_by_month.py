@@ -40,6 +40,7 @@ NETWORK_PMPM_BY_MONTH = Table(
 def network_pmpm_by_month(
     member_months: DataFrame,
     member_month_costs: DataFrame,
+    truncated_costs: DataFrame,
     attribution: DataFrame,
     *,
     policies: Sequence[Policy],
@@ -75,8 +76,16 @@ def network_pmpm_by_month(
             "counted_amount",
         )
     )
+    truncated = of_run(truncated_costs, policies, performance_years).select(
+        *grain,
+        F.lit(0).alias("members"),
+        F.lit(0).cast(MONTHS).alias("member_months"),
+        zero.alias("paid_amount"),
+        "counted_amount",
+    )
     sums = (
         months.unionByName(costs)
+        .unionByName(truncated)
         .groupBy(*grain)
         .agg(*[F.sum(name).alias(name) for name in ("members", "member_months", "paid_amount", "counted_amount")])
     )

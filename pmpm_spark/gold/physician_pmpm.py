@@ -36,11 +36,14 @@ def physician_pmpm(
     member_years: DataFrame,
     providers: DataFrame,
     normalization_factors: DataFrame,
+    risk_means: DataFrame,
     *,
     policies: Sequence[Policy],
     performance_years: Sequence[int],
 ) -> DataFrame:
     """Member years by network and physician."""
-    rows = pmpm_by(("network_id", "physician_npi"), member_years, normalization_factors, policies, performance_years)
+    rows = pmpm_by(
+        ("network_id", "physician_npi"), member_years, normalization_factors, risk_means, policies, performance_years
+    )
     names = providers.select(F.col("npi").alias("physician_npi"), F.col("name").alias("physician_name"))
     return rows.join(names, "physician_npi", how="left")

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
+from pmpm_spark.gold.risk import score_sums, with_risk
 from pmpm_spark.measures import in_cents, per_member_month, ratio
 from pmpm_spark.policy import Policy
-from pmpm_spark.silver.union import of_policies
-from pmpm_spark.table import FACTOR, MONTHS, Column, column, count, flag, money, quotient
+from pmpm_spark.table import FACTOR, MONTHS, Column, column, count, flag, money, quotient, text
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column as SparkColumn
     from pyspark.sql import DataFrame
 
 SMALL_CELL = 11
@@ -31,11 +30,17 @@ PMPM_COLUMNS: tuple[Column, ...] = (
     quotient("pmpm", "counted_amount per member month, US dollars, unrounded"),
     count("scored_members", "members with a risk score"),
     quotient("risk_score", "mean raw score of the scored members; null where none is"),
-    column("normalization_factor", FACTOR, "divisor of raw scores; null where no score is told"),
-    quotient("normalized_risk_score", "risk_score / normalization_factor; 1.0 is average"),
+    column(
+        "normalization_factor",
+        FACTOR,
+        "divisor of raw scores (by enrollment type what all types together amount to); null where no score is told",
+    ),
+    quotient("normalized_risk_score", "risk_score / normalization_factor, after the cap; 1.0 is average"),
     money("adjusted_amount", "counted_amount / normalized_risk_score, half up to cents"),
     quotient("adjusted_pmpm", "counted_amount / normalized_risk_score per member month, US dollars, unrounded"),
     flag("is_small_cell", f"fewer than {SMALL_CELL} members"),
+    text("normalization", "what scores are divided by, and whether growth is capped; null where no score is told"),
+    quotient("uncapped_risk_score", "normalized_risk_score before the cap"),
 )
 SUMS = ("member_months", "paid_amount", "in_network_paid_amount", "counted_amount")
 
@@ -50,6 +55,7 @@ def pmpm_by(
     keys: tuple[str, ...],
     member_years: DataFrame,
     normalization_factors: DataFrame,
+    risk_means: DataFrame,
     policies: Sequence[Policy],
     performance_years: Sequence[int],
 ) -> DataFrame:
@@ -60,23 +66,11 @@ def pmpm_by(
         *[F.sum(name).alias(name) for name in SUMS], F.max("risk_score").alias("risk_score")
     )
     sums = people.groupBy(*grain).agg(
-        F.count(F.lit(1)).alias("members"),
-        *[F.sum(name).alias(name) for name in SUMS],
-        F.count("risk_score").alias("scored_members"),
-        *_score_sums(),
+        F.count(F.lit(1)).alias("members"), *[F.sum(name).alias(name) for name in SUMS], *score_sums()
     )
-    factors = _factors(years, normalization_factors, policies)
-    scored = sums.join(F.broadcast(factors), ["policy", "performance_year"], how="left")
-    by_months = F.col("policy").isin(*[p.label for p in policies if p.risk.weighting == "member_months"])
-    risk_score = F.when(by_months, _mean("score_months", "scored_months")).otherwise(
-        _mean("score_sum", "scored_members")
-    )
-    with_risk = scored.withColumn("risk_score", risk_score)
-    factor = F.when(F.col("risk_score").isNotNull(), F.col("normalization_factor"))
-    normalized = ratio(F.col("risk_score"), factor)
-    with_normalized = with_risk.withColumns({"normalization_factor": factor, "normalized_risk_score": normalized})
+    rows = with_risk(sums, keys, years, normalization_factors, risk_means, policies)
     adjusted = ratio(F.col("counted_amount"), F.col("normalized_risk_score"))
-    return with_normalized.withColumns(
+    return rows.withColumns(
         {
             "pmpm": per_member_month(F.col("counted_amount"), F.col("member_months")),
             "adjusted_amount": in_cents(adjusted),
@@ -84,45 +78,6 @@ def pmpm_by(
             "is_small_cell": F.col("members") < SMALL_CELL,
         }
     )
-
-
-def _score_sums() -> list[SparkColumn]:
-    months = F.col("member_months")
-    return [
-        F.sum("risk_score").alias("score_sum"),
-        F.sum(F.col("risk_score") * months).alias("score_months"),
-        F.sum(F.when(F.col("risk_score").isNotNull(), months)).alias("scored_months"),
-    ]
-
-
-def _mean(total: str, weight: str) -> SparkColumn:
-    return ratio(F.col(total), F.col(weight))
-
-
-def _factors(years: DataFrame, table: DataFrame, policies: Sequence[Policy]) -> DataFrame:
-    """The divisor of each policy and year: from the table, or the mean of the reference population.
-
-    The reference population is every member with an eligible month, attributed or not, weighted as the policy weighs.
-    """
-
-    def of_policy(policy: Policy) -> DataFrame:
-        if policy.risk.normalization == "table":
-            rows = table.select("performance_year", "normalization_factor")
-        else:
-            people = (
-                years.where(F.col("policy") == policy.label)
-                .groupBy("performance_year", "member_id")
-                .agg(F.sum("member_months").alias("member_months"), F.max("risk_score").alias("risk_score"))
-            )
-            sums = people.groupBy("performance_year").agg(F.count("risk_score").alias("scored_members"), *_score_sums())
-            weights = ("score_months", "scored_months")
-            mean = _mean(*weights) if policy.risk.weighting == "member_months" else _mean("score_sum", "scored_members")
-            rows = sums.select("performance_year", mean.alias("normalization_factor"))
-        return rows.select(
-            F.lit(policy.label).alias("policy"), "performance_year", F.col("normalization_factor").cast("double")
-        )
-
-    return of_policies(policies, of_policy)
 
 
 def network_names(network_roster: DataFrame) -> DataFrame:

@@ -32,9 +32,12 @@ PRACTICE_PMPM = Table(
 def practice_pmpm(
     member_years: DataFrame,
     normalization_factors: DataFrame,
+    risk_means: DataFrame,
     *,
     policies: Sequence[Policy],
     performance_years: Sequence[int],
 ) -> DataFrame:
     """Member years by network and practice."""
-    return pmpm_by(("network_id", "practice_tin"), member_years, normalization_factors, policies, performance_years)
+    return pmpm_by(
+        ("network_id", "practice_tin"), member_years, normalization_factors, risk_means, policies, performance_years
+    )

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import types as T
 
 from pmpm_spark.errors import InputError
-from pmpm_spark.table import FACTOR, Table, column, day, small_frame, text, year
+from pmpm_spark.table import FACTOR, SCORE, Table, column, day, money, small_frame, text, year
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -102,6 +102,50 @@ EMERGENCY_CODES = Table(
         text("source", "document it comes from"),
     ),
 )
+SEQUESTRATION_RATES = Table(
+    name="reference.sequestration_rates",
+    grain="one row per first month",
+    key=("first_month",),
+    columns=(
+        day("first_month", "first month of service that the rate is for"),
+        day("last_month", "last month of service that the rate is for"),
+        column("sequestration_rate", SCORE, "share of the payment that is withheld; a month without a row has none"),
+        text("source", "document it comes from"),
+    ),
+)
+COMPLETION_FACTORS_SUPPLIED = Table(
+    name="reference.completion_factors",
+    grain="one row per service category and months of run-out",
+    key=("service_category", "runout_months"),
+    columns=(
+        text("service_category", "first-level service category"),
+        column("runout_months", T.IntegerType(), "months from the month of service to the newest month of payment"),
+        column("completion_factor", FACTOR, "share already paid, above 0 and up to 1; 1 where there is no row"),
+        text("source", "document it comes from"),
+    ),
+)
+TRUNCATION_LIMITS_SUPPLIED = Table(
+    name="reference.truncation_limits",
+    grain="one row per performance year and enrollment type",
+    key=("performance_year", "enrollment_type"),
+    columns=(
+        year("performance_year", "performance year"),
+        text("enrollment_type", "enrollment type; one without a row is not truncated"),
+        money("truncation_limit", "annualized cost of a member that is counted at most"),
+        text("source", "document it comes from"),
+    ),
+)
+RISK_MEANS = Table(
+    name="reference.risk_means",
+    grain="one row per performance year and enrollment type",
+    key=("performance_year", "enrollment_type"),
+    columns=(
+        year("performance_year", "performance year"),
+        text("enrollment_type", "enrollment type; ALL for all members together"),
+        column("mean_risk_score", FACTOR, "mean raw score of the reference population"),
+        text("source", "document it comes from"),
+    ),
+)
 REFERENCE_TABLES = (
     NORMALIZATION_FACTORS,
     PRIMARY_CARE_HCPCS,
@@ -110,6 +154,10 @@ REFERENCE_TABLES = (
     ALIGNMENT_PERIODS,
     SERVICE_CATEGORIES,
     EMERGENCY_CODES,
+    SEQUESTRATION_RATES,
+    COMPLETION_FACTORS_SUPPLIED,
+    TRUNCATION_LIMITS_SUPPLIED,
+    RISK_MEANS,
 )
 
 
@@ -164,6 +212,6 @@ def _typed(cell: str | None, data_type: T.DataType, where: str) -> Any:
         if isinstance(data_type, T.DateType):
             return date.fromisoformat(value)
     except (ValueError, InvalidOperation):
-        kind = "day" if isinstance(data_type, T.DateType) else "number"
-        raise InputError(f"{where} is no {kind}") from None
+        what = "date (YYYY-MM-DD)" if isinstance(data_type, T.DateType) else "number"
+        raise InputError(f"{where} is no {what}") from None
     return value

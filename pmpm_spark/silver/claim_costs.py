@@ -1,4 +1,4 @@
-"""Claim costs: what the final lines of a member cost, by month, category, roster network and denial.
+"""Claim costs: what the final lines of a member cost, by month, category, roster network, denial and who was paid.
 
 It stands between claims and policies: a policy reads this, never the claims, so that ten policies cost one scan.
 """
@@ -19,7 +19,7 @@ from pmpm_spark.table import MONEY, Table, count, day, flag, money, text
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-_KEY = ("member_id", "thru_month", "from_month", "service_category", "roster_network_id", "is_denied")
+_KEY = ("member_id", "thru_month", "from_month", "service_category", "roster_network_id", "is_denied", "destination")
 AMOUNTS = (
     "paid_amount",
     "allowed_amount",
@@ -31,7 +31,7 @@ AMOUNTS = (
 
 CLAIM_COSTS = Table(
     name="silver.claim_costs",
-    grain="one row per member, months of service, category, roster network and denial",
+    grain="one row per member, months of service, category, roster network, denial and destination",
     key=_KEY,
     columns=(
         text("member_id", "pseudonymous member key"),
@@ -40,6 +40,10 @@ CLAIM_COSTS = Table(
         text("service_category", "first-level service category"),
         text("roster_network_id", "network whose roster the lines match; empty where none"),
         flag("is_denied", "lines that were not paid by decision"),
+        text(
+            "destination",
+            "who bills: ccn, tin or npi, a blank and the number; empty where none is told or it is denied",
+        ),
         count("claim_lines", "final claim lines"),
         count("services", "stays, visits, claims, fills or lines, by category"),
         money("paid_amount", "what the plan paid; 0 where the source does not tell it"),
@@ -75,7 +79,7 @@ def claim_costs(final_claim_lines: DataFrame, network_roster: DataFrame) -> Data
         *[F.col(name) for name in AMOUNTS if name != "paid_amount"],
         *[ids.alias(name) for name, ids in line_ids().items()],
     )
-    matched = with_roster_network(lines, network_roster, "service_thru")
+    matched = with_roster_network(lines, network_roster, "service_thru").withColumn("destination", _destination())
     is_institutional = F.col("claim_type").isin(*INSTITUTIONAL)
     by_line = matched.where(~is_institutional).withColumn("services", F.lit(1))
     by_claim = _institutional_claims(matched.where(is_institutional))
@@ -94,6 +98,12 @@ def claim_costs(final_claim_lines: DataFrame, network_roster: DataFrame) -> Data
     )
 
 
+def _destination() -> Column:
+    """The facility of an institutional claim, else the practice or supplier, else the NPI that stands for it."""
+    told = [F.when(F.col(name) != "", F.concat_ws(" ", F.lit(name), F.col(name))) for name in ("ccn", "tin", "npi")]
+    return F.when(F.col("is_denied"), F.lit("")).otherwise(F.coalesce(*told, F.lit("")))
+
+
 def _sums() -> list[Column]:
     """Sums of the amounts; an allowed amount that one row lacks is lacking in the sum."""
     sums = [F.sum(name).alias(name) for name in AMOUNTS if name != "allowed_amount"]
@@ -107,12 +117,13 @@ def _institutional_claims(lines: DataFrame) -> DataFrame:
     Inpatient and snf: claims of one member and facility that share a day, or follow by the next day a bill that says
     still a patient, are one stay, counted with the claim that ends last. Emergency: one visit a person and day.
     """
-    claim_key = ("member_id", "claim_id", "claim_type", *_KEY[1:], "service_thru", "facility_ccn")
+    claim_key = ("member_id", "claim_id", "claim_type", *_KEY[1:-1], "service_thru", "facility_ccn")
     claims = (
         lines.repartition("member_id")
         .groupBy(*claim_key)
         .agg(
             F.count(F.lit(1)).alias("claim_lines"),
+            F.min("destination").alias("destination"),
             F.min("first_day").alias("first_day"),
             F.max("last_day").alias("last_day"),
             F.max("is_still_patient").alias("is_still_patient"),

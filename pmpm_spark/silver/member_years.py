@@ -44,6 +44,7 @@ MEMBER_YEARS = Table(
 def member_years(
     member_months: DataFrame,
     member_month_costs: DataFrame,
+    truncated_costs: DataFrame,
     attribution: DataFrame,
     risk_scores: DataFrame,
     *,
@@ -79,8 +80,16 @@ def member_years(
             "in_network_paid_amount",
         )
     )
+    truncated = of_run(truncated_costs).select(
+        *_KEY,
+        F.lit(0).cast(MONTHS).alias("member_months"),
+        zero.alias("paid_amount"),
+        "counted_amount",
+        zero.alias("in_network_paid_amount"),
+    )
     sums = (
         months.unionByName(costs)
+        .unionByName(truncated)
         .groupBy(*_KEY)
         .agg(*[F.sum(name).alias(name) for name in months.columns if name not in _KEY])
     )

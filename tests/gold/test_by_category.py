@@ -4,6 +4,7 @@ from pmpm_spark.gold.network_pmpm import NETWORK_PMPM
 from pmpm_spark.gold.network_pmpm_by_category import NETWORK_PMPM_BY_CATEGORY, network_pmpm_by_category
 from pmpm_spark.policy import Cost, Policy
 from pmpm_spark.silver.member_month_costs import MEMBER_MONTH_COSTS
+from pmpm_spark.silver.truncated_costs import TRUNCATED_COSTS
 from tests.tables import assert_table, frame
 
 NETWORKS = """
@@ -11,9 +12,14 @@ NETWORKS = """
     p      | 2021             | A          | 24
     p      | 2021             | B          | 12
 """
+TRUNCATED = """
+    policy | performance_year | network_id | member_month | service_category | counted_amount
+    p      | 2021             | A          | 2021-01-01   | inpatient        | -8.00
+    q      | 2021             | A          | 2021-01-01   | inpatient        | -99.00
+"""
 COSTS = """
     policy | performance_year | network_id | member_month | service_category | in_total | exclusion_reason | counted_lines | counted_services | counted_paid_amount | counted_amount
-    p      | 2021             | A          | 2021-01-01   | inpatient        | true     | -                | 3             | 1                | 200.00              | 240.00
+    p      | 2021             | A          | 2021-01-01   | inpatient        | true     | -                | 3             | 1                | 200.00              | 248.00
     p      | 2021             | A          | 2021-02-01   | inpatient        | true     | -                | 1             | 0                | 40.00               | 48.00
     p      | 2021             | A          | 2021-02-01   | dme              | true     | -                | 0             | 0                | 0.00                | 0.00
     p      | 2021             | A          | 2021-02-01   | hospice          | true     | DECEASED         | 0             | 0                | 0.00                | 0.00
@@ -26,6 +32,7 @@ def test_rates_are_over_the_networks_months_and_pharmacy_always_has_a_row_outsid
     built = network_pmpm_by_category(
         frame(spark, NETWORK_PMPM, NETWORKS),
         frame(spark, MEMBER_MONTH_COSTS, COSTS.format("false")),
+        frame(spark, TRUNCATED_COSTS, TRUNCATED),
         policies=[Policy("p")],
         performance_years=[2021],
     )
@@ -46,6 +53,7 @@ def test_pharmacy_is_in_the_total_of_a_policy_that_includes_it(spark):
     built = network_pmpm_by_category(
         frame(spark, NETWORK_PMPM, NETWORKS),
         frame(spark, MEMBER_MONTH_COSTS, COSTS.format("true")),
+        frame(spark, TRUNCATED_COSTS, "policy"),
         policies=[Policy("p", cost=Cost(include_pharmacy=True))],
         performance_years=[2021],
     )

@@ -7,7 +7,7 @@ import pytest
 from pmpm_spark.gold.network_pmpm import NETWORK_PMPM, network_pmpm
 from pmpm_spark.model import NETWORK_ROSTER
 from pmpm_spark.policy import Policy, Risk
-from pmpm_spark.reference import NORMALIZATION_FACTORS
+from pmpm_spark.reference import NORMALIZATION_FACTORS, RISK_MEANS
 from pmpm_spark.silver.member_years import MEMBER_YEARS
 from pmpm_spark.table import conform
 from tests.tables import frame, rows_of
@@ -22,6 +22,12 @@ FACTORS = """
     performance_year | normalization_factor
     2021             | 2.0
     2022             | 0.8
+"""
+MEANS = """
+    performance_year | enrollment_type | mean_risk_score
+    2021             | ALL             | 2.5
+    2021             | AGED_NON_DUAL   | 2.0
+    2021             | ESRD            | 4.0
 """
 DEFAULT = Policy("p")
 
@@ -47,6 +53,7 @@ def networks(spark):
             frame(spark, MEMBER_YEARS, lines),
             frame(spark, NETWORK_ROSTER, ROSTER),
             frame(spark, NORMALIZATION_FACTORS, FACTORS),
+            frame(spark, RISK_MEANS, MEANS),
             policies=policies,
             performance_years=performance_years,
         )
@@ -161,6 +168,94 @@ def test_normalized_by_the_population_the_mean_of_all_members_attributed_or_not_
         ("months", 2021, "UNATTRIBUTED"): (3.5, round(5 / 3.5, 9)),
         ("months", 2022, "A"): (7.0, 1.0),
     }
+
+
+BY_TYPE = """
+    member_id | network_id   | enrollment_type | member_months | risk_score
+    m1        | A            | AGED_NON_DUAL   | 9             | 1.000000
+    m1        | A            | ESRD            | 3             | 1.000000
+    m2        | A            | ESRD            | 12            | 6.000000
+    m3        | UNATTRIBUTED | AGED_NON_DUAL   | 3             | 3.000000
+    m4        | A            | AGED_NON_DUAL   | 12            | -
+"""
+
+
+def risk_of(networks, years, risk, **more):
+    found = networks(years, [Policy("p", risk=risk)], **more)
+    return {key[1:]: (row.risk_score, row.normalized_risk_score, row.normalization) for key, row in found.items()}
+
+
+def test_by_enrollment_type_each_score_is_divided_by_the_mean_of_its_type_and_the_populations_mean_is_one(networks):
+    """Aged: (1 + 3) / 2 = 2; ESRD: (1 + 6) / 2 = 3.5. A: (1/2 + 1/3.5 + 6/3.5) / 3 = 2.5 / 3; the other: 3/2. All four
+    member types together: (2.5 + 1.5) / 4 = 1. The mean raw score is that of members."""
+    kind = "population by enrollment type"
+    found = networks(BY_TYPE, [Policy("p", risk=Risk(normalization="population", by_enrollment_type=True))])
+    own = found["p", 2021, "A"]
+    assert (own.risk_score, own.normalization, own.scored_members) == (3.5, kind, 2)
+    assert own.normalized_risk_score == pytest.approx(2.5 / 3, abs=1e-12)
+    assert float(own.normalization_factor) == pytest.approx(3.5 / (2.5 / 3), abs=1e-9)
+    assert found["p", 2021, "UNATTRIBUTED"].normalized_risk_score == 1.5
+
+
+def test_by_enrollment_type_scores_may_be_weighted_by_the_months_of_the_type(networks):
+    """Aged: (9 x 1 + 3 x 3) / 12 = 1.5; ESRD: (3 x 1 + 12 x 6) / 15 = 5. A: (9 / 1.5 + 75 / 5) / 24 = 0.875."""
+    risk = Risk(normalization="population", by_enrollment_type=True, weighting="member_months")
+    found = risk_of(networks, BY_TYPE, risk)
+    assert found[2021, "A"][1] == pytest.approx(0.875, abs=1e-12)
+    assert found[2021, "UNATTRIBUTED"][1] == pytest.approx(2.0, abs=1e-12)  # (21 + 6) / 27 = 1
+
+
+def test_supplied_means_stand_in_the_populations_place_for_all_members_or_by_type(networks):
+    """3.5 / 2.5; by type (1/2 + 1/4 + 6/4) / 3 = 0.75."""
+    assert risk_of(networks, BY_TYPE, Risk(normalization="supplied"))[2021, "A"] == (3.5, 1.4, "supplied")
+    told = risk_of(networks, BY_TYPE, Risk(normalization="supplied", by_enrollment_type=True))
+    assert told[2021, "A"] == (3.5, 0.75, "supplied by enrollment type")
+
+
+def test_each_row_names_its_normalization_and_one_without_a_score_none(networks):
+    years = "policy | member_id | network_id | member_months | risk_score\n" + "\n".join(
+        f"{name} | m1 | A | 1 | 1.000000\n{name} | m2 | B | 1 | -" for name in ("p", "q")
+    )
+    found = networks(years, [DEFAULT, Policy("q", risk=Risk(normalization="population", by_enrollment_type=True))])
+    assert {key[::2]: row.normalization for key, row in found.items()} == {
+        ("p", "A"): "table", ("p", "B"): None,
+        ("q", "A"): "population by enrollment type", ("q", "B"): None,
+    }  # fmt: skip
+
+
+GROWING = """
+    performance_year | member_id | network_id | member_months | counted_amount | risk_score
+    2021             | m1        | GROWS      | 1             | 10.00          | 2.000000
+    2022             | m1        | GROWS      | 1             | 103.00         | 1.000000
+    2021             | m2        | FALLS      | 1             | 10.00          | 2.000000
+    2022             | m2        | FALLS      | 1             | 97.00          | 0.400000
+    2021             | m3        | STAYS      | 1             | 10.00          | 2.000000
+    2022             | m3        | STAYS      | 1             | 10.00          | 0.816000
+    2022             | m4        | NEW        | 1             | 10.00          | 4.000000
+"""
+
+
+@pytest.mark.parametrize(
+    ("cap", "scores", "kind"),
+    [
+        ("none", {"GROWS": 1.25, "FALLS": 0.5, "STAYS": 1.02, "NEW": 5.0}, "table"),
+        ("growth", {"GROWS": 1.03, "FALLS": 0.5, "STAYS": 1.02, "NEW": 5.0}, "table, growth capped"),
+        ("both", {"GROWS": 1.03, "FALLS": 0.97, "STAYS": 1.02, "NEW": 5.0}, "table, growth and decline capped"),
+    ],
+)
+def test_growth_since_the_reference_year_is_capped_and_the_score_before_the_cap_stands_beside(
+    networks, cap, scores, kind
+):
+    """Over factors 2 and 0.8: all had 1 in 2021. A network without that year is not capped."""
+    found = networks(GROWING, [Policy("p", risk=Risk(cap=cap, cap_reference_year=2021))], (2021, 2022))
+    capped = {key[2]: round(row.normalized_risk_score, 9) for key, row in found.items() if key[1] == 2022}
+    assert capped == scores
+    uncapped = {key[2]: round(row.uncapped_risk_score, 9) for key, row in found.items() if key[1] == 2022}
+    assert uncapped == {"GROWS": 1.25, "FALLS": 0.5, "STAYS": 1.02, "NEW": 5.0}
+    assert {row.normalized_risk_score for key, row in found.items() if key[1] == 2021} == {1.0}
+    assert {row.normalization for row in found.values()} == {kind}
+    if cap == "both":
+        assert found["p", 2022, "GROWS"].adjusted_amount == found["p", 2022, "FALLS"].adjusted_amount == 100
 
 
 def test_the_adjusted_amount_is_rounded_half_up_to_cents_and_the_adjusted_pmpm_is_not(networks):

@@ -4,7 +4,7 @@ from pmpm_spark.gold.physician_pmpm import PHYSICIAN_PMPM, physician_pmpm
 from pmpm_spark.gold.practice_pmpm import PRACTICE_PMPM, practice_pmpm
 from pmpm_spark.model import PROVIDERS
 from pmpm_spark.policy import Policy
-from pmpm_spark.reference import NORMALIZATION_FACTORS
+from pmpm_spark.reference import NORMALIZATION_FACTORS, RISK_MEANS
 from pmpm_spark.silver.member_years import MEMBER_YEARS
 from tests.tables import assert_table, frame
 
@@ -25,6 +25,7 @@ def test_a_physician_has_a_row_in_each_network_that_its_members_are_in_named_whe
         frame(spark, MEMBER_YEARS, YEARS),
         frame(spark, PROVIDERS, "npi | name\nN1 | Ada Lovelace\nN3 | Nobody's"),
         frame(spark, NORMALIZATION_FACTORS, FACTORS),
+        frame(spark, RISK_MEANS, "source"),
         policies=[Policy("p")],
         performance_years=[2021],
     )
@@ -46,6 +47,7 @@ def test_a_practice_has_a_row_in_each_network_that_its_members_are_in(spark):
     built = practice_pmpm(
         frame(spark, MEMBER_YEARS, YEARS),
         frame(spark, NORMALIZATION_FACTORS, FACTORS),
+        frame(spark, RISK_MEANS, "source"),
         policies=[Policy("p")],
         performance_years=[2021],
     )

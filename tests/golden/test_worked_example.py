@@ -15,7 +15,7 @@ import pytest
 from pmpm_spark.gold.physician_pmpm import PHYSICIAN_PMPM, physician_pmpm
 from pmpm_spark.model import PROVIDERS
 from pmpm_spark.policy import Policy
-from pmpm_spark.reference import NORMALIZATION_FACTORS, reference_table
+from pmpm_spark.reference import NORMALIZATION_FACTORS, RISK_MEANS, reference_table
 from pmpm_spark.silver.member_years import MEMBER_YEARS
 from pmpm_spark.table import conform
 from tests.tables import frame
@@ -50,6 +50,7 @@ def physicians(spark):
             frame(spark, MEMBER_YEARS, f"{heading}\n{years}"),
             frame(spark, PROVIDERS, directory),
             factors,
+            frame(spark, RISK_MEANS, "source"),
             policies=[Policy("p")],
             performance_years=[2021],
         )

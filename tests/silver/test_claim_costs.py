@@ -67,6 +67,33 @@ def test_the_network_is_that_of_the_facility_or_of_who_bills_on_an_institutional
     )
 
 
+def test_who_is_paid_is_the_facility_else_the_practice_else_the_npi_that_stands_for_it_and_no_line_makes_two_services(
+    costs_are,
+):
+    """c5 names two practices: it is one claim, of the first. Nobody is paid for what is denied."""
+    costs_are(
+        """
+        claim_id | line_number | member_id | claim_type   | service_category | is_denied | service_thru | facility_ccn | billing_tin | billing_npi | rendering_npi | paid_amount
+        c1       | 1           | m1        | professional | professional     | false     | 2021-05-05   | C9           | T9          | N8          | N9            | 1.00
+        c2       | 1           | m1        | inpatient    | inpatient        | false     | 2021-05-05   | C9           | T9          | N8          | N9            | 2.00
+        c3       | 1           | m1        | outpatient   | outpatient       | false     | 2021-05-05   | -            | -           | N8          | N9            | 4.00
+        c4       | 1           | m1        | dme          | dme              | false     | 2021-05-05   | -            | -           | -           | -             | 8.00
+        c5       | 1           | m1        | hospice      | hospice          | false     | 2021-05-05   | -            | T8          | -           | -             | 16.00
+        c5       | 2           | m1        | hospice      | hospice          | false     | 2021-05-05   | -            | T7          | -           | -             | 0.00
+        c6       | 1           | m1        | dme          | dme              | true      | 2021-05-05   | -            | T9          | -           | -             | 32.00
+        """,
+        """
+        service_category | is_denied | destination | claim_lines | services | paid_amount
+        professional     | false     | tin T9      | 1           | 1        | 1.00
+        inpatient        | false     | ccn C9      | 1           | 1        | 2.00
+        outpatient       | false     | npi N8      | 1           | 1        | 4.00
+        dme              | false     | ''          | 1           | 1        | 8.00
+        hospice          | false     | tin T7      | 2           | 1        | 16.00
+        dme              | true      | ''          | 1           | 1        | 32.00
+        """,
+    )
+
+
 def test_an_outpatient_home_health_or_hospice_claim_is_one_service_and_any_other_line_one_each(costs_are):
     kinds = ("outpatient", "home_health", "hospice", "dme", "pharmacy", "other")
     lines = (
@@ -151,7 +178,12 @@ def test_emergency_claims_of_one_person_and_day_are_one_visit_wherever_they_were
         c3       | 1           | m1        | outpatient | emergency        | false     | 2021-03-11   | C9           | 4.00
         c4       | 1           | m2        | outpatient | emergency        | false     | 2021-03-10   | C9           | 8.00
         """,
-        "member_id | claim_lines | services | paid_amount\nm1 | 4 | 2 | 7.00\nm2 | 1 | 1 | 8.00",
+        """
+        member_id | destination | claim_lines | services | paid_amount
+        m1        | ccn C8      | 2           | 1        | 1.00
+        m1        | ccn C9      | 2           | 1        | 6.00
+        m2        | ccn C9      | 1           | 1        | 8.00
+        """,
     )
 
 

@@ -8,15 +8,17 @@ from pmpm_spark.silver.attribution import ATTRIBUTION
 from pmpm_spark.silver.member_month_costs import MEMBER_MONTH_COSTS
 from pmpm_spark.silver.member_months import MEMBER_MONTHS
 from pmpm_spark.silver.member_years import MEMBER_YEARS, member_years
+from pmpm_spark.silver.truncated_costs import TRUNCATED_COSTS
 from tests.tables import assert_table, frame
 
 
 @pytest.fixture
 def years_are(spark):
-    def check(months, costs, expected, *, whose="policy", scores="member_id"):
+    def check(months, costs, expected, *, truncated="policy", whose="policy", scores="member_id"):
         built = member_years(
             frame(spark, MEMBER_MONTHS, months),
             frame(spark, MEMBER_MONTH_COSTS, costs),
+            frame(spark, TRUNCATED_COSTS, truncated),
             frame(spark, ATTRIBUTION, whose),
             frame(spark, RISK_SCORES, scores),
             policies=[Policy("p")],
@@ -53,8 +55,15 @@ def test_eligible_months_add_up_by_enrollment_type_with_the_counted_dollars_in_t
         """
         policy | performance_year | member_id | enrollment_type | member_months | paid_amount | counted_amount | in_network_paid_amount
         p      | 2021             | m1        | AGED_DUAL       | 1.709677      | 30.00       | 33.00          | 7.00
-        p      | 2021             | m1        | ESRD            | 1             | 40.00       | 44.00          | 0.00
+        p      | 2021             | m1        | ESRD            | 1             | 40.00       | 41.00          | 0.00
         p      | 2021             | healthy   | ESRD            | 1             | 0.00        | 0.00           | 0.00
+        """,
+        truncated="""
+        policy | performance_year | member_id | enrollment_type | counted_amount
+        p      | 2021             | m1        | ESRD            | -1.00
+        p      | 2021             | m1        | ESRD            | -2.00
+        p      | 2020             | m1        | ESRD            | -99.00
+        q      | 2021             | m1        | ESRD            | -99.00
         """,
     )
 

@@ -130,7 +130,7 @@ def _common(row: TypedRow, claim_id: Column) -> dict[str, Column]:
         "paid_amount": paid,
         "told_amount": paid,
         "patient_paid_amount": (patient[0] + patient[1] + patient[2]).cast(MONEY),
-        **{f"{name}_amount": F.lit(0).cast(MONEY) for name in ("pass_through", "ime", "dsh", "uncompensated_care")},
+        **{f"{name}_amount": F.lit(None).cast(MONEY) for name in ("pass_through", "ime", "dsh", "uncompensated_care")},
         "adjustment": F.lit("original"),
         "claim_group": claim_id,
         "is_denied": F.lit(False),

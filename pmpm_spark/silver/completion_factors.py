@@ -1,0 +1,191 @@
+"""Completion factors: what share of a month's cost is paid so far, by service category and months of run-out.
+
+Run-out is counted from the month of service to the newest month of payment that the claims tell. Supplied factors are
+taken as they are. Estimated ones are those of the chain ladder: paid amounts by month of service and months until
+payment, cumulated; from each run-out to the next the sum of all months of service that have both, next / this
+(volume-weighted); a factor is 1 / the product of these from its run-out on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from pmpm_spark.measures import ratio
+from pmpm_spark.months import month_at, month_number
+from pmpm_spark.table import MONEY, Table, column, count, day, money, quotient, text
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+MOST_RUNOUT = 36
+"""Payments later than so many months are taken as of this one: what is paid then is all."""
+BACK_TEST_MONTHS = 12
+_SERIES = ("claim_month", "service_category")
+_KEY = ("method", *_SERIES, "incurred_month")
+
+COMPLETION_FACTORS = Table(
+    name="silver.completion_factors",
+    grain=f"one row per method, month of a claim, service category and month of service with up to {MOST_RUNOUT} "
+    "months of run-out",
+    key=_KEY,
+    columns=(
+        text("method", "supplied or chain_ladder, as cost.completion"),
+        text("claim_month", "thru or from, as cost.claim_month"),
+        text("service_category", "first-level service category"),
+        day("incurred_month", "month of service"),
+        column("runout_months", T.IntegerType(), "months from the month of service to the newest month of payment"),
+        quotient("completion_factor", "share already paid, above 0 and up to 1"),
+        money("paid_amount", "paid so far, of all members"),
+        quotient("age_to_age", "paid at the next run-out / paid at this one; null where none has both"),
+        count("months_of_service", "months of service that age_to_age is taken from"),
+        quotient(
+            "back_test_error",
+            f"of the month that had this run-out {BACK_TEST_MONTHS} months of payment ago: completed by what was known "
+            "then / completed by what is known now, less 1; null where there is no such month",
+        ),
+    ),
+    rules={"factor_is_a_share": "completion_factor > 0 AND completion_factor <= 1"},
+)
+
+
+def completion_factors(claim_lags: DataFrame, supplied: DataFrame) -> DataFrame:
+    """The supplied factors, and those that the chain ladder estimates, for both months of a claim."""
+    newest = claim_lags.agg(month_number(F.max("paid_month")).alias("newest")).where("newest IS NOT NULL")
+    by_claim_month = _payments(claim_lags, "thru").unionByName(_payments(claim_lags, "from"))
+    payments = by_claim_month.crossJoin(F.broadcast(newest))
+    return chain_ladder(payments).unionByName(_supplied(payments, supplied), allowMissingColumns=True)
+
+
+def _payments(claim_lags: DataFrame, claim_month: str) -> DataFrame:
+    incurred = month_number(f"{claim_month}_month")
+    return (
+        claim_lags.select(
+            F.lit(claim_month).alias("claim_month"),
+            "service_category",
+            incurred.alias("incurred"),
+            F.greatest(month_number("paid_month"), incurred).alias("paid_in"),
+            "paid_amount",
+        )
+        .groupBy(*_SERIES, "incurred", "paid_in")
+        .agg(F.sum("paid_amount").cast(MONEY).alias("paid_amount"))
+    )
+
+
+def _runout(until: Column) -> Column:
+    return (until - F.col("incurred")).cast("int")
+
+
+def _least_runout(until: Column) -> Column:
+    return F.least(_runout(until), F.lit(MOST_RUNOUT))
+
+
+def _is_step_of_payment(runout: Column) -> Column:
+    return (runout + 1 >= F.col("lag")) & (runout < F.col("reached"))
+
+
+def _age_to_age() -> Column:
+    """1 where nothing was paid that could grow."""
+    return F.when(F.col("this") > 0, ratio(F.col("next"), F.col("this"))).otherwise(F.lit(1.0))
+
+
+def _supplied(payments: DataFrame, supplied: DataFrame) -> DataFrame:
+    """The factors of the run-outs that months of service have."""
+    months = payments.groupBy(*_SERIES, "incurred", "newest").agg(F.sum("paid_amount").alias("paid_amount"))
+    return (
+        months.withColumn("runout_months", _runout(F.col("newest")))
+        .join(
+            F.broadcast(supplied.select("service_category", "runout_months", "completion_factor")),
+            ["service_category", "runout_months"],
+            how="inner",
+        )
+        .select(
+            F.lit("supplied").alias("method"),
+            *_SERIES,
+            month_at(F.col("incurred")).alias("incurred_month"),
+            "runout_months",
+            F.col("completion_factor").cast("double").alias("completion_factor"),
+            "paid_amount",
+        )
+    )
+
+
+def chain_ladder(payments: DataFrame, back: int = BACK_TEST_MONTHS) -> DataFrame:
+    """Factors from all payments, each beside the error of those from the payments up to `back` months before.
+
+    `payments` has claim_month, service_category, incurred, paid_in and newest (numbers of months), paid_amount.
+    """
+    now = _ladder(payments)
+    until = F.col("newest") - back
+    then = _ladder(payments.where(F.col("paid_in") <= until).withColumn("newest", until))
+    completed = ratio(F.col("paid_amount"), F.col("completion_factor"))
+    known_then = then.select(*_SERIES, "incurred", "runout_months", completed.alias("completed_then"))
+    known_now = now.select(*_SERIES, "incurred", completed.alias("completed_now"))
+    errors = known_then.join(known_now, [*_SERIES, "incurred"], how="inner").select(
+        *_SERIES,
+        "runout_months",
+        (ratio(F.col("completed_then"), F.col("completed_now")) - 1).alias("back_test_error"),
+    )
+    of_run = now.where(F.col("runout_months") <= MOST_RUNOUT)
+    return of_run.join(errors, [*_SERIES, "runout_months"], how="left").select(
+        F.lit("chain_ladder").alias("method"),
+        *_SERIES,
+        month_at(F.col("incurred")).alias("incurred_month"),
+        "runout_months",
+        "completion_factor",
+        "paid_amount",
+        "age_to_age",
+        "months_of_service",
+        "back_test_error",
+    )
+
+
+def _ladder(payments: DataFrame) -> DataFrame:
+    """One row per series and month of service: its run-out, paid so far, and the factor of that run-out."""
+    known = payments.where("incurred <= newest").select(
+        *_SERIES,
+        "incurred",
+        "paid_amount",
+        _runout(F.col("newest")).alias("runout_months"),
+        _least_runout(F.col("newest")).alias("reached"),
+        _least_runout(F.col("paid_in")).alias("lag"),
+    )
+    # a payment is part of each sum from its own run-out on, and of the next one's already a run-out before
+    parts = known.select(
+        *_SERIES,
+        "incurred",
+        "lag",
+        "paid_amount",
+        F.explode(F.filter(F.sequence(F.lit(0), F.lit(MOST_RUNOUT)), _is_step_of_payment)).alias("runout"),
+    )
+    steps = (
+        parts.groupBy(*_SERIES, "runout")
+        .agg(
+            F.sum("paid_amount").alias("next"),
+            F.sum(F.when(F.col("lag") <= F.col("runout"), F.col("paid_amount"))).alias("this"),
+            F.count_distinct("incurred").alias("months"),
+        )
+        .select(*_SERIES, F.struct("runout", _age_to_age().alias("age_to_age"), "months").alias("step"))
+    )
+    ladders = steps.groupBy(*_SERIES).agg(F.array_sort(F.collect_list("step")).alias("steps"))
+    months = known.groupBy(*_SERIES, "incurred", "runout_months", "reached").agg(
+        F.sum("paid_amount").alias("paid_amount")
+    )
+    laddered = months.join(F.broadcast(ladders), list(_SERIES), how="left").withColumn(
+        "steps", F.coalesce("steps", F.array().cast("array<struct<runout:int,age_to_age:double,months:bigint>>"))
+    )
+    to_come = F.filter("steps", lambda step: step["runout"] >= F.col("reached"))
+    grows = F.aggregate(to_come, F.lit(1.0), lambda so_far, step: so_far * step["age_to_age"])
+    first = F.get(F.filter("steps", lambda step: step["runout"] == F.col("reached")), F.lit(0))
+    return laddered.select(
+        *_SERIES,
+        "incurred",
+        "runout_months",
+        "paid_amount",
+        # repaid dollars would make a share above 1: what is paid is all then
+        F.when(grows > 1, ratio(F.lit(1.0), grows)).otherwise(F.lit(1.0)).alias("completion_factor"),
+        first["age_to_age"].alias("age_to_age"),
+        first["months"].alias("months_of_service"),
+    )

@@ -1,0 +1,187 @@
+"""The steps over whole runs equal a recomputation from the same raw files: lines by DuckDB, steps in plain Python.
+
+Two inputs: a cut of 40 people, and generated files, in which every part of a payment and every lag is at work.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from pmpm_spark.config import Reference, RunConfig, Source, Warehouse
+from pmpm_spark.generate import generate
+from pmpm_spark.pipeline import run
+from pmpm_spark.policy import Attribution, Cost, Eligibility, Policy
+from tests.equality import LISTS, Compared, read_for_oracle
+from tests.oracle.dollars_plain import Dollars, Line, MemberYear, chain_ladder, dollars
+
+pytestmark = [pytest.mark.delta, pytest.mark.timeout(1800)]  # a fixture is a whole run
+
+CUT = Path(__file__).resolve().parent / "data" / "rif"
+YEARS = (2021, 2022)
+ALL = {"exclude_ime_dsh_uncompensated": True, "include_pass_through": False, "sequestration_add_back": True}
+POLICIES = (
+    Policy("steps", cost=Cost(completion="chain_ladder", truncation="percentile", truncation_percentile=95.0, **ALL)),
+    Policy(
+        "truncated-first",
+        Eligibility(part_a_b="current_month"),
+        Cost(
+            basis="reimbursed_to_network",
+            claim_month="from",
+            include_pharmacy=True,
+            completion="supplied",
+            truncation="supplied",
+            steps=("annualize", "truncate", "sequestration", "exclude", "complete", "weight"),
+            **ALL,
+        ),
+        Attribution(method="roster"),
+    ),
+)
+RUNOUT = {("professional", 4): Decimal("0.9"), ("inpatient", 9): Decimal("0.8"), ("professional", 14): Decimal("0.5")}
+LIMITS = {
+    (year, kind): limit
+    for year in YEARS
+    for kind, limit in {"AGED_NON_DUAL": Decimal(9000), "DISABLED": Decimal("4000.05"), "ESRD": Decimal(30000)}.items()
+}
+PARTS = (
+    "IME_OP_CLM_VAL_AMT", "CLM_PPS_CPTL_IME_AMT", "DSH_OP_CLM_VAL_AMT", "CLM_PPS_CPTL_DSPRPRTNT_SHR_AMT",
+    "CLM_UNCOMPD_CARE_PMT_AMT",
+)  # fmt: skip
+
+
+def ran(spark: SparkSession, files: Path, suffix: str, folder: Path) -> Compared:
+    reference = folder / "reference"
+    reference.mkdir()
+    factors = "".join(f"{category},{runout},{share},test\n" for (category, runout), share in RUNOUT.items())
+    limits = "".join(f"{year},{kind},{limit},test\n" for (year, kind), limit in LIMITS.items())
+    (reference / "completion_factors.csv").write_text(
+        "service_category,runout_months,completion_factor,source\n" + factors
+    )
+    (reference / "truncation_limits.csv").write_text(
+        "performance_year,enrollment_type,truncation_limit,source\n" + limits
+    )
+    lists = {name: files / f"{name}{suffix}" for name in LISTS}
+    source = Source("rif", str(files), max_reject_share=1.0, **{name: str(path) for name, path in lists.items()})
+    warehouse = Warehouse(str(folder / "warehouse"))
+    config = RunConfig(source, warehouse, YEARS, POLICIES, Reference(str(reference)))
+    return Compared(config, run(spark, config), read_for_oracle(files, lists))
+
+
+@pytest.fixture(scope="module", params=["cut", "generated"])
+def compared(
+    request: pytest.FixtureRequest, spark: SparkSession, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, Compared]:
+    folder = tmp_path_factory.mktemp(request.param)
+    if request.param == "cut":
+        return "cut", ran(spark, CUT, ".csv", folder)
+    generate(spark, str(folder / "files"), members=350, years=YEARS, seed=11)
+    return "generated", ran(spark, folder / "files", "", folder)
+
+
+def rate_of(month: date) -> Decimal:
+    """Written here anew, as the law has it."""
+    if month <= date(2020, 4, 1):
+        return Decimal("0.02")
+    if month <= date(2022, 3, 1):
+        return Decimal(0)
+    return Decimal("0.01") if month <= date(2022, 6, 1) else Decimal("0.02")
+
+
+def recomputed(compared: Compared, policy: Policy) -> Dollars:
+    """The policy's lines as the recomputation judges them, with what their claims tell of payments, step by step."""
+    compared.computed.pop(policy.label, None)
+    compared.recomputed(policy)  # leaves costed_lines and member_months of this policy
+    con, cost = compared.oracle, policy.cost
+    parts = " + ".join(f"as_amount({name})" for name in PARTS)
+    con.execute(f"""
+        CREATE OR REPLACE TABLE payments AS
+        SELECT kind, claim_id, line_number, delivered_on, ({parts})::DECIMAL(18, 2) AS parts
+        FROM judged_institutional WHERE verdict = 'accepted'
+        UNION ALL SELECT kind, claim_id, line_number, delivered_on, 0 FROM judged_professional WHERE verdict = 'accepted'
+        UNION ALL SELECT kind, claim_id, line_number, delivered_on, 0 FROM judged_pharmacy WHERE verdict = 'accepted'""")
+    lines = con.execute("""
+        SELECT l.performance_year, l.member_id, m.enrollment_type, l.member_month, l.service_category,
+            date_trunc('month', l.service_thru)::DATE, l.paid_amount, l.pass_through_amount,
+            CASE WHEN c.first_line IS NULL OR c.first_line = l.line_number THEN p.parts ELSE 0 END
+        FROM costed_lines l
+        JOIN member_months m ON m.member_id = l.member_id AND m.member_month = l.member_month
+        JOIN payments p ON p.kind = l.kind AND p.claim_id = l.claim_id AND p.line_number = l.line_number
+        LEFT JOIN institutional_claims c ON c.kind = l.kind AND c.claim_id = l.claim_id
+        WHERE l.reason IS NULL""").fetchall()
+    paid = con.execute(f"""
+        SELECT service_category, date_trunc('month', service_{cost.claim_month})::DATE,
+            date_trunc('month', delivered_on)::DATE, paid_amount
+        FROM lines JOIN payments USING (kind, claim_id, line_number)
+        WHERE NOT is_denied AND delivered_on IS NOT NULL""").fetchall()
+    exposures: dict[MemberYear, Decimal] = defaultdict(Decimal)
+    for year, member, kind, number in con.execute("""
+            SELECT performance_year, member_id, enrollment_type, count(*) FROM member_months
+            WHERE is_eligible GROUP BY ALL""").fetchall():  # fmt: skip
+        exposures[year, member, kind] = Decimal(number)
+    counted = [
+        Line((year, member, kind), month, category, rate_of(thru), amount, amount, passed, left)
+        for year, member, kind, month, category, thru, amount, passed, left in lines
+    ]
+    factors = chain_ladder(paid) if cost.completion == "chain_ladder" else supplied(paid)
+    return dollars(cost, counted, exposures, factors, LIMITS)
+
+
+def supplied(paid: list[tuple[Any, ...]]) -> dict[tuple[str, date], float]:
+    newest = max(paid_in.year * 12 + paid_in.month for _, _, paid_in, _ in paid)
+    months = {(category, incurred) for category, incurred, _, _ in paid}
+    runout = {at: newest - at[1].year * 12 - at[1].month for at in months}
+    return {at: float(RUNOUT[at[0], number]) for at, number in runout.items() if (at[0], number) in RUNOUT}
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.name)
+def test_member_years_steps_and_limits_are_those_recomputed(policy: Policy, compared: tuple[str, Compared]) -> None:
+    name, of = compared
+    expected = recomputed(of, policy)
+
+    def rows(table: str, *columns: str) -> list[dict[str, Any]]:
+        return [row for row in of.table(table, ("policy", *columns)) if row["policy"] == policy.label]
+
+    year = ("performance_year", "member_id", "enrollment_type", "counted_amount")
+    counted = {tuple(row[c] for c in year[:3]): row["counted_amount"] for row in rows("silver.member_years", *year)}
+    assert counted == expected.counted
+    limits = rows("silver.truncation_limits", "performance_year", "enrollment_type", "truncation_limit")
+    assert {(r["performance_year"], r["enrollment_type"]): r["truncation_limit"] for r in limits} == expected.limits
+    steps = [
+        r for r in rows("gold.excluded", *("performance_year", "kind", "reason", "paid_amount")) if r["kind"] == "step"
+    ]
+    assert {
+        (r["performance_year"], r["reason"]): r["paid_amount"] for r in steps if r["paid_amount"]
+    } == expected.effects
+    if name == "generated":
+        told = {"PASS_THROUGH", "IME_DSH_UNCOMPENSATED", "SEQUESTRATION", "COMPLETION", "TRUNCATED"}
+        assert {reason for _, reason in expected.effects} == told
+
+
+def test_the_networks_add_up_and_all_identities_hold(compared: tuple[str, Compared]) -> None:
+    _, of = compared
+    identities = of.table(
+        "ops.identities", ("policy", "performance_year", "identity", "counted", "excluded", "everything")
+    )
+    assert {row["identity"] for row in identities} == {"months", "dollars", "steps", "leakage"}
+    assert [row for row in identities if row["counted"] + row["excluded"] != row["everything"]] == []
+    sums: dict[str, dict[tuple, Decimal]] = {}
+    for table in (
+        "network_pmpm",
+        "practice_pmpm",
+        "physician_pmpm",
+        "network_pmpm_by_month",
+        "network_pmpm_by_category",
+    ):
+        columns = ("policy", "performance_year", "network_id", "counted_amount")
+        more = ("in_total",) if table == "network_pmpm_by_category" else ()
+        of_network: dict[tuple, Decimal] = defaultdict(Decimal)
+        for row in of.table(f"gold.{table}", (*columns, *more)):
+            of_network[tuple(row[c] for c in columns[:3])] += row["counted_amount"] if row.get("in_total", True) else 0
+        sums[table] = {at: amount for at, amount in of_network.items() if amount}
+    assert all(found == sums["network_pmpm"] for found in sums.values())
