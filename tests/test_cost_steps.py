@@ -222,6 +222,10 @@ def generated() -> dict[str, dict]:
     return {"costs": costs, "months": months, "networks": networks, "factors": factors}
 
 
+def _step_and_reason(network: str) -> tuple[str, str | None]:
+    return "plurality", "OUTSIDE_PLURALITY" if network == "UNATTRIBUTED" else None
+
+
 @pytest.fixture(scope="module")
 def tables(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Tables:
     told = generated()
@@ -231,7 +235,8 @@ def tables(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Tab
         for (policy, member, month), (kind, exposure, reasons) in told["months"].items()
     ]
     whose = [
-        (*key, network, "T", "N", "plurality", None, None, None, network) for key, network in told["networks"].items()
+        (*key, network, "T", "N", "plurality", *[None] * 3, network, *_step_and_reason(network), None)
+        for key, network in told["networks"].items()
     ]
     factors = [(*key, 1, factor, None, None, None, None) for key, factor in told["factors"].items()]
     given = {
