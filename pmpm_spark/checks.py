@@ -21,10 +21,10 @@ from pmpm_spark.model import (
     RISK_SCORES,
 )
 from pmpm_spark.model.intake import UNMATCHED
-from pmpm_spark.program_checks import PROGRAMS, alignment_periods, asked_months, program_notices
+from pmpm_spark.months import number_of
+from pmpm_spark.program_checks import PROGRAMS, alignment_periods, asked_months, code_set_years, program_notices
 from pmpm_spark.reference import (
     COMPLETION_FACTORS_SUPPLIED,
-    PRIMARY_CARE_HCPCS,
     RISK_MEANS,
     TRUNCATION_LIMITS_SUPPLIED,
     reference_rows,
@@ -36,6 +36,7 @@ from pmpm_spark.silver.cost_steps import PHARMACY
 from pmpm_spark.silver.member_years import MEMBER_YEARS
 from pmpm_spark.silver.roster_match import shared_providers
 from pmpm_spark.silver.told_months import OPEN_ENDED, TOLD_MONTHS
+from pmpm_spark.silver.union import of_run
 from pmpm_spark.sources.kinds import SOURCE_KINDS
 
 if TYPE_CHECKING:
@@ -141,11 +142,7 @@ def check_risk_means(store: Store, config: RunConfig) -> None:
     for policy in config.policies:
         if policy.risk.normalization != "supplied":
             continue
-        scored = store.read(MEMBER_YEARS).where(
-            (F.col("policy") == policy.label)
-            & F.col("performance_year").isin(*config.performance_years)
-            & F.col("risk_score").isNotNull()
-        )
+        scored = of_run(store.read(MEMBER_YEARS), [policy], config.performance_years).where("risk_score IS NOT NULL")
         kinds = sorted(tuple(row) for row in scored.select("performance_year", "enrollment_type").distinct().collect())
         for year, kind in kinds:
             wanted = kind if policy.risk.by_enrollment_type else ALL_TYPES
@@ -239,13 +236,12 @@ def check_allowed_amounts(store: Store, config: RunConfig) -> None:
     for policy in config.policies:
         if policy.cost.amount != "allowed":
             continue
-        lacking = store.read(CLAIM_COSTS).where("NOT is_denied AND allowed_amount IS NULL")
+        lacks = F.expr("NOT is_denied AND allowed_amount IS NULL")
         if not policy.cost.include_pharmacy:
-            lacking = lacking.where(F.col("service_category") != PHARMACY)
-        if lacking.limit(1).collect():
-            lines = store.read(FINAL_CLAIM_LINES).where("NOT is_denied AND allowed_amount IS NULL")
-            counted = lines if policy.cost.include_pharmacy else lines.where(F.col("service_category") != PHARMACY)
-            found = sorted(row[0] for row in counted.select("claim_type").distinct().collect())
+            lacks &= F.col("service_category") != PHARMACY
+        if store.read(CLAIM_COSTS).where(lacks).limit(1).collect():
+            lines = store.read(FINAL_CLAIM_LINES).where(lacks)
+            found = sorted(row[0] for row in lines.select("claim_type").distinct().collect())
             raise InputError(
                 f'policy {policy.label}: cost.amount is "allowed", but the source carries no allowed amount for '
                 f"{', '.join(found)}"
@@ -269,9 +265,8 @@ def run_notices(store: Store, config: RunConfig) -> list[str]:
 def uncounted_years(store: Store, config: RunConfig) -> list[str]:
     """Policies and years with member months of which none counts, and the reason of most of them."""
     of_year = ["policy", "performance_year"]
-    labels = [policy.label for policy in config.policies]
-    is_of_run = F.col("policy").isin(*labels) & F.col("performance_year").isin(*config.performance_years)
-    uncounted = store.read(IDENTITIES).where("identity = 'months' AND counted = 0 AND everything > 0").where(is_of_run)
+    of_all = of_run(store.read(IDENTITIES), config.policies, config.performance_years)
+    uncounted = of_all.where("identity = 'months' AND counted = 0 AND everything > 0")
     most = F.max_by("reason", F.struct("member_months", "reason")).alias("reason")
     reasons = store.read(EXCLUDED).where("kind = 'month'").groupBy(*of_year).agg(most)
     return [_uncounted(row) for row in uncounted.join(reasons, of_year, how="inner").orderBy(*of_year).collect()]
@@ -288,8 +283,7 @@ def _told(store: Store, config: RunConfig) -> list[str]:
     told = store.read(TOLD_MONTHS).collect()
     if not told:
         return ["enrollment tells no month at all"]
-    first, last = told[0]["first_month"], told[0]["last_month"]
-    first_number, last_number = first.year * 12 + first.month - 1, last.year * 12 + last.month - 1
+    first_number, last_number = number_of(told[0]["first_month"]), number_of(told[0]["last_month"])
     notices = []
     periods = alignment_periods(config)
     for year in config.performance_years:
@@ -376,10 +370,8 @@ def _enrollment(store: Store, config: RunConfig) -> list[str]:
 
 
 def _scores(store: Store, config: RunConfig) -> list[str]:
-    labels = [policy.label for policy in config.policies]
     rows = (
-        store.read(MEMBER_YEARS)
-        .where(F.col("policy").isin(*labels) & F.col("performance_year").isin(*config.performance_years))
+        of_run(store.read(MEMBER_YEARS), config.policies, config.performance_years)
         .groupBy("policy", "performance_year")
         .agg(
             F.count_distinct("member_id").alias("members"),
@@ -407,9 +399,8 @@ def _scores(store: Store, config: RunConfig) -> list[str]:
 
 
 def _code_sets(config: RunConfig) -> list[str]:
-    rows = [row for row in reference_rows(PRIMARY_CARE_HCPCS, config.reference.path) if row[0] == "plurality"]
-    told = {year for row in rows for year in range(int(row[2]), int(row[3]) + 1)}
     if all(policy.attribution.method != "plurality" for policy in config.policies):
         return []
+    told = code_set_years(config, "plurality")
     missing = [year for year in config.performance_years if year not in told]
     return [f"{year}: there is no primary care code set; plurality leaves its members UNATTRIBUTED" for year in missing]

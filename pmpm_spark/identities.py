@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from pmpm_spark.gold.pmpm import of_run
 from pmpm_spark.policy import Policy
 from pmpm_spark.silver.attribution import UNATTRIBUTED
-from pmpm_spark.silver.union import of_policies
+from pmpm_spark.silver.union import of_policies, of_run
 from pmpm_spark.table import Table, column, text, year
 
 if TYPE_CHECKING:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date as day
+
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
@@ -15,6 +17,11 @@ def month_of(date: Column | str) -> Column:
 def month_number(date: Column | str) -> Column:
     """Months since year 0: consecutive months differ by one, so that windows are plain arithmetic."""
     return F.year(date) * 12 + F.month(date) - 1
+
+
+def number_of(date: day) -> int:
+    """`month_number` of a day that is at hand."""
+    return date.year * 12 + date.month - 1
 
 
 def month_at(number: Column) -> Column:

@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 from pmpm_spark.config import RunConfig
 from pmpm_spark.errors import InputError
 from pmpm_spark.model import NETWORK_ROSTER
+from pmpm_spark.months import number_of
 from pmpm_spark.policy import Policy
 from pmpm_spark.reference import ALIGNMENT_PERIODS, ETA_HOSPITALS, PRIMARY_CARE_HCPCS, reference_rows
 from pmpm_spark.silver.counted_services import year_window
@@ -37,19 +38,24 @@ def alignment_periods(config: RunConfig) -> dict[int, tuple[Any, ...]]:
     return {int(row[1]): row for row in rows if row[0] == "reach"}
 
 
+def code_set_years(config: RunConfig, method: str) -> set[int]:
+    """The years that the method has a primary care code set of."""
+    sets = [row for row in reference_rows(PRIMARY_CARE_HCPCS, config.reference.path) if row[0] == method]
+    return {year for row in sets for year in range(int(row[2]), int(row[3]) + 1)}
+
+
 def check_code_sets(config: RunConfig) -> None:
     """The programs' reference tables tell every year that their policies ask for.
 
     Raises:
         InputError: names the table, the program and the year.
     """
-    folder, periods = config.reference.path, alignment_periods(config)
+    periods = alignment_periods(config)
     for policy in config.policies:
         method = policy.attribution.method
         if method not in PROGRAMS:
             continue
-        sets = [row for row in reference_rows(PRIMARY_CARE_HCPCS, folder) if row[0] == method]
-        told = {year for row in sets for year in range(int(row[2]), int(row[3]) + 1)}
+        told = code_set_years(config, method)
         for year in config.performance_years:
             if method == "reach" and year not in periods:
                 raise InputError(_no_rows(ALIGNMENT_PERIODS, policy, year))
@@ -71,8 +77,7 @@ def _no_rows(table: Table, policy: Policy, year: int) -> str:
 def asked_months(policy: Policy, year: int, periods: Mapping[int, Sequence[Any]]) -> tuple[int, int]:
     """First and last month number of the services that a program's policy asks for."""
     if policy.attribution.method == "reach":
-        earlier_first, recent_last = periods[year][2], periods[year][5]
-        return earlier_first.year * 12 + earlier_first.month - 1, recent_last.year * 12 + recent_last.month - 1
+        return number_of(periods[year][2]), number_of(periods[year][5])
     window = year_window(policy, year, longer_windows([year]).get(year, 0))
     return window["first"], window["last"]
 

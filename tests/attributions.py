@@ -6,37 +6,14 @@ from collections.abc import Sequence
 
 from pyspark.sql import DataFrame, SparkSession
 
-from pmpm_spark.model import MEMBER_ATTRIBUTION, MEMBERS, NETWORK_ROSTER, PROVIDERS
 from pmpm_spark.policy import Policy
-from pmpm_spark.reference import (
-    ALIGNMENT_PERIODS,
-    ETA_HOSPITALS,
-    PRIMARY_CARE_HCPCS,
-    SPECIALTIES,
-    reference_table,
-)
-from pmpm_spark.silver.attribution import attribution
-from pmpm_spark.silver.eligibility_spans import ELIGIBILITY_SPANS
-from pmpm_spark.silver.primary_care_services import PRIMARY_CARE_SERVICES
-from pmpm_spark.silver.secondary_payer_months import SECONDARY_PAYER_MONTHS
-from pmpm_spark.silver.told_months import TOLD_MONTHS
+from pmpm_spark.reference import reference_table
+from pmpm_spark.silver.attribution import ATTRIBUTION, attribution
+from pmpm_spark.stages import STAGES
 from pmpm_spark.table import Table
 from tests.tables import frame, rows_of
 
-INPUTS: tuple[Table, ...] = (
-    PRIMARY_CARE_SERVICES,
-    NETWORK_ROSTER,
-    MEMBER_ATTRIBUTION,
-    PRIMARY_CARE_HCPCS,
-    SPECIALTIES,
-    ETA_HOSPITALS,
-    ALIGNMENT_PERIODS,
-    PROVIDERS,
-    ELIGIBILITY_SPANS,
-    MEMBERS,
-    TOLD_MONTHS,
-    SECONDARY_PAYER_MONTHS,
-)
+INPUTS = next(stage.inputs for stage in STAGES if stage.output is ATTRIBUTION)
 
 USUAL = {
     "service_date": "2021-05-05", "line_kind": "professional", "tin": "TA", "npi": "N1", "ccn": "''",

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from pmpm_spark.gold.pmpm import of_run
 from pmpm_spark.policy import Policy
 from pmpm_spark.silver.cost_steps import ROW_EFFECTS, reason_of
 from pmpm_spark.silver.truncated_costs import CHANGED_EFFECTS
+from pmpm_spark.silver.union import of_run
 from pmpm_spark.table import MONEY, MONTHS, Table, column, count, money, text, year
 
 if TYPE_CHECKING:

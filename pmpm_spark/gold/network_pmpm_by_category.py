@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from pmpm_spark.gold.pmpm import of_run
 from pmpm_spark.measures import per_1000, per_member_month
 from pmpm_spark.policy import Policy
 from pmpm_spark.silver.cost_steps import PHARMACY
+from pmpm_spark.silver.union import of_run
 from pmpm_spark.table import MONEY, MONTHS, Table, column, count, flag, money, quotient, text, year
 
 if TYPE_CHECKING:

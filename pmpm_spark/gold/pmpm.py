@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 from pmpm_spark.gold.risk import score_sums, with_risk
 from pmpm_spark.measures import in_cents, per_member_month, ratio
 from pmpm_spark.policy import Policy
+from pmpm_spark.silver.union import of_run
 from pmpm_spark.table import FACTOR, MONTHS, Column, column, count, flag, money, quotient, text
 
 if TYPE_CHECKING:
@@ -43,12 +44,6 @@ PMPM_COLUMNS: tuple[Column, ...] = (
     quotient("uncapped_risk_score", "normalized_risk_score before the cap"),
 )
 SUMS = ("member_months", "paid_amount", "in_network_paid_amount", "counted_amount")
-
-
-def of_run(frame: DataFrame, policies: Sequence[Policy], performance_years: Sequence[int]) -> DataFrame:
-    """The rows of this run's policies and years."""
-    labels = [policy.label for policy in policies]
-    return frame.where(F.col("policy").isin(*labels) & F.col("performance_year").isin(*performance_years))
 
 
 def pmpm_by(

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from pmpm_spark.policy import Policy
 from pmpm_spark.silver.attribution import UNATTRIBUTED
 from pmpm_spark.silver.cost_steps import EFFECT_COLUMNS, PHARMACY, ROW_EFFECTS, months_of_rates, stepped
-from pmpm_spark.silver.union import of_policies
+from pmpm_spark.silver.union import of_policies, of_run
 from pmpm_spark.table import MONEY, Table, count, day, flag, money, text, year
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def member_month_costs(
 
     def of_policy(policy: Policy) -> DataFrame:
         by_month = _by_month(claim_costs, attribution, sequestration_rates, policy, performance_years)
-        judged = _judged(by_month, _of(member_months, policy, performance_years), policy)
+        judged = _judged(by_month, of_run(member_months, [policy], performance_years), policy)
         rows = stepped(_with_completion(judged, completion_factors, policy), policy.cost)
         of_grain = _by_category(rows) if _has_months_of_rates(policy) else rows
         return of_grain.select(*MEMBER_MONTH_COSTS.column_names)
@@ -118,7 +118,7 @@ def _by_month(
     if policy.cost.sequestration_add_back:
         costs = costs.join(F.broadcast(months_of_rates(sequestration_rates)), "thru_month", how="left")
         grain = (*_GRAIN, "sequestration_rate")
-    networks = _of(attribution, policy, performance_years).select("performance_year", "member_id", "network_id")
+    networks = of_run(attribution, [policy], performance_years).select("performance_year", "member_id", "network_id")
     whose = costs.join(networks, ["performance_year", "member_id"], how="left").withColumn(
         "network_id", F.coalesce("network_id", F.lit(UNATTRIBUTED))
     )
@@ -196,7 +196,3 @@ def _by_category(rows: DataFrame) -> DataFrame:
         *[F.sum(name).cast(_TYPES[name]).alias(name) for name in _SUMS],
         F.when(~lacks_allowed, F.sum("allowed_amount")).cast(MONEY).alias("allowed_amount"),
     )
-
-
-def _of(frame: DataFrame, policy: Policy, performance_years: Sequence[int]) -> DataFrame:
-    return frame.where((F.col("policy") == policy.label) & F.col("performance_year").isin(*performance_years))

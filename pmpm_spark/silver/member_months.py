@@ -16,6 +16,7 @@ from pmpm_spark.model.coverage_records import STATUS_NAMES, STATUSES
 from pmpm_spark.months import age_on, last_day_of, month_at, month_bits, month_number, months_from_to
 from pmpm_spark.policy import Policy
 from pmpm_spark.silver.looked_at import PRORATED, looked_at, with_neighbours
+from pmpm_spark.silver.told_months import told_numbers
 from pmpm_spark.silver.union import of_policies
 from pmpm_spark.table import MONTHS, TEXTS, Table, column, day, flag, text, year
 
@@ -82,14 +83,11 @@ def member_months(
         .agg(F.collect_list(month_number("member_month")).alias("secondary_numbers"))
     )
     people = members.select("member_id", "birth_date", month_number("death_date").alias("death_number"))
-    told = told_months.select(
-        month_number("first_month").alias("told_first"), month_number("last_month").alias("told_last")
-    )
     spans = (
         with_neighbours(eligibility_spans)
         .join(people, "member_id", how="left")
         .join(secondary, "member_id", how="left")
-        .join(F.broadcast(told), how="cross")
+        .join(F.broadcast(told_numbers(told_months)), how="cross")
     )
 
     def rows_of(policy: Policy) -> DataFrame:

@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from pmpm_spark.policy import Policy
 from pmpm_spark.silver.attribution import UNATTRIBUTED
+from pmpm_spark.silver.union import of_run
 from pmpm_spark.table import MONEY, MONTHS, SCORE, Table, column, money, text, year
 
 if TYPE_CHECKING:
@@ -52,14 +53,9 @@ def member_years(
     performance_years: Sequence[int],
 ) -> DataFrame:
     """One aggregation over months and costs, both starting from the member; then whose it is, and the score."""
-    labels = [policy.label for policy in policies]
-
-    def of_run(frame: DataFrame) -> DataFrame:
-        return frame.where(F.col("policy").isin(*labels) & F.col("performance_year").isin(*performance_years))
-
     zero = F.lit(0).cast(MONEY)
     months = (
-        of_run(member_months)
+        of_run(member_months, policies, performance_years)
         .where("is_eligible")
         .select(
             *_KEY,
@@ -70,7 +66,7 @@ def member_years(
         )
     )
     costs = (
-        of_run(member_month_costs)
+        of_run(member_month_costs, policies, performance_years)
         .where("exclusion_reason IS NULL AND in_total")
         .select(
             *_KEY,
@@ -80,7 +76,7 @@ def member_years(
             "in_network_paid_amount",
         )
     )
-    truncated = of_run(truncated_costs).select(
+    truncated = of_run(truncated_costs, policies, performance_years).select(
         *_KEY,
         F.lit(0).cast(MONTHS).alias("member_months"),
         zero.alias("paid_amount"),
@@ -93,7 +89,7 @@ def member_years(
         .groupBy(*_KEY)
         .agg(*[F.sum(name).alias(name) for name in months.columns if name not in _KEY])
     )
-    whose = of_run(attribution).select(
+    whose = of_run(attribution, policies, performance_years).select(
         "policy", "performance_year", "member_id", "network_id", "practice_tin", "physician_npi"
     )
     scores = risk_scores.select("performance_year", "member_id", "risk_score")

@@ -16,6 +16,7 @@ from pmpm_spark.policy import Policy
 from pmpm_spark.silver.candidates import MEMBER_YEAR
 from pmpm_spark.silver.counted_services import windows_of
 from pmpm_spark.silver.looked_at import looked_at, with_neighbours
+from pmpm_spark.silver.told_months import told_numbers
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -25,7 +26,7 @@ def covered_members(
     eligibility_spans: DataFrame, told_months: DataFrame, performance_years: Sequence[int]
 ) -> DataFrame:
     """performance_year and member_id of who has a covered day in a told month of the year."""
-    spans = eligibility_spans.join(F.broadcast(_told(told_months)), how="cross")
+    spans = eligibility_spans.join(F.broadcast(told_numbers(told_months)), how="cross")
     years = F.array(*[F.lit(year) for year in performance_years])
     near = F.filter(years, lambda year: _touches(year))
     return spans.select(F.explode(near).alias("performance_year"), "member_id").distinct()
@@ -128,12 +129,6 @@ def alignable(
     )
 
 
-def _told(told_months: DataFrame) -> DataFrame:
-    return told_months.select(
-        month_number("first_month").alias("told_first"), month_number("last_month").alias("told_last")
-    )
-
-
 def _touches(year: Column) -> Column:
     """A day of the span lies in a told month of the year."""
     first = F.greatest(month_number("span_start"), F.col("told_first"), year * 12)
@@ -147,7 +142,7 @@ def _spans(eligibility_spans: DataFrame, members: DataFrame, told_months: DataFr
     placed = (
         with_neighbours(eligibility_spans)
         .join(deaths, "member_id", how="left")
-        .join(F.broadcast(_told(told_months)), how="cross")
+        .join(F.broadcast(told_numbers(told_months)), how="cross")
     )
     false = F.lit(False)
     return placed.select(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from pmpm_spark.months import month_of
+from pmpm_spark.months import month_number, month_of
 from pmpm_spark.table import Table, day
 
 if TYPE_CHECKING:
@@ -39,4 +39,11 @@ def told_months(coverage_records: DataFrame, *, last_told_day: date | None) -> D
     told = coverage_records.agg(F.min("coverage_start").alias("first_day"), last_day.alias("last_day"))
     return told.where("first_day IS NOT NULL").select(
         month_of("first_day").alias("first_month"), month_of("last_day").alias("last_month")
+    )
+
+
+def told_numbers(told_months: DataFrame) -> DataFrame:
+    """The numbers of the first and last month, to stand beside each span: told_first, told_last."""
+    return told_months.select(
+        month_number("first_month").alias("told_first"), month_number("last_month").alias("told_last")
     )

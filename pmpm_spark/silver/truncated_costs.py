@@ -18,7 +18,7 @@ from pmpm_spark.measures import in_cents, ratio
 from pmpm_spark.policy import Cost, Policy
 from pmpm_spark.silver.cost_steps import EFFECT_COLUMNS, EFFECTS, TRUNCATED
 from pmpm_spark.silver.truncation_limits import annual_costs, before_truncation
-from pmpm_spark.silver.union import of_policies
+from pmpm_spark.silver.union import of_policies, of_run
 from pmpm_spark.table import MONEY, Table, day, money, text, year
 
 if TYPE_CHECKING:
@@ -58,11 +58,8 @@ def truncated_costs(
 ) -> DataFrame:
     """The changes by row, of every policy that truncates."""
 
-    def of_years(frame: DataFrame) -> DataFrame:
-        return frame.where(F.col("performance_year").isin(*performance_years))
-
     truncating = [policy for policy in policies if policy.cost.truncation != "none"]
-    months, costs = of_years(member_months), of_years(member_month_costs)
+    months, costs = (of_run(part, truncating, performance_years) for part in (member_months, member_month_costs))
     if not truncating:
         effects = [F.lit(0).cast(MONEY).alias(name) for name in CHANGED_EFFECTS]
         none = costs.where(F.lit(False))

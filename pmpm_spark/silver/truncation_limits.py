@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 from pmpm_spark.measures import in_cents, ratio
 from pmpm_spark.policy import Policy
 from pmpm_spark.silver.cost_steps import EFFECTS
-from pmpm_spark.silver.union import of_policies
+from pmpm_spark.silver.union import of_policies, of_run
 from pmpm_spark.table import MONEY, MONTHS, Table, count, money, text, year
 
 if TYPE_CHECKING:
@@ -53,16 +53,14 @@ _PARTS = 1_000_000
 
 def annual_costs(member_months: DataFrame, member_month_costs: DataFrame, policies: Sequence[Policy]) -> DataFrame:
     """One row per policy, year, member and enrollment type with an eligible month: member_months, `amount` as it is
-    before the truncation, `annualized` in cents."""
+    before the truncation, `annualized` in cents. Both tables hold the rows of these policies alone."""
     zero = F.lit(0).cast(MONEY)
     months = member_months.where("is_eligible").select(*_KEY, F.col("exposure").alias("months"), zero.alias("amount"))
     costs = of_policies(policies, lambda policy: before_truncation(member_month_costs, policy)).select(
         *_KEY, F.lit(0).cast(MONTHS).alias("months"), "amount"
     )
-    labels = [policy.label for policy in policies]
     return (
-        months.where(F.col("policy").isin(*labels))
-        .unionByName(costs)
+        months.unionByName(costs)
         .groupBy(*_KEY)
         .agg(F.sum("months").cast(MONTHS).alias("member_months"), F.sum("amount").cast(MONEY).alias("amount"))
         .withColumn("annualized", in_cents(ratio(F.col("amount").cast("double") * 12, F.col("member_months"))))
@@ -88,12 +86,9 @@ def truncation_limits(
 ) -> DataFrame:
     """The limits of every policy that truncates: supplied ones, or those at its percentile."""
 
-    def of_years(frame: DataFrame) -> DataFrame:
-        return frame.where(F.col("performance_year").isin(*performance_years))
-
     by_percentile = [policy for policy in policies if policy.cost.truncation == "percentile"]
-    supplied_to = [policy.label for policy in policies if policy.cost.truncation == "supplied"]
-    people = of_years(member_months).where(F.col("policy").isin(*supplied_to) & F.col("is_eligible"))
+    supplied_to = [policy for policy in policies if policy.cost.truncation == "supplied"]
+    people = of_run(member_months, supplied_to, performance_years).where("is_eligible")
     limits = (
         people.groupBy(*_OF_TYPE)
         .agg(F.count_distinct("member_id").alias("members"))
@@ -102,8 +97,8 @@ def truncation_limits(
     )
     if not by_percentile:
         return limits
-    costs = annual_costs(of_years(member_months), of_years(member_month_costs), by_percentile)
-    return limits.unionByName(_at_percentile(costs, by_percentile))
+    months, costs = (of_run(part, by_percentile, performance_years) for part in (member_months, member_month_costs))
+    return limits.unionByName(_at_percentile(annual_costs(months, costs, by_percentile), by_percentile))
 
 
 def _at_percentile(costs: DataFrame, policies: Sequence[Policy]) -> DataFrame:

@@ -1,10 +1,12 @@
-"""Rows of several policies in one frame."""
+"""Rows of several policies in one frame, and those of a run taken out of one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
 
 from pmpm_spark.policy import Policy
 
@@ -14,3 +16,9 @@ if TYPE_CHECKING:
 
 def of_policies(policies: Sequence[Policy], rows_of: Callable[[Policy], DataFrame]) -> DataFrame:
     return reduce(lambda left, right: left.unionByName(right), [rows_of(policy) for policy in policies])
+
+
+def of_run(frame: DataFrame, policies: Sequence[Policy], performance_years: Sequence[int]) -> DataFrame:
+    """The rows of this run's policies and years."""
+    labels = [policy.label for policy in policies]
+    return frame.where(F.col("policy").isin(*labels) & F.col("performance_year").isin(*performance_years))

@@ -24,6 +24,7 @@ from urllib.parse import unquote
 from pyspark.sql import functions as F
 
 from pmpm_spark.errors import InputError
+from pmpm_spark.months import number_of
 from pmpm_spark.paths import is_local, plain
 from pmpm_spark.sources.cclf.layout import CONTROL, KINDS, file_name, record_length
 from pmpm_spark.sources.files import SourceFile, numbered_lines, paths_at, scan_records
@@ -221,7 +222,7 @@ def untold_months(told: set[date]) -> Iterator[date]:
     """The months between the first and the last told that no delivery tells."""
     if told:
         first, last = min(told), max(told)
-        for number in range(first.year * 12 + first.month - 1, last.year * 12 + last.month - 1):
+        for number in range(number_of(first), number_of(last)):
             month = date(number // 12, number % 12 + 1, 1)
             if month not in told:
                 yield month
