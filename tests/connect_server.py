@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from pmpm_spark.properties import find_conf
-from tests.processes import submit_command
+from tests.processes import WITHOUT_COMPILING, submit_command
 
 REMOTE = "PMPM_TEST_REMOTE"
 """The variable that tells the test processes where the server is."""
@@ -30,12 +30,9 @@ def start_server(folder: Path) -> subprocess.Popen[bytes]:
     command, own = submit_command(
         properties,
         *("--driver-memory", "6g", "--class", SERVER),
-        *(
-            "--conf",
-            f"spark.connect.grpc.binding.port={port}",
-            "--conf",
-            "spark.connect.grpc.binding.address=127.0.0.1",
-        ),
+        *WITHOUT_COMPILING,
+        *("--conf", f"spark.connect.grpc.binding.port={port}"),
+        *("--conf", "spark.connect.grpc.binding.address=127.0.0.1"),
     )
     os.environ[REMOTE] = f"sc://127.0.0.1:{port}"
     with (folder / "server.log").open("wb") as said:

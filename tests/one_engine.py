@@ -21,13 +21,13 @@ WHOLE_RUNS = (
     "tests/test_generate_cclf.py",
     "tests/test_one_truth.py",
     "tests/test_policies_run.py",
+    "tests/test_programs_run.py",
     "tests/test_new_source.py",
     "tests/sources/test_synpuf.py",
     "tests/sources/test_tuva.py",
     "tests/sources/test_common.py",
     "tests/sources/test_cms_samples.py",
     "tests/test_equality.py",
-    "tests/test_policies_run.py",
     "tests/test_notebook_example.py::test_the_whole_job",
     *[f"tests/sources/test_cclf_netting.py::test_{word}" for word in NETTING],
 )
@@ -41,6 +41,13 @@ BOOK = (
     "years_that",
     "a_rebuild",
 )
+RISK = ("every_score", "normalized_by", "a_cap_holds")
+STEPS = ("every_member_year", "all_identities", "months_and_categories", "truncation_never")
+GENERATED = (
+    *[f"tests/gold/test_risk.py::test_{word}" for word in RISK],
+    *[f"tests/test_cost_steps.py::test_{word}" for word in STEPS],
+    "tests/silver/test_programs_by_hand.py",
+)
 ONCE = {
     "tests/test_embedded.py": "the embedded engine's own faults, and the ways around them",
     "tests/oracle/": "no engine is at work: once is enough",
@@ -48,6 +55,9 @@ ONCE = {
         f"tests/test_runs.py::test_{word}": "the book of runs is the same on both; what rests on Delta is tried on both"
         for word in BOOK
     },
+    **dict.fromkeys(
+        GENERATED, "a thousand members of many policies; on Spark each rule by hand, and every row in tests/prove.py"
+    ),
 }
 LONG = {
     **dict.fromkeys(

@@ -12,6 +12,12 @@ from pmpm_spark.java import find_java
 from pmpm_spark.properties import read_properties
 
 ROOT = Path(__file__).resolve().parent.parent
+WITHOUT_COMPILING = (
+    *("--conf", "spark.sql.codegen.wholeStage=false"),
+    *("--conf", "spark.sql.codegen.factoryMode=NO_CODEGEN"),
+)
+"""Options of spark-submit: plans are interpreted. Tests have few rows and many plans, and compiling each takes longer than
+running it. With Spark's own compiling run tests/prove.py and its every table."""
 OF_THE_SESSION = ("SPARK_REMOTE", "SPARK_CONNECT_MODE_ENABLED", "SPARK_LOCAL_REMOTE", "PMPM_DEBUG")
 
 

@@ -66,11 +66,10 @@ def held(warehouse: Published, table: Table) -> Counter[str]:
     return Counter(repr(tuple(row)) for row in warehouse.read(table).collect())
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
 def test_deliveries_one_by_one_in_any_order_give_the_same_tables(
-    spark: SparkSession, tmp_path: Path, at_once: Published, seed: int
+    spark: SparkSession, tmp_path: Path, at_once: Published
 ) -> None:
-    order = random.Random(seed).sample(DELIVERIES, len(DELIVERIES))
+    order = random.Random(1).sample(DELIVERIES, len(DELIVERIES))
     one_by_one = by_deliveries(spark, tmp_path, [[path] for path in order])
     for table in SAME:
         assert held(one_by_one, table) == held(at_once, table), table.name

@@ -27,7 +27,7 @@ from pmpm_spark.store import Store
 from pmpm_spark.table import Table
 from pmpm_spark.warehouse import Published, published
 from tests import dirty, panel
-from tests.processes import environment, submit_command
+from tests.processes import WITHOUT_COMPILING, environment, submit_command
 
 pytestmark = pytest.mark.delta
 
@@ -62,10 +62,11 @@ class House:
         return subprocess.run(command, capture_output=True, text=True, env=environment(), cwd=self.root, check=False)
 
     def submit(self, job: str) -> Answer:
-        """As CONTRIBUTING.md says; the options of Java only make a short job shorter."""
+        """As CONTRIBUTING.md says; the options of Java and of compiling only make a short job shorter."""
         command, own = submit_command(
             ROOT / "conf" / "spark" / "local.conf",
             *("--driver-java-options", "-XX:+UseSerialGC"),
+            *WITHOUT_COMPILING,
             *[word for name, value in EVENT_LOG.items() for word in ("--conf", f"{name}={value}")],
             *("--conf", f"spark.eventLog.dir=file://{self.events}"),
             *(str(ROOT / "jobs" / job), "--config", str(self.config)),

@@ -121,15 +121,19 @@ def looked_at(calendar: dict[date, tuple], month: date, rule: str) -> dict | Non
     return {"both": bool(t[0] and t[1]), "managed": bool(t[2]), "secondary": bool(t[3]), "first": t}
 
 
-def expected_rows(spans, died, named, policy: Policy) -> dict[tuple[str, date], tuple]:
+def said_by_months(calendar: dict[date, tuple], coverage_rule: str) -> dict[date, dict | None]:
+    return {month: looked_at(calendar, month, coverage_rule) for month in ALL_TOLD}
+
+
+def expected_rows(of_people: dict[str, tuple], died, named, policy: Policy) -> dict[tuple[str, date], tuple]:
+    """`of_people`: each one's calendar, and what its months say under the policy's coverage rule."""
     rule = policy.eligibility
     rows = {}
-    for member, calendar in calendars(spans).items():
-        said = {month: looked_at(calendar, month, rule.coverage_rule) for month in ALL_TOLD}
+    for member, (calendar, said) in of_people.items():
         month_of_death = died[member].replace(day=1) if member in died else date(9999, 1, 1)
         for year in YEARS:
             of_year = [month for month in ALL_TOLD if month.year == year]
-            if not any(day.year == year for day in calendar):
+            if not any(date(year, 1, 1) + ONE_DAY * at in calendar for at in range(365)):
                 continue
             window_last = month_after(date(year, 12, 1), -rule.lag_months)
             window_first = month_after(window_last, 1 - rule.window_months)
@@ -217,10 +221,11 @@ def test_every_month_of_every_generated_person_has_exactly_the_reasons_that_its_
     rows = built.collect()
     found = {(policy, member, month): (tuple(reasons), *more) for policy, member, month, reasons, *more in rows}
     assert len(found) == len(rows)
+    of_people = {member: (days, said_by_months(days, coverage_rule)) for member, days in calendars(spans).items()}
     expected = {
         (policy.label, *key): value
         for policy in policies
-        for key, value in expected_rows(spans, died, named, policy).items()
+        for key, value in expected_rows(of_people, died, named, policy).items()
     }
     differing = [key for key in found.keys() | expected.keys() if found.get(key) != expected.get(key)]
     first = sorted(differing)[:1]
