@@ -271,7 +271,7 @@ def run_notices(store: Store, config: RunConfig) -> list[str]:
         *_rosters(store, config),
         *program_notices(store, config),
         *_enrollment(store, config),
-        *_other_categories(store),
+        *other_categories(store),
     ]
     of_source = SOURCE_KINDS[config.source.kind].notices(store.read)
     return [*notices, *of_source, *_scores(store, config), *_code_sets(config)]
@@ -384,7 +384,7 @@ def _enrollment(store: Store, config: RunConfig) -> list[str]:
     ]
 
 
-def _other_categories(store: Store) -> list[str]:
+def other_categories(store: Store) -> list[str]:
     """How much no rule of the service categories names, and the codes that most of it has.
 
     Shares alone, and no code that few members have: no small count can be worked out from them.
@@ -406,11 +406,11 @@ def _other_categories(store: Store) -> list[str]:
         .limit(MOST_CODES)
         .collect()
     )
-    most = "; ".join(f"{_codes_told(row)} ({100 * row['lines'] / total['n']:.0f}% of it)" for row in found)
+    most = "; ".join(f"{_codes_told(row)} ({100 * row['lines'] / total['n']:.0f}% of them)" for row in found)
     share = (
         f"{100 * total['n'] / total['lines']:.1f}% of the final claim lines are {OTHER} at the second level of category"
     )
-    return [f"{share}, most of them {most}" if most else f"{share}; every code of it is of few members"]
+    return [f"{share}: most often {most}" if most else f"{share}; every code of it is of few members"]
 
 
 def _codes_told(row: Row) -> str:
