@@ -407,17 +407,14 @@ def other_categories(store: Store) -> list[str]:
         .collect()
     )
     most = "; ".join(f"{_codes_told(row)} ({100 * row['lines'] / total['n']:.0f}% of them)" for row in found)
-    share = (
-        f"{100 * total['n'] / total['lines']:.1f}% of the final claim lines are {OTHER} at the second level of category"
-    )
-    return [f"{share}: most often {most}" if most else f"{share}; every code of it is of few members"]
+    share = 100 * total["n"] / total["lines"]
+    said = f"{share:.1f}% of the final claim lines are {OTHER} at the second level of service categories"
+    return [f"{said}: most often {most}" if most else f"{said}; every code of them is of few members"]
 
 
 def _codes_told(row: Row) -> str:
-    told = [
-        f"{name.replace('_', ' ')} {row[name]}" for name in ("place_of_service", "revenue_code", "hcpcs") if row[name]
-    ]
-    return " ".join([row["claim_type"], *told])
+    names = {"place_of_service": "place", "revenue_code": "revenue code", "hcpcs": "HCPCS"}
+    return " ".join([row["claim_type"], *[f"{said} {row[name]}" for name, said in names.items() if row[name]]])
 
 
 def _scores(store: Store, config: RunConfig) -> list[str]:

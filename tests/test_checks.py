@@ -102,7 +102,7 @@ def test_what_no_rule_puts_into_a_second_level_is_told_with_its_codes_but_for_th
 
     said = "3.3% of the final claim lines are other at the second level of service categories"
     assert publish(costs, rows) == [f"{said}: most often professional place 99 HCPCS 93000 (67% of them)"]
-    assert publish(costs, rows[22:]) == [f"{said}; every code of it is of few members"]
+    assert publish(costs, rows[22:]) == [f"{said}; every code of them is of few members"]
     assert publish(costs.replace("| other  ", "| clinic "), rows[33:]) == []
 
 
