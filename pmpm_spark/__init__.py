@@ -11,11 +11,12 @@ from pmpm_spark.gold.excluded import excluded
 from pmpm_spark.gold.network_pmpm import network_pmpm
 from pmpm_spark.gold.network_pmpm_by_category import network_pmpm_by_category
 from pmpm_spark.gold.network_pmpm_by_month import network_pmpm_by_month
+from pmpm_spark.gold.network_pmpm_by_subcategory import network_pmpm_by_subcategory
 from pmpm_spark.gold.physician_pmpm import physician_pmpm
 from pmpm_spark.gold.practice_pmpm import practice_pmpm
 from pmpm_spark.pipeline import RunResult, run
 from pmpm_spark.policy import Policy
-from pmpm_spark.reference import reference_table
+from pmpm_spark.reference import reference_rows, reference_table
 from pmpm_spark.silver.attribution import attribution
 from pmpm_spark.silver.claim_costs import claim_costs
 from pmpm_spark.silver.eligibility_spans import eligibility_spans
@@ -52,10 +53,12 @@ __all__ = [
     "network_pmpm",
     "network_pmpm_by_category",
     "network_pmpm_by_month",
+    "network_pmpm_by_subcategory",
     "physician_pmpm",
     "practice_pmpm",
     "primary_care_services",
     "published",
+    "reference_rows",
     "reference_table",
     "run",
     "secondary_payer_months",

@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from pmpm_spark.config import TABULAR, RunConfig
 from pmpm_spark.errors import ConfigError, InputError
 from pmpm_spark.gold.excluded import EXCLUDED
+from pmpm_spark.gold.pmpm import SMALL_CELL
 from pmpm_spark.gold.risk import ALL_TYPES
 from pmpm_spark.identities import IDENTITIES
 from pmpm_spark.model import (
@@ -26,6 +27,7 @@ from pmpm_spark.program_checks import PROGRAMS, alignment_periods, asked_months,
 from pmpm_spark.reference import (
     COMPLETION_FACTORS_SUPPLIED,
     RISK_MEANS,
+    SERVICE_CATEGORIES,
     TRUNCATION_LIMITS_SUPPLIED,
     reference_rows,
 )
@@ -35,6 +37,7 @@ from pmpm_spark.silver.claim_lags import CLAIM_LAGS
 from pmpm_spark.silver.cost_steps import PHARMACY
 from pmpm_spark.silver.member_years import MEMBER_YEARS
 from pmpm_spark.silver.roster_match import shared_providers
+from pmpm_spark.silver.service_categories import OTHER, check_rules, rules_in_order
 from pmpm_spark.silver.told_months import OPEN_ENDED, TOLD_MONTHS
 from pmpm_spark.silver.union import of_run
 from pmpm_spark.sources.kinds import SOURCE_KINDS
@@ -44,6 +47,8 @@ if TYPE_CHECKING:
 
     from pmpm_spark.store import Store
 
+MOST_CODES = 5
+"""So many codes of the lines that no rule puts into a category are named."""
 MOST_REASONS = 3
 """So many reasons of rejected rows are named in an error."""
 NO_PARTS = "NOT_IN_PART_A_AND_B"
@@ -118,6 +123,15 @@ def check_supplied(config: RunConfig) -> None:
         for year, enrollment_type, limit, _ in rows:
             if limit < 0:
                 raise InputError(f"truncation_limits: {enrollment_type} in {year} is {limit}, below 0")
+
+
+def check_categories(config: RunConfig) -> None:
+    """The rules of the service categories can be read.
+
+    Raises:
+        InputError: names the rule and what is wrong with it.
+    """
+    check_rules(rules_in_order(reference_rows(SERVICE_CATEGORIES, config.reference.path)))
 
 
 def check_caps(config: RunConfig) -> None:
@@ -257,6 +271,7 @@ def run_notices(store: Store, config: RunConfig) -> list[str]:
         *_rosters(store, config),
         *program_notices(store, config),
         *_enrollment(store, config),
+        *other_categories(store),
     ]
     of_source = SOURCE_KINDS[config.source.kind].notices(store.read)
     return [*notices, *of_source, *_scores(store, config), *_code_sets(config)]
@@ -367,6 +382,39 @@ def _enrollment(store: Store, config: RunConfig) -> list[str]:
         "no month is in Medicare Advantage: the HMO indicators may all be blank; "
         "source.part_c = part_c_contract reads the contract columns instead"
     ]
+
+
+def other_categories(store: Store) -> list[str]:
+    """How much no rule of the service categories names, and the codes that most of it has.
+
+    Shares alone, and no code that few members have: no small count can be worked out from them.
+    """
+    lines = F.sum("claim_lines")
+    is_other = F.col("service_category_2") == OTHER
+    of_all = store.read(CLAIM_COSTS).agg(lines.alias("lines"), F.sum(F.when(is_other, F.col("claim_lines"))).alias("n"))
+    total = of_all.collect()[0]
+    if not total["n"]:
+        return []
+    codes = ("claim_type", "place_of_service", "revenue_code", "hcpcs")
+    found = (
+        store.read(FINAL_CLAIM_LINES)
+        .where(is_other)
+        .groupBy(*codes)
+        .agg(F.count(F.lit(1)).alias("lines"), F.count_distinct("member_id").alias("members"))
+        .where(F.col("members") >= SMALL_CELL)
+        .orderBy(F.desc("lines"), *codes)
+        .limit(MOST_CODES)
+        .collect()
+    )
+    most = "; ".join(f"{_codes_told(row)} ({100 * row['lines'] / total['n']:.0f}% of them)" for row in found)
+    share = 100 * total["n"] / total["lines"]
+    said = f"{share:.1f}% of the final claim lines are {OTHER} at the second level of service categories"
+    return [f"{said}: most often {most}" if most else f"{said}; every code of them is of few members"]
+
+
+def _codes_told(row: Row) -> str:
+    names = {"place_of_service": "place", "revenue_code": "revenue code", "hcpcs": "HCPCS"}
+    return " ".join([row["claim_type"], *[f"{said} {row[name]}" for name, said in names.items() if row[name]]])
 
 
 def _scores(store: Store, config: RunConfig) -> list[str]:

@@ -30,11 +30,12 @@ IDENTITIES = Table(
         text(
             "identity",
             "months: counted + excluded = all; dollars: the same; steps: counted = paid + steps; leakage: paid in the "
-            "members' own networks + outside = paid for members of networks",
+            "members' own networks + outside = paid for members of networks; subcategories: paid by second level of "
+            "service category = by first; subcategories_counted: the policy's dollars likewise",
         ),
-        column("counted", QUANTITY, "what counts, the counted amount, or what was paid in network"),
+        column("counted", QUANTITY, "what counts, the counted amount, what was paid in network, or by second level"),
         column("excluded", QUANTITY, "what is excluded, the effect of the steps taken away, or what was paid outside"),
-        column("everything", QUANTITY, "all member months; net claim dollars; or what was paid"),
+        column("everything", QUANTITY, "all member months; net claim dollars; what was paid; the sum by first level"),
     ),
     rules={"nothing_leaks": "counted + excluded = everything"},
     partition_by=("policy", "performance_year"),
@@ -51,11 +52,13 @@ def identities(
     network_pmpm: DataFrame,
     excluded: DataFrame,
     leakage_destinations: DataFrame,
+    network_pmpm_by_category: DataFrame,
+    network_pmpm_by_subcategory: DataFrame,
     *,
     policies: Sequence[Policy],
     performance_years: Sequence[int],
 ) -> DataFrame:
-    """The four identities of every policy and year; each side is summed from its own table."""
+    """The six identities of every policy and year; each side is summed from its own table."""
 
     def side(frame: DataFrame, identity: str, **of: Column) -> DataFrame:
         zero = F.lit(0).cast(QUANTITY)
@@ -93,5 +96,13 @@ def identities(
         side(attributed, "leakage", **paid),
         side(outside, "leakage", excluded=F.col("paid_amount")),
     ]
+    by_first, by_second = (
+        of_run(table, policies, performance_years) for table in (network_pmpm_by_category, network_pmpm_by_subcategory)
+    )
+    for identity, amount in (("subcategories", "paid_amount"), ("subcategories_counted", "counted_amount")):
+        sides += [
+            side(by_second, identity, counted=F.col(amount)),
+            side(by_first, identity, everything=F.col(amount)),
+        ]
     rows = reduce(lambda left, right: left.unionByName(right), sides)
     return rows.groupBy(*_GRAIN).agg(*[F.sum(name).alias(name) for name in ("counted", "excluded", "everything")])

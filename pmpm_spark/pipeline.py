@@ -20,6 +20,7 @@ from pmpm_spark.checks import (
     check_allowed_amounts,
     check_caps,
     check_carried,
+    check_categories,
     check_factors,
     check_paid_months,
     check_parts_of_payments,
@@ -85,6 +86,7 @@ def run(
     check_carried(config)
     check_code_sets(config)
     check_supplied(config)
+    check_categories(config)
     check_caps(config)
     kind = config.source.kind
     stages = chosen(groups_of(kind)[group] if group else stages_of(kind), only, start)
@@ -246,6 +248,7 @@ def _work(
 
 def _publish(store: Store, config: RunConfig, stage: Stage) -> Receipt:
     settings = {name: setting_of(config, name) for name in stage.settings}
+    settings |= {table.short_name: reference_rows(table, config.reference.path) for table in stage.rules}
     frames = [store.read(table) for table in stage.inputs]
     slices = slices_of(config) if stage.output.slice_by else None
     frame = stage.build(*frames, **settings)

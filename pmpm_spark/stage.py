@@ -15,12 +15,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Stage:
-    """`build` takes the frames of `inputs` by position and the `settings` by keyword, and returns `output`'s rows."""
+    """`build` takes the frames of `inputs` by position and the `settings` by keyword, and returns `output`'s rows.
+
+    Reference tables of which expressions are made (`rules`) are given as rows, by the keyword of their short name.
+    """
 
     output: Table
     inputs: tuple[Table, ...]
     build: Callable[..., DataFrame]
     settings: tuple[str, ...] = ()
+    rules: tuple[Table, ...] = ()
+
+    @property
+    def reads(self) -> tuple[Table, ...]:
+        return (*self.inputs, *self.rules)
 
 
 def in_order(stages: Iterable[Stage], given: Iterable[Table] = ()) -> tuple[Stage, ...]:
@@ -32,7 +40,7 @@ def in_order(stages: Iterable[Stage], given: Iterable[Table] = ()) -> tuple[Stag
     known = {table.name for table in given}
     checked = []
     for stage in stages:
-        for table in stage.inputs:
+        for table in stage.reads:
             if table.name not in known:
                 raise ValueError(f"stage {stage.output.name} reads {table.name}, which no earlier stage makes")
         if stage.output.name in known:

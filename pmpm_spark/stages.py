@@ -15,6 +15,7 @@ from pmpm_spark.gold.leakage_destinations import LEAKAGE_DESTINATIONS, leakage_d
 from pmpm_spark.gold.network_pmpm import NETWORK_PMPM, network_pmpm
 from pmpm_spark.gold.network_pmpm_by_category import NETWORK_PMPM_BY_CATEGORY, network_pmpm_by_category
 from pmpm_spark.gold.network_pmpm_by_month import NETWORK_PMPM_BY_MONTH, network_pmpm_by_month
+from pmpm_spark.gold.network_pmpm_by_subcategory import NETWORK_PMPM_BY_SUBCATEGORY, network_pmpm_by_subcategory
 from pmpm_spark.gold.physician_pmpm import PHYSICIAN_PMPM, physician_pmpm
 from pmpm_spark.gold.practice_pmpm import PRACTICE_PMPM, practice_pmpm
 from pmpm_spark.identities import IDENTITIES, identities
@@ -39,7 +40,6 @@ from pmpm_spark.model import (
 from pmpm_spark.reference import (
     ALIGNMENT_PERIODS,
     COMPLETION_FACTORS_SUPPLIED,
-    EMERGENCY_CODES,
     ETA_HOSPITALS,
     NORMALIZATION_FACTORS,
     PRIMARY_CARE_HCPCS,
@@ -109,7 +109,7 @@ STAGES = in_order(
         Stage(CLAIM_PROCEDURES, (CLAIM_ROWS,), intake.claim_procedures),
         Stage(ELIGIBILITY_SPANS, (COVERAGE_RECORDS,), eligibility_spans),
         Stage(TOLD_MONTHS, (COVERAGE_RECORDS,), told_months, settings=("last_told_day",)),
-        Stage(FINAL_CLAIM_LINES, (CLAIM_LINES, SERVICE_CATEGORIES, EMERGENCY_CODES), final_claim_lines),
+        Stage(FINAL_CLAIM_LINES, (CLAIM_LINES,), final_claim_lines, rules=(SERVICE_CATEGORIES,)),
         Stage(CLAIM_COSTS, (FINAL_CLAIM_LINES, NETWORK_ROSTER), claim_costs),
         Stage(CLAIM_LAGS, (FINAL_CLAIM_LINES,), claim_lags, RUN_SETTINGS),
         Stage(COMPLETION_FACTORS, (CLAIM_LAGS, COMPLETION_FACTORS_SUPPLIED), completion_factors),
@@ -183,11 +183,25 @@ STAGES = in_order(
             network_pmpm_by_category,
             RUN_SETTINGS,
         ),
+        Stage(
+            NETWORK_PMPM_BY_SUBCATEGORY,
+            (NETWORK_PMPM_BY_CATEGORY, CLAIM_COSTS, MEMBER_MONTH_COSTS, TRUNCATED_COSTS),
+            network_pmpm_by_subcategory,
+            RUN_SETTINGS,
+        ),
         Stage(LEAKAGE_DESTINATIONS, (CLAIM_COSTS, MEMBER_MONTH_COSTS), leakage_destinations, RUN_SETTINGS),
         Stage(EXCLUDED, (MEMBER_MONTHS, MEMBER_MONTH_COSTS, TRUNCATED_COSTS), excluded, RUN_SETTINGS),
         Stage(
             IDENTITIES,
-            (MEMBER_MONTHS, CLAIM_COSTS, NETWORK_PMPM, EXCLUDED, LEAKAGE_DESTINATIONS),
+            (
+                MEMBER_MONTHS,
+                CLAIM_COSTS,
+                NETWORK_PMPM,
+                EXCLUDED,
+                LEAKAGE_DESTINATIONS,
+                NETWORK_PMPM_BY_CATEGORY,
+                NETWORK_PMPM_BY_SUBCATEGORY,
+            ),
             identities,
             RUN_SETTINGS,
         ),

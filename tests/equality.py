@@ -42,6 +42,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "physician_pmpm": ("performance_year", "network_id", "physician_npi"),
     "network_pmpm_by_month": ("network_id", "member_month"),
     "network_pmpm_by_category": ("performance_year", "network_id", "service_category"),
+    "network_pmpm_by_subcategory": ("performance_year", "network_id", "service_category", "service_category_2"),
     "excluded": ("performance_year", "kind", "reason"),
     "member_months": ("member_id", "member_month"),
     "attribution": ("performance_year", "member_id"),
@@ -56,6 +57,10 @@ FIGURES: dict[str, tuple[str, ...]] = {
     "physician_pmpm": _PMPM,
     "network_pmpm_by_month": ("performance_year", "members", "member_months", "paid_amount", "pmpm"),
     "network_pmpm_by_category": (
+        "in_total", "member_months", "claim_lines", "services", "paid_amount", "pmpm", "lines_per_1000",
+        "services_per_1000",
+    ),
+    "network_pmpm_by_subcategory": (
         "in_total", "member_months", "claim_lines", "services", "paid_amount", "pmpm", "lines_per_1000",
         "services_per_1000",
     ),

@@ -293,10 +293,10 @@ def test_a_year_with_scores_needs_its_normalization_factor(spark: SparkSession, 
 def test_a_policy_of_allowed_amounts_needs_them(spark: SparkSession, tmp_path: Path) -> None:
     store = Store(spark, Warehouse(path=str(tmp_path)))
     costs = """
-        member_id | thru_month | from_month | service_category | roster_network_id | is_denied | destination | allowed_amount
-        m         | 2021-01-01 | 2021-01-01 | inpatient        | ''                | true      | ''          | -
-        m         | 2021-01-01 | 2021-01-01 | pharmacy         | ''                | false     | ''          | -
-        m         | 2021-01-01 | 2021-01-01 | professional     | ''                | false     | ''          | 5
+        member_id | thru_month | from_month | service_category | service_category_2 | roster_network_id | is_denied | destination | allowed_amount
+        m         | 2021-01-01 | 2021-01-01 | inpatient        | other              | ''                | true      | ''          | -
+        m         | 2021-01-01 | 2021-01-01 | pharmacy         | other              | ''                | false     | ''          | -
+        m         | 2021-01-01 | 2021-01-01 | professional     | other              | ''                | false     | ''          | 5
     """
 
     def asked(**cost: Any) -> RunConfig:
@@ -304,10 +304,10 @@ def test_a_policy_of_allowed_amounts_needs_them(spark: SparkSession, tmp_path: P
         return RunConfig(Source("rif", "x"), store.warehouse, (2021,), policies)
 
     lines = """
-        claim_id | line_number | claim_version | claim_type | adjustment | service_category | service_thru | member_id | is_denied | paid_amount | allowed_amount
-        c1       | 1           | 1             | inpatient  | original   | inpatient        | 2021-01-01   | m         | true      | 1           | -
-        c2       | 1           | 1             | pharmacy   | original   | pharmacy         | 2021-01-01   | m         | false     | 1           | -
-        c3       | 1           | 1             | outpatient | original   | emergency        | 2021-01-01   | m         | false     | 1           | -
+        claim_id | line_number | claim_version | claim_type | adjustment | service_category | service_category_2 | service_thru | member_id | is_denied | paid_amount | allowed_amount
+        c1       | 1           | 1             | inpatient  | original   | inpatient        | other              | 2021-01-01   | m         | true      | 1           | -
+        c2       | 1           | 1             | pharmacy   | original   | pharmacy         | other              | 2021-01-01   | m         | false     | 1           | -
+        c3       | 1           | 1             | outpatient | original   | emergency        | other              | 2021-01-01   | m         | false     | 1           | -
     """
     store.publish(CLAIM_COSTS, frame(spark, CLAIM_COSTS, costs))
     store.publish(FINAL_CLAIM_LINES, frame(spark, FINAL_CLAIM_LINES, lines))
@@ -315,7 +315,7 @@ def test_a_policy_of_allowed_amounts_needs_them(spark: SparkSession, tmp_path: P
     told = 'policy q: cost.amount is "allowed", but the source carries no allowed amount for '
     with pytest.raises(InputError, match=f"{told}outpatient, pharmacy$"):
         check_allowed_amounts(store, asked(include_pharmacy=True))
-    emergency = costs + "m | 2021-01-01 | 2021-01-01 | emergency | '' | false | '' | -"
+    emergency = costs + "m | 2021-01-01 | 2021-01-01 | emergency | other | '' | false | '' | -"
     store.publish(CLAIM_COSTS, frame(spark, CLAIM_COSTS, emergency))
     with pytest.raises(InputError, match=f"{told}outpatient$"):
         check_allowed_amounts(store, asked())
@@ -335,9 +335,9 @@ def test_a_policy_that_leaves_out_a_part_of_payments_needs_a_source_that_tells_i
     store = Store(spark, Warehouse(path=str(tmp_path)))
     value, name = LEAVES_OUT[setting]
     lines = """
-        claim_id | line_number | claim_version | claim_type | adjustment | service_category | service_thru | member_id | is_denied | paid_amount | ime_amount | dsh_amount | uncompensated_care_amount | pass_through_amount
-        c1       | 1           | 1             | inpatient  | original   | inpatient        | 2021-01-01   | m         | false     | 1           | 0          | 1          | 0                         | 0
-        c2       | 1           | 1             | dme        | original   | dme              | 2021-01-01   | m         | false     | 1           | -          | -          | -                         | -
+        claim_id | line_number | claim_version | claim_type | adjustment | service_category | service_category_2 | service_thru | member_id | is_denied | paid_amount | ime_amount | dsh_amount | uncompensated_care_amount | pass_through_amount
+        c1       | 1           | 1             | inpatient  | original   | inpatient        | other              | 2021-01-01   | m         | false     | 1           | 0          | 1          | 0                         | 0
+        c2       | 1           | 1             | dme        | original   | dme              | other              | 2021-01-01   | m         | false     | 1           | -          | -          | -                         | -
     """
 
     def asked(*settings: bool) -> RunConfig:

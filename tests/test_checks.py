@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from pmpm_spark.checks import check_rejects, run_notices, uncounted_years
+from pmpm_spark.checks import check_rejects, other_categories, run_notices, uncounted_years
 from pmpm_spark.config import RunConfig, Source, Warehouse
 from pmpm_spark.errors import InputError
 from pmpm_spark.gold.excluded import EXCLUDED
 from pmpm_spark.identities import IDENTITIES
-from pmpm_spark.model import COVERAGE_RECORDS, LOAD_AUDIT, MEMBER_ATTRIBUTION, NETWORK_ROSTER
+from pmpm_spark.model import COVERAGE_RECORDS, FINAL_CLAIM_LINES, LOAD_AUDIT, MEMBER_ATTRIBUTION, NETWORK_ROSTER
 from pmpm_spark.model.intake import UNMATCHED_LINE
 from pmpm_spark.policy import Attribution, Policy
+from pmpm_spark.silver.claim_costs import CLAIM_COSTS
 from pmpm_spark.silver.member_years import MEMBER_YEARS
 from pmpm_spark.silver.told_months import TOLD_MONTHS
 from pmpm_spark.store import Store, empty
@@ -60,7 +61,9 @@ NOBODYS = "no network_roster: nobody is anybody's, every member stands under UNA
 
 
 def test_without_a_roster_the_run_says_that_everybody_is_unattributed_by_plurality(store: Store) -> None:
-    tables = (TOLD_MONTHS, LOAD_AUDIT, NETWORK_ROSTER, MEMBER_ATTRIBUTION, COVERAGE_RECORDS, MEMBER_YEARS)
+    tables = (
+        TOLD_MONTHS, LOAD_AUDIT, NETWORK_ROSTER, MEMBER_ATTRIBUTION, COVERAGE_RECORDS, MEMBER_YEARS, CLAIM_COSTS,
+    )  # fmt: skip
     for table in tables:
         store.publish(table, empty(store.spark, table))
     listed = Policy("listed", attribution=Attribution("roster"))
@@ -71,6 +74,36 @@ def test_without_a_roster_the_run_says_that_everybody_is_unattributed_by_plurali
     roster = f"network_id | tin | npi | ccn | start_date | end_date\nN1 | 111 | '' | '' | {days}"
     store.publish(NETWORK_ROSTER, frame(store.spark, NETWORK_ROSTER, roster))
     assert NOBODYS not in run_notices(store, config)
+
+
+def test_what_no_rule_puts_into_a_second_level_is_told_with_its_codes_but_for_those_of_few_members(
+    store: Store,
+) -> None:
+    """33 lines of 1,000: 22 of one code and 11 members, 11 of another and 10; a code in a named category is not told."""
+    costs = """
+        member_id | thru_month | from_month | service_category | service_category_2 | roster_network_id | is_denied | destination | claim_lines
+        m         | 2021-01-01 | 2021-01-01 | professional     | other              | ''                | false     | ''          | 33
+        m         | 2021-01-01 | 2021-01-01 | professional     | lab                | ''                | false     | ''          | 967
+    """
+    heading = "claim_id | line_number | claim_version | member_id | claim_type | adjustment | service_thru | is_denied | paid_amount | service_category | service_category_2 | place_of_service | hcpcs"
+
+    def line(number: int, member: int, second: str, place: str, hcpcs: str) -> str:
+        told = f"m{member} | professional | original | 2021-01-01 | false | 1 | professional | {second} | {place} | {hcpcs}"
+        return f"c | {number} | 1 | {told}"
+
+    rows = [line(n, n % 11, "other", "99", "93000") for n in range(22)]
+    rows += [line(100 + n, n % 10, "other", "-", "93306") for n in range(11)]
+    rows += [line(200 + n, n, "lab", "81", "80053") for n in range(40)]
+
+    def publish(costs: str, rows: list[str]) -> list[str]:
+        store.publish(CLAIM_COSTS, frame(store.spark, CLAIM_COSTS, costs))
+        store.publish(FINAL_CLAIM_LINES, frame(store.spark, FINAL_CLAIM_LINES, "\n".join([heading, *rows])))
+        return other_categories(store)
+
+    said = "3.3% of the final claim lines are other at the second level of service categories"
+    assert publish(costs, rows) == [f"{said}: most often professional place 99 HCPCS 93000 (67% of them)"]
+    assert publish(costs, rows[22:]) == [f"{said}; every code of them is of few members"]
+    assert publish(costs.replace("| other  ", "| clinic "), rows[33:]) == []
 
 
 def test_a_year_of_which_no_month_counts_is_told_with_the_reason_of_most(store: Store) -> None:

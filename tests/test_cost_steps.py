@@ -20,8 +20,9 @@ from pyspark.sql import functions as F
 from pmpm_spark.gold.excluded import EXCLUDED, excluded
 from pmpm_spark.gold.leakage_destinations import LEAKAGE_DESTINATIONS, leakage_destinations
 from pmpm_spark.gold.network_pmpm import NETWORK_PMPM, network_pmpm
-from pmpm_spark.gold.network_pmpm_by_category import network_pmpm_by_category
+from pmpm_spark.gold.network_pmpm_by_category import NETWORK_PMPM_BY_CATEGORY, network_pmpm_by_category
 from pmpm_spark.gold.network_pmpm_by_month import network_pmpm_by_month
+from pmpm_spark.gold.network_pmpm_by_subcategory import NETWORK_PMPM_BY_SUBCATEGORY, network_pmpm_by_subcategory
 from pmpm_spark.identities import IDENTITIES, identities
 from pmpm_spark.model import NETWORK_ROSTER, RISK_SCORES
 from pmpm_spark.policy import STEPS, Cost, Policy
@@ -35,7 +36,7 @@ from pmpm_spark.silver.member_years import MEMBER_YEARS, member_years
 from pmpm_spark.silver.truncated_costs import TRUNCATED_COSTS, truncated_costs
 from pmpm_spark.silver.truncation_limits import TRUNCATION_LIMITS, truncation_limits
 from pmpm_spark.table import Table, conform
-from tests.oracle.dollars_plain import Dollars, Line, MemberYear, dollars
+from tests.oracle.dollars_plain import Dollars, Line, MemberYear, cents, dollars
 from tests.tables import frame
 
 Tables = dict[str, DataFrame]
@@ -65,6 +66,11 @@ def chain(
     roster, no_factors = frame(spark, NETWORK_ROSTER, "network_id"), frame(spark, NORMALIZATION_FACTORS, "source")
     networks = held(network_pmpm(people, roster, no_factors, no_means, **run), NETWORK_PMPM)
     left_out = held(excluded(months, by_row, truncated, **run), EXCLUDED)
+    by_category = held(network_pmpm_by_category(networks, by_row, truncated, **run), NETWORK_PMPM_BY_CATEGORY)
+    by_subcategory = held(
+        network_pmpm_by_subcategory(by_category, given["claim_costs"], by_row, truncated, **run),
+        NETWORK_PMPM_BY_SUBCATEGORY,
+    )
     leakage = held(leakage_destinations(given["claim_costs"], by_row, **run), LEAKAGE_DESTINATIONS)
     return {
         "by_row": by_row,
@@ -74,8 +80,11 @@ def chain(
         "network_pmpm": networks,
         "excluded": left_out,
         "by_month": network_pmpm_by_month(months, by_row, truncated, whose, **run),
-        "by_category": network_pmpm_by_category(networks, by_row, truncated, **run),
-        "identities": identities(months, given["claim_costs"], networks, left_out, leakage, **run),
+        "by_category": by_category,
+        "by_subcategory": by_subcategory,
+        "identities": identities(
+            months, given["claim_costs"], networks, left_out, leakage, by_category, by_subcategory, **run
+        ),
     }
 
 
@@ -152,6 +161,7 @@ def test_each_step_of_the_toy_tells_its_effect(toy: Tables) -> None:
 
 YEARS = (2020, 2021)
 CATEGORIES = ("inpatient", "professional", "dme", "pharmacy")
+SECOND_LEVEL = ("one", "three", "two")
 TYPES = ("ESRD", "AGED_DUAL")
 RATES = {2020: (Decimal("0.02"), (1, 4)), 2021: (Decimal("0.01"), (2, 11))}
 """Rate by year, and from which month to which."""
@@ -197,7 +207,8 @@ def generated() -> dict[str, dict]:
             place = draw.randint(10, len(all_months) - 1)
             category, network = draw.choice(CATEGORIES), draw.choice(("", "A", "B"))
             first = all_months[place - draw.randint(0, 1)]
-            key = (member, all_months[place], first, category, network, draw.random() < 0.1, draw.choice(("tin 1", "")))
+            levels = (category, draw.choice(SECOND_LEVEL))
+            key = (member, all_months[place], first, *levels, network, draw.random() < 0.1, draw.choice(("tin 1", "")))
             paid = Decimal(draw.randint(-2000, 90000) * scale) / 100
             parts = [draw.choice((None, Decimal(draw.randint(0, 3000)) / 100)) for _ in range(4)]
             costs[key] = (draw.randint(1, 3), 1, paid, paid + draw.choice((0, 1, 2)), *parts)
@@ -260,7 +271,7 @@ def rate_of(month: date) -> Decimal:
 def by_hand(policy: Policy, told: dict[str, dict]) -> Dollars:
     """The counted lines, picked one by one, and the months of everybody, through the steps in plain Python."""
     cost, lines = policy.cost, []
-    for (member, thru, first, category, roster, denied, _), values in told["costs"].items():
+    for (member, thru, first, category, _, roster, denied, _), values in told["costs"].items():
         month = thru if cost.claim_month == "thru" else first
         kind, _, reasons = told["months"].get((policy.name, member, month), (None, None, ("NOT_ENROLLED",)))
         counts = month.year in YEARS and not denied and not reasons
@@ -308,7 +319,7 @@ def test_the_policies_between_them_take_every_step_and_truncate_before_and_after
 
 def test_all_identities_hold_to_the_cent(tables: Tables) -> None:
     rows = conform(tables["identities"], IDENTITIES).collect()
-    assert len(rows) == len(POLICIES) * len(YEARS) * 4
+    assert len(rows) == len(POLICIES) * len(YEARS) * 6
     assert [row for row in rows if row.counted + row.excluded != row.everything] == []
 
 
@@ -320,6 +331,68 @@ def test_months_and_categories_in_total_add_up_to_the_network_after_every_step(t
     networks = added(tables["network_pmpm"])
     assert added(tables["by_month"]) == networks
     assert added(tables["by_category"].where("in_total")) == networks
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.name)
+def test_second_levels_share_the_dollars_of_each_row_by_what_is_kept_of_each_line(
+    policy: Policy, tables: Tables
+) -> None:
+    """Each line takes the share of its member, month and category that it is of what the exclusions keep there."""
+    cost, told, of_policy = policy.cost, generated(), F.col("policy") == policy.name
+    rows = tables["by_row"].where(of_policy & F.expr("exclusion_reason IS NULL AND counted_lines > 0")).collect()
+    truncated = {
+        (r.member_id, r.member_month, r.service_category): r.counted_amount
+        for r in tables["truncated"].where(of_policy).collect()
+    }
+    counted = {}
+    for row in rows:
+        at = (row.member_id, row.member_month, row.service_category)
+        kept = row.counted_paid_amount + row.allowed_effect + row.pass_through_effect + row.ime_dsh_uncompensated_effect
+        counted[at] = (kept, row.counted_amount + truncated.get(at, 0))
+    sums: dict[tuple, list] = defaultdict(lambda: [0, 0, Decimal(0), Decimal(0)])
+    for (member, thru, first, category, second, roster, denied, _), values in told["costs"].items():
+        month = thru if cost.claim_month == "thru" else first
+        network = told["networks"].get((policy.name, month.year, member))
+        at = (member, month, category)
+        if denied or at not in counted or (cost.basis == "reimbursed_to_network" and roster != network):
+            continue
+        lines, services, paid, allowed, passed, *parts = values
+        kept = paid if cost.amount == "paid" else allowed
+        kept -= (passed or 0) if not cost.include_pass_through else 0
+        kept -= sum(part or 0 for part in parts) if cost.exclude_ime_dsh_uncompensated else 0
+        all_kept, all_counted = counted[at]
+        if all_kept != all_counted:
+            kept = cents(float(kept) * float(all_counted) / float(all_kept)) if all_kept else Decimal(0)
+        for place, value in enumerate((lines, services, paid, kept)):
+            sums[month.year, network, category, second][place] += value
+    whole = {
+        (r.performance_year, r.network_id, r.service_category): r.counted_amount
+        for r in tables["by_category"].where(of_policy).collect()
+    }
+    for at in {key[:3] for key in sums}:
+        seconds = {key: value[3] for key, value in sums.items() if key[:3] == at}
+        most = min(seconds, key=lambda key: (-abs(seconds[key]), key[3]))
+        sums[most][3] += whole[at] - sum(seconds.values())
+    found = tables["by_subcategory"].where(of_policy).collect()
+    assert {
+        (r.performance_year, r.network_id, r.service_category, r.service_category_2): [
+            r.claim_lines, r.services, r.paid_amount, r.counted_amount,
+        ]
+        for r in found
+    } == sums  # fmt: skip
+    assert all(r.pmpm == float(r.counted_amount) / float(r.member_months) for r in found)
+
+
+def test_lines_services_and_dollars_by_second_level_add_up_to_each_category_after_every_step(tables: Tables) -> None:
+    names = ("claim_lines", "services", "paid_amount", "counted_amount")
+
+    def added(rows: DataFrame) -> dict[tuple, tuple]:
+        sums = rows.groupBy("policy", "performance_year", "network_id", "service_category", "in_total").agg(
+            *[F.sum(name) for name in names]
+        )
+        return {tuple(row[:5]): tuple(row[5:]) for row in sums.collect() if row[5]}
+
+    assert added(tables["by_subcategory"]) == added(tables["by_category"])
 
 
 def test_truncation_never_raises_a_cost_of_a_year_and_never_changes_what_was_paid(tables: Tables) -> None:

@@ -49,5 +49,5 @@ def test_every_table_is_told_and_every_stage_drawn() -> None:
     for table in ALL_TABLES:
         assert f"## {table.name}\n" in told
     for stage in [stage for kind in SOURCE_KINDS for stage in stages_of(kind)]:
-        for given in stage.inputs:
+        for given in stage.reads:
             assert f"{given.name.replace('.', '_')} --> {stage.output.name.replace('.', '_')}" in drawn

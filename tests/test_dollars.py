@@ -168,7 +168,9 @@ def test_the_networks_add_up_and_all_identities_hold(compared: tuple[str, Compar
     identities = of.table(
         "ops.identities", ("policy", "performance_year", "identity", "counted", "excluded", "everything")
     )
-    assert {row["identity"] for row in identities} == {"months", "dollars", "steps", "leakage"}
+    assert {row["identity"] for row in identities} == {
+        "months", "dollars", "steps", "leakage", "subcategories", "subcategories_counted",
+    }  # fmt: skip
     assert [row for row in identities if row["counted"] + row["excluded"] != row["everything"]] == []
     sums: dict[str, dict[tuple, Decimal]] = {}
     for table in (
@@ -177,9 +179,10 @@ def test_the_networks_add_up_and_all_identities_hold(compared: tuple[str, Compar
         "physician_pmpm",
         "network_pmpm_by_month",
         "network_pmpm_by_category",
+        "network_pmpm_by_subcategory",
     ):
         columns = ("policy", "performance_year", "network_id", "counted_amount")
-        more = ("in_total",) if table == "network_pmpm_by_category" else ()
+        more = ("in_total",) if "category" in table else ()
         of_network: dict[tuple, Decimal] = defaultdict(Decimal)
         for row in of.table(f"gold.{table}", (*columns, *more)):
             of_network[tuple(row[c] for c in columns[:3])] += row["counted_amount"] if row.get("in_total", True) else 0

@@ -15,8 +15,9 @@ from pyspark.sql import types as T
 from pmpm_spark.gold.excluded import excluded
 from pmpm_spark.gold.leakage_destinations import LEAKAGE_DESTINATIONS, leakage_destinations
 from pmpm_spark.gold.network_pmpm import network_pmpm
-from pmpm_spark.gold.network_pmpm_by_category import network_pmpm_by_category
+from pmpm_spark.gold.network_pmpm_by_category import NETWORK_PMPM_BY_CATEGORY, network_pmpm_by_category
 from pmpm_spark.gold.network_pmpm_by_month import network_pmpm_by_month
+from pmpm_spark.gold.network_pmpm_by_subcategory import network_pmpm_by_subcategory
 from pmpm_spark.identities import IDENTITIES, identities
 from pmpm_spark.model import NETWORK_ROSTER, RISK_SCORES
 from pmpm_spark.policy import Cost, Policy
@@ -37,7 +38,9 @@ POLICIES = (
     Policy("own", cost=Cost(basis="reimbursed_to_network", claim_month="from")),
     Policy("allowed", cost=Cost(amount="allowed", include_pharmacy=True)),
 )
-READ = ("member_months", "claim_costs", "network_pmpm", "excluded", "leakage_destinations")
+READ = (
+    "member_months", "claim_costs", "network_pmpm", "excluded", "leakage_destinations", "by_category", "by_subcategory",
+)  # fmt: skip
 CATEGORIES = ("inpatient", "professional", "emergency", "pharmacy")
 REASONS = ((), (), (), ("NOT_ENROLLED", "NOT_IN_PART_A_AND_B"), ("MEDICARE_SECONDARY",), ("DECEASED",))
 
@@ -54,7 +57,8 @@ def generated() -> tuple[list[tuple], dict, dict]:
             first = all_months[place - draw.randint(0, 1)]
             category, network = draw.choice(CATEGORIES), draw.choice(("", "A", "B"))
             denied = category != "pharmacy" and draw.random() < 0.2
-            key = (member, all_months[place], first, category, network, denied, draw.choice(("tin 1", "tin 2", "")))
+            levels = (category, draw.choice(("one", "two")))
+            key = (member, all_months[place], first, *levels, network, denied, draw.choice(("tin 1", "tin 2", "")))
             paid = Decimal(draw.randint(-5000, 900000)) / 100
             costs[key] = (draw.randint(1, 3), draw.randint(0, 2), paid, paid + draw.choice((0, 1)), *[Decimal(0)] * 4)
     months, networks = {}, {}
@@ -98,6 +102,10 @@ def tables(spark):
     roster = frame(spark, NETWORK_ROSTER, "network_id | start_date | end_date")
     factors = frame(spark, NORMALIZATION_FACTORS, "performance_year")
     networks_table = network_pmpm(people, roster, factors, means, **run)
+    by_category = network_pmpm_by_category(networks_table, held, truncated, **run)
+    categories = spark.createDataFrame(
+        conform(by_category, NETWORK_PMPM_BY_CATEGORY).collect(), NETWORK_PMPM_BY_CATEGORY.schema
+    )
     return {
         "member_months": member_months,
         "claim_costs": claim_costs,
@@ -108,7 +116,8 @@ def tables(spark):
             LEAKAGE_DESTINATIONS.schema,
         ),
         "by_month": network_pmpm_by_month(member_months, held, truncated, attribution, **run),
-        "by_category": network_pmpm_by_category(networks_table, held, truncated, **run),
+        "by_category": categories,
+        "by_subcategory": network_pmpm_by_subcategory(categories, claim_costs, held, truncated, **run),
     }
 
 
@@ -124,7 +133,7 @@ def by_hand() -> tuple[dict, dict]:
             counted[policy, month.year, networks.get((policy, month.year, member), "UNATTRIBUTED")][0] += 1
     for policy in POLICIES:
         rule = policy.cost
-        for member, thru, first, category, roster, denied, _, lines, _, paid, allowed, *_ in costs:
+        for member, thru, first, category, _, roster, denied, _, lines, _, paid, allowed, *_ in costs:
             month = thru if rule.claim_month == "thru" else first
             if month.year not in YEARS:
                 continue
@@ -204,7 +213,7 @@ def test_every_counted_dollar_paid_outside_a_members_own_network_stands_with_who
     expected = defaultdict(lambda: [0, 0, Decimal(0)])
     for policy in POLICIES:
         rule = policy.cost
-        for member, thru, first, category, roster, denied, destination, lines, services, paid, *_ in costs:
+        for member, thru, first, category, _, roster, denied, destination, lines, services, paid, *_ in costs:
             month = thru if rule.claim_month == "thru" else first
             mine = networks.get((policy.name, month.year, member), "UNATTRIBUTED")
             reasons, _ = months.get((policy.name, member, month), (("NOT_ENROLLED",), None))
@@ -219,14 +228,14 @@ def test_every_counted_dollar_paid_outside_a_members_own_network_stands_with_who
     assert {key[0] for key in found} == {"default", "allowed"}
 
 
-def test_the_four_identities_hold_to_the_cent_in_every_policy_and_year(spark, tables):
+def test_the_six_identities_hold_to_the_cent_in_every_policy_and_year(spark, tables):
     built = identities(
         *[tables[name] for name in READ],
         policies=POLICIES,
         performance_years=YEARS,
     )
     rows = conform(built, IDENTITIES).collect()
-    assert len(rows) == len(POLICIES) * len(YEARS) * 4
+    assert len(rows) == len(POLICIES) * len(YEARS) * 6
     costs, months, _ = generated()
     for row in rows:
         assert row.counted + row.excluded == row.everything
@@ -236,20 +245,28 @@ def test_the_four_identities_hold_to_the_cent_in_every_policy_and_year(spark, ta
             expected = sum(1 for name, _, month in months if name == policy.name and month.year == row.performance_year)
             assert row.everything == expected
         if row.identity == "dollars":
-            assert row.everything == sum(cost[9] for cost in costs if cost[place].year == row.performance_year)
+            assert row.everything == sum(cost[10] for cost in costs if cost[place].year == row.performance_year)
     steps = {row.policy for row in rows if row.identity == "steps" and row.excluded != 0}
     assert steps == {"allowed"}
 
 
-def test_a_reason_or_a_category_that_is_lost_breaks_the_identity_of_months_of_dollars_or_of_leakage(tables):
+def test_a_reason_or_a_category_that_is_lost_breaks_the_identity_of_months_of_dollars_of_leakage_or_of_levels(tables):
     built = identities(
         tables["member_months"],
         tables["claim_costs"],
         tables["network_pmpm"],
         tables["excluded"].where("reason <> 'MEDICARE_SECONDARY'"),
         tables["leakage_destinations"].where("service_category <> 'emergency'"),
+        tables["by_category"],
+        tables["by_subcategory"].where("service_category_2 <> 'two'"),
         policies=POLICIES[:1],
         performance_years=(2021,),
     )
     broken = conform(built, IDENTITIES).where(f"NOT ({IDENTITIES.rules['nothing_leaks']})").collect()
-    assert {row.identity for row in broken} == {"months", "dollars", "leakage"}
+    assert {row.identity for row in broken} == {
+        "months",
+        "dollars",
+        "leakage",
+        "subcategories",
+        "subcategories_counted",
+    }

@@ -88,7 +88,7 @@ def lineage() -> str:
         lines += [f"    {_node(table)}[{table.short_name}]" for table in tables]
         lines.append("  end")
     stages = [stage for kind in SOURCE_KINDS for stage in stages_of(kind)]
-    lines += dict.fromkeys(f"  {_node(given)} --> {_node(stage.output)}" for stage in stages for given in stage.inputs)
+    lines += dict.fromkeys(f"  {_node(given)} --> {_node(stage.output)}" for stage in stages for given in stage.reads)
     return "\n".join([*lines, "```", ""])
 
 

@@ -74,7 +74,15 @@ FINAL_CLAIM_LINES = replace(
     name="silver.final_claim_lines",
     grain="one row per claim line that stands",
     key=("claim_id", "line_number"),
-    columns=(*LINE_COLUMNS, text("service_category", "where the dollar belongs, first level")),
-    rules={**CLAIM_LINES.rules, "category_is_told": "service_category IS NOT NULL"},
+    columns=(
+        *LINE_COLUMNS,
+        text("service_category", "where the dollar belongs, first level"),
+        text("service_category_2", "where the dollar belongs, second level"),
+    ),
+    rules={
+        **CLAIM_LINES.rules,
+        "category_is_told": "service_category IS NOT NULL",
+        "category_2_is_told": "service_category_2 IS NOT NULL",
+    },
     key_is_built_in=False,
 )

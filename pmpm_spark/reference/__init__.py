@@ -84,21 +84,19 @@ ALIGNMENT_PERIODS = Table(
 )
 SERVICE_CATEGORIES = Table(
     name="reference.service_categories",
-    grain="one row per claim type",
-    key=("claim_type",),
+    grain="one row per claim type and priority: a rule that gives both levels of the service category",
+    key=("claim_type", "priority"),
     columns=(
         text("claim_type", "type of the claim"),
-        text("service_category", "category of its lines"),
-        text("source", "document it comes from"),
-    ),
-)
-EMERGENCY_CODES = Table(
-    name="reference.emergency_codes",
-    grain="one row per code",
-    key=("code_kind", "code"),
-    columns=(
-        text("code_kind", "revenue_code or hcpcs"),
-        text("code", "code that makes an outpatient claim an emergency visit"),
+        column("priority", T.IntegerType(), "of the rules that a line meets the one with the lowest counts"),
+        text("bill_type", "types of bill that the rule asks for; here and up to ccn * asks for nothing"),
+        text("revenue_code", "revenue codes, with blanks between them: whole, beginnings as 082*, ranges as 0900-0905"),
+        text("place_of_service", "place of service codes"),
+        text("drg", "MS-DRGs"),
+        text("hcpcs", "HCPCS codes"),
+        text("ccn", "the facility's CMS certification number without the two digits of its state"),
+        text("service_category", "first level: where the dollar belongs"),
+        text("service_category_2", "second level"),
         text("source", "document it comes from"),
     ),
 )
@@ -153,7 +151,6 @@ REFERENCE_TABLES = (
     ETA_HOSPITALS,
     ALIGNMENT_PERIODS,
     SERVICE_CATEGORIES,
-    EMERGENCY_CODES,
     SEQUESTRATION_RATES,
     COMPLETION_FACTORS_SUPPLIED,
     TRUNCATION_LIMITS_SUPPLIED,

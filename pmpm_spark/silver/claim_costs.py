@@ -1,4 +1,5 @@
-"""Claim costs: what the final lines of a member cost, by month, category, roster network, denial and who was paid.
+"""Claim costs: what the final lines of a member cost, by month, both levels of category, roster network, denial and who
+was paid.
 
 It stands between claims and policies: a policy reads this, never the claims, so that ten policies cost one scan.
 """
@@ -14,12 +15,21 @@ from pmpm_spark.model.claim_lines import INSTITUTIONAL
 from pmpm_spark.months import month_of
 from pmpm_spark.silver.final_claim_lines import EMERGENCY
 from pmpm_spark.silver.roster_match import line_ids, with_roster_network
+from pmpm_spark.silver.service_categories import LEVELS
 from pmpm_spark.table import MONEY, Table, count, day, flag, money, text
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-_KEY = ("member_id", "thru_month", "from_month", "service_category", "roster_network_id", "is_denied", "destination")
+_KEY = (
+    "member_id",
+    "thru_month",
+    "from_month",
+    *LEVELS,
+    "roster_network_id",
+    "is_denied",
+    "destination",
+)
 AMOUNTS = (
     "paid_amount",
     "allowed_amount",
@@ -31,13 +41,14 @@ AMOUNTS = (
 
 CLAIM_COSTS = Table(
     name="silver.claim_costs",
-    grain="one row per member, months of service, category, roster network, denial and destination",
+    grain="one row per member, months of service, categories, roster network, denial and destination",
     key=_KEY,
     columns=(
         text("member_id", "pseudonymous member key"),
         day("thru_month", "month of the last day of service"),
         day("from_month", "month of the first day of service; of the last where no first is told"),
         text("service_category", "first-level service category"),
+        text("service_category_2", "second-level service category"),
         text("roster_network_id", "network whose roster the lines match; empty where none"),
         flag("is_denied", "lines that were not paid by decision"),
         text(
@@ -66,7 +77,7 @@ def claim_costs(final_claim_lines: DataFrame, network_roster: DataFrame) -> Data
         "member_id",
         "claim_id",
         "claim_type",
-        "service_category",
+        *LEVELS,
         "is_denied",
         "service_thru",
         month_of("service_thru").alias("thru_month"),
@@ -115,7 +126,8 @@ def _institutional_claims(lines: DataFrame) -> DataFrame:
     """One row a claim, with `services` 1 where the claim stands for a stay, a visit or itself.
 
     Inpatient and snf: claims of one member and facility that share a day, or follow by the next day a bill that says
-    still a patient, are one stay, counted with the claim that ends last. Emergency: one visit a person and day.
+    still a patient, are one stay, counted with the claim that ends last. Emergency: one visit a person and day. What
+    is counted has the second level of the claim that it is counted with.
     """
     claim_key = ("member_id", "claim_id", "claim_type", *_KEY[1:-1], "service_thru", "facility_ccn")
     claims = (

@@ -1,6 +1,6 @@
 """Recompute the PMPM tables from raw RIF files, without Spark and without the product's code.
 
-This module shares nothing with the package but the design's text. It reads the files as lines, splits
+This module shares nothing with the package but the design's text and the rules of the service categories' table. It reads the files as lines, splits
 them itself, and computes in DuckDB, where a table can be looked at after every step:
 
     raw_*       the mapped columns of every line of every file, as text (`read_inputs`)
@@ -33,6 +33,10 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+
+from tests.oracle.categories_duckdb import second_levels
+
+SERVICE_CATEGORIES = Path(__file__).resolve().parents[2] / "pmpm_spark" / "reference" / "service_categories.csv"
 
 Row = dict[str, Any]
 Result = dict[str, list[Row]]
@@ -89,10 +93,12 @@ IDS_AND_CODES = {
     "institutional": (
         "DML_IND", "BENE_ID", "CLM_ID", "FINAL_ACTION", "CLM_LINE_NUM", "CLM_MDCR_NON_PMT_RSN_CD",
         "NCH_PRMRY_PYR_CD", "PRVDR_NUM", "ORG_NPI_NUM", "PTNT_DSCHRG_STUS_CD", "REV_CNTR", "HCPCS_CD",
+        "CLM_FAC_TYPE_CD", "CLM_SRVC_CLSFCTN_TYPE_CD", "CLM_FREQ_CD", "CLM_DRG_CD",
     ),
     "professional": (
         "DML_IND", "BENE_ID", "CLM_ID", "FINAL_ACTION", "LINE_NUM", "CARR_CLM_PMT_DNL_CD",
         "LINE_PRCSG_IND_CD", "LINE_BENE_PRMRY_PYR_CD", "TAX_NUM", "PRF_PHYSN_NPI", "PRVDR_NPI", "HCPCS_CD",
+        "LINE_PLACE_OF_SRVC_CD",
     ),
     "pharmacy": ("DML_IND", "BENE_ID", "PDE_ID", "FINAL_ACTION", "SRVC_PRVDR_ID_QLFYR_CD", "SRVC_PRVDR_ID"),
 }  # fmt: skip
@@ -123,7 +129,8 @@ NOT_IN_EVERY_KIND = {
     "IME_OP_CLM_VAL_AMT", "DSH_OP_CLM_VAL_AMT", "CLM_PPS_CPTL_IME_AMT", "CLM_PPS_CPTL_DSPRPRTNT_SHR_AMT",
     "CLM_UNCOMPD_CARE_PMT_AMT", "PRF_PHYSN_NPI", "PRVDR_NPI", "NCH_BENE_IP_DDCTBL_AMT",
     "NCH_BENE_PTA_COINSRNC_LBLTY_AM", "NCH_BENE_BLOOD_DDCTBL_LBLTY_AM", "NCH_BENE_PTB_DDCTBL_AMT",
-    "NCH_BENE_PTB_COINSRNC_AMT",
+    "NCH_BENE_PTB_COINSRNC_AMT", "CLM_FAC_TYPE_CD", "CLM_SRVC_CLSFCTN_TYPE_CD", "CLM_FREQ_CD", "CLM_DRG_CD",
+    "LINE_PLACE_OF_SRVC_CD",
 }  # fmt: skip
 
 # Another payer is primary (C, M, N and blank: Medicare is).
@@ -228,6 +235,7 @@ def read_inputs(
     _judge_rows(con)
     _coverage(con)
     _lines(con)
+    second_levels(con, SERVICE_CATEGORIES)
     return con
 
 
@@ -245,6 +253,7 @@ def compute(con: duckdb.DuckDBPyConnection, *, factors: dict[int, Decimal], sett
         "physician_pmpm": _pmpm(con, ("network_id", "physician_npi"), norms, settings),
         "network_pmpm_by_month": _by_month(con),
         "network_pmpm_by_category": _by_category(con, settings),
+        "network_pmpm_by_subcategory": _by_subcategory(con, settings),
         "excluded": _excluded(con),
         "member_months": _rows(con, """
             SELECT member_id, performance_year, member_month, is_eligible, reasons, enrollment_type, age
@@ -1091,6 +1100,27 @@ def _by_month(con: duckdb.DuckDBPyConnection) -> list[Row]:
     return rows
 
 
+def _by_subcategory(con: duckdb.DuckDBPyConnection, settings: OracleSettings) -> list[Row]:
+    """The counted lines of each category by second level."""
+    rows = _rows(
+        con,
+        f"""
+        WITH months AS (
+            SELECT performance_year, network_id, sum(member_months)::BIGINT AS member_months
+            FROM member_years GROUP BY ALL
+        )
+        SELECT c.performance_year, c.network_id, c.service_category, s.service_category_2,
+            c.service_category <> 'pharmacy' OR {settings.include_pharmacy} AS in_total,
+            any_value(m.member_months) AS member_months, count(*) AS claim_lines, sum(c.services)::BIGINT AS services,
+            sum(c.paid_amount)::DECIMAL(38, 2) AS paid_amount
+        FROM costed_lines c
+        JOIN months m ON m.performance_year = c.performance_year AND m.network_id = c.network_id
+        JOIN second_levels s ON s.kind = c.kind AND s.claim_id = c.claim_id AND s.line_number = c.line_number
+        WHERE c.reason_but_for_pharmacy IS NULL GROUP BY ALL ORDER BY ALL""",
+    )
+    return [_with_rates(row) for row in rows]
+
+
 def _by_category(con: duckdb.DuckDBPyConnection, settings: OracleSettings) -> list[Row]:
     """A row for every category with a counted line, and always one for pharmacy, in the total or not."""
     rows = _rows(con, f"""
@@ -1117,12 +1147,16 @@ def _by_category(con: duckdb.DuckDBPyConnection, settings: OracleSettings) -> li
         LEFT JOIN counted c ON c.performance_year = k.performance_year AND c.network_id = k.network_id
             AND c.service_category = k.service_category
         ORDER BY k.performance_year, k.network_id, k.service_category""")  # fmt: skip
-    for row in rows:
-        months = row["member_months"]
-        row["pmpm"] = float(Fraction(row["paid_amount"]) / months)
-        row["lines_per_1000"] = float(Fraction(row["claim_lines"] * 12_000, months))
-        row["services_per_1000"] = float(Fraction(row["services"] * 12_000, months))
-    return rows
+    return [_with_rates(row) for row in rows]
+
+
+def _with_rates(row: Row) -> Row:
+    months = row["member_months"]
+    return row | {
+        "pmpm": float(Fraction(row["paid_amount"]) / months),
+        "lines_per_1000": float(Fraction(row["claim_lines"] * 12_000, months)),
+        "services_per_1000": float(Fraction(row["services"] * 12_000, months)),
+    }
 
 
 def _excluded(con: duckdb.DuckDBPyConnection) -> list[Row]:

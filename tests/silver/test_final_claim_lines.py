@@ -4,7 +4,7 @@ import pytest
 
 from pmpm_spark.model import CLAIM_LINES, FINAL_CLAIM_LINES
 from pmpm_spark.model.claim_lines import CLAIM_TYPES
-from pmpm_spark.reference import EMERGENCY_CODES, SERVICE_CATEGORIES, reference_table
+from pmpm_spark.reference import SERVICE_CATEGORIES, reference_rows
 from pmpm_spark.silver.final_claim_lines import final_claim_lines
 from tests.tables import assert_table, frame
 
@@ -12,11 +12,8 @@ from tests.tables import assert_table, frame
 @pytest.fixture
 def final_are(spark):
     def check(lines, expected):
-        built = final_claim_lines(
-            frame(spark, CLAIM_LINES, lines),
-            reference_table(spark, SERVICE_CATEGORIES),
-            reference_table(spark, EMERGENCY_CODES),
-        )
+        rules = reference_rows(SERVICE_CATEGORIES)
+        built = final_claim_lines(frame(spark, CLAIM_LINES, lines), service_categories=rules)
         assert_table(built, FINAL_CLAIM_LINES, spark, expected)
 
     return check
@@ -67,21 +64,21 @@ def test_where_no_group_is_told_the_id_alone_says_what_is_removed(final_are):
 
 def test_each_claim_type_has_its_category_and_one_without_is_other(final_are):
     lines = "claim_id | line_number | claim_type | adjustment | hcpcs\n"
-    # an emergency code on anything but an outpatient claim changes nothing
+    # an emergency code on anything but an outpatient claim changes nothing of the first level
     kinds = [kind for kind in (*CLAIM_TYPES, "dental") if kind != "outpatient"]
     lines += "\n".join(f"{kind} | 1 | {kind} | original | 99283" for kind in kinds)
     final_are(
         lines,
         """
-        claim_id     | service_category
-        inpatient    | inpatient
-        professional | professional
-        snf          | skilled_nursing
-        home_health  | home_health
-        hospice      | hospice
-        dme          | dme
-        pharmacy     | pharmacy
-        dental       | other
+        claim_id     | service_category | service_category_2
+        inpatient    | inpatient        | acute inpatient
+        professional | professional     | emergency department
+        snf          | skilled_nursing  | skilled nursing
+        home_health  | home_health      | home health
+        hospice      | hospice          | outpatient hospice
+        dme          | dme              | durable medical equipment
+        pharmacy     | pharmacy         | pharmacy
+        dental       | other            | other
         """,
     )
 

@@ -11,7 +11,7 @@ from pyspark.sql import types as T
 
 from pmpm_spark.intake import claim_lines
 from pmpm_spark.model import CLAIM_LINES, CLAIM_ROWS, MEMBER_ID_CHANGES
-from pmpm_spark.reference import EMERGENCY_CODES, SERVICE_CATEGORIES, reference_table
+from pmpm_spark.reference import SERVICE_CATEGORIES, reference_rows
 from pmpm_spark.silver.final_claim_lines import final_claim_lines
 from pmpm_spark.sources.cclf.claims import claim_rows
 from pmpm_spark.sources.cclf.codes import code_rows
@@ -57,9 +57,8 @@ class Netted:
         parts = [frame(kind) for kind in ("CCLF1", "CCLF2", "CCLF5", "CCLF6", "CCLF7")]
         built = conform(claim_rows(*parts, codes, changes), CLAIM_ROWS)
         self.rows = spark.createDataFrame(built.collect(), built.schema)  # computed once, whatever a test asks of it
-        references = [reference_table(spark, table) for table in (SERVICE_CATEGORIES, EMERGENCY_CODES)]
         self.lines = conform(claim_lines(self.rows), CLAIM_LINES)
-        self.final = final_claim_lines(self.lines, *references)
+        self.final = final_claim_lines(self.lines, service_categories=reference_rows(SERVICE_CATEGORIES))
 
     def standing(self, amount: str = "paid_amount") -> list[tuple[Any, ...]]:
         """Claim, line and amount of what stands and is not denied."""
