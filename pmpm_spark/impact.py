@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import Window
 from pyspark.sql import functions as F
 
+from pmpm_spark.months import month_of
 from pmpm_spark.policy import Attribution, Cost, Policy
 from pmpm_spark.shapley import rounded, shares
 from pmpm_spark.silver.attribution import UNATTRIBUTED
@@ -174,13 +175,15 @@ def sums_by_bits(
     pair: Pair,
     performance_year: int,
     network_id: str | None = None,
+    by_others_day: DataFrame | None = None,
 ) -> DataFrame:
     """Exposure, dollars under every mixture of the rules of cost, and what truncations take, by the bits of the months.
 
-    All tables hold the year's rows of the two policies alone; `member_months` also those of `by_others_day`.
+    All tables hold the year's rows of the two policies alone, `by_others_day` the months of `pair.by_others_day`.
     """
+    judged = member_months if by_others_day is None else member_months.unionByName(by_others_day)
     places = [f"fails_{coverage}_{stop}" for coverage in pair.coverages for stop in pair.stops]
-    bits = _stopped(_bits(member_months, pair), pair)
+    bits = _stopped(_bits(judged, pair), pair)
     if network_id is not None:
         outside = _outside(attribution, pair, network_id)
         bits = bits.join(outside, "member_id", how="left").withColumns(
@@ -191,7 +194,11 @@ def sums_by_bits(
     joined = bits.join(costs, ["member_id", "member_month"], how="left").join(
         _truncated(truncated_costs, pair), ["member_id", "member_month"], how="left"
     )
-    sums = [name for name in joined.columns if name.startswith(("exposure_", "amount_", "truncated_"))]
+    sums = [
+        *[f"exposure_{coverage}" for coverage in pair.coverages],
+        *[f"amount_{name}" for name in pair.mixtures],
+        *[f"truncated_{version}" for version in (0, 1)],
+    ]
     return joined.groupBy(*places).agg(*[F.sum(name).alias(name) for name in sums])
 
 
@@ -296,8 +303,10 @@ def _costs(
     def labelled(rows: DataFrame, policy: Policy) -> DataFrame:
         return rows.withColumn("policy", F.lit(policy.label))
 
+    # made anew: a stored column keeps its comment, and the embedded engine groups no rows whose comments differ
+    plain_months = {name: month_of(name) for name in ("thru_month", "from_month")}
     costs = member_month_costs(
-        claim_costs,
+        claim_costs.withColumns(plain_months),
         of_policies(mixtures, lambda policy: labelled(counting, policy)),
         of_policies(mixtures, lambda policy: labelled(networks(policy), policy)),
         sequestration_rates,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 from datetime import date
 from decimal import Decimal
@@ -28,7 +28,6 @@ from pmpm_spark.impact import (
     sums_by_bits,
     values_of,
 )
-from pmpm_spark.model import MEMBERS
 from pmpm_spark.policy import Attribution, Cost, Eligibility, Policy, Risk
 from pmpm_spark.reference import ALIGNMENT_PERIODS, SEQUESTRATION_RATES, reference_table
 from pmpm_spark.silver.attribution import ATTRIBUTION as WHOSE
@@ -57,18 +56,22 @@ def impact(spark):
     """From `member | month | what each policy says of it`, then, where their days differ, each by the other's day."""
 
     def build(pair: Pair, months: str, *, whose="policy", costs="member_id", truncated="policy", network=None):
-        rows = []
+        rows: dict[str, list[str]] = defaultdict(list)
         for line in months.strip().splitlines():
             member, month, *verdicts = (cell.strip() for cell in line.split("|"))
             for policy, said in zip((*pair.both, *pair.by_others_day), verdicts, strict=True):
                 reasons, _, weighs = said.partition(" x ")
-                rows.append(
+                rows[policy.label].append(
                     f"{policy.label} | {member} | 2021-{month}-01 | 2021 | {weighs or 1} | "
                     f"{str(reasons == 'counts').lower()} | {'[]' if reasons == 'counts' else reasons.replace(' ', ';')}"
                 )
         heading = "policy | member_id | member_month | performance_year | exposure | is_eligible | ineligible_reasons"
+        judged, others_day = (
+            frame(spark, MEMBER_MONTHS, "\n".join([heading, *[row for policy in of for row in rows[policy.label]]]))
+            for of in (pair.both, pair.by_others_day)
+        )
         sums = sums_by_bits(
-            frame(spark, MEMBER_MONTHS, "\n".join([heading, *rows])),
+            judged,
             frame(spark, WHOSE, whose),
             frame(spark, CLAIM_COSTS, costs),
             frame(spark, TRUNCATED_COSTS, truncated),
@@ -77,6 +80,7 @@ def impact(spark):
             pair=pair,
             performance_year=YEAR,
             network_id=network,
+            by_others_day=others_day if pair.by_others_day else None,
         )
         return impact_of(pair, values_of(pair, [row.asDict() for row in sums.collect()]))
 
@@ -297,7 +301,9 @@ def test_where_more_than_four_settings_of_cost_differ_the_steps_are_one_rule():
 
 
 def test_every_setting_is_of_one_rule_or_is_told_to_be_no_part_of_a_pmpm():
-    of_rules = [key for rule in (COVERAGE, *TESTS.values(), MONTHS_STOP, ATTRIBUTION, *COSTS, TRUNCATION) for key in rule]
+    of_rules = [
+        key for rule in (COVERAGE, *TESTS.values(), MONTHS_STOP, ATTRIBUTION, *COSTS, TRUNCATION) for key in rule
+    ]
     assert sorted(of_rules) == sorted(s.key for s in Policy("a").settings if is_in_pmpm(s.key))
     assert all(key in of_rules for key in STEPS)
     outside = Pair(Policy("a"), Policy("b", Eligibility(dual="full"), risk=Risk(weighting="member_months")))
@@ -389,7 +395,9 @@ def drawn_claims(draw: random.Random, people: list[str]) -> list[Claim]:
     return [(*key, amounts) for key, amounts in found.items()]
 
 
-def dollars_of(claims: Iterable[Claim], policy: Policy, months: dict, networks: dict[str, str], only: str | None) -> Decimal:
+def dollars_of(
+    claims: Iterable[Claim], policy: Policy, months: dict, networks: dict[str, str], only: str | None
+) -> Decimal:
     """Written anew from design section 3.2: undenied lines of counting months, on the policy's basis and amount."""
     total, cost = Decimal(0), policy.cost
     for member, thru, begins, kind, network, is_denied, amount in claims:
@@ -407,8 +415,9 @@ def dollars_of(claims: Iterable[Claim], policy: Policy, months: dict, networks: 
 
 
 @pytest.fixture(scope="module")
-def people(spark):
-    """Months of generated people, by every mixture of the rules of months of every pair, and by the policies asked."""
+def people(spark, tmp_path_factory):
+    """Generated people, and a function that makes their months under policies, and stores them."""
+    folder = tmp_path_factory.mktemp("months")
     draw = random.Random(20)
     spans, died, named = people_spans(draw), deaths(draw), named_by_claims(draw)
     secondary = [(member, month, "claim") for member, month in sorted(named)]
@@ -416,15 +425,18 @@ def people(spark):
     frames = (
         spark.createDataFrame(spans, frame(spark, ELIGIBILITY_SPANS, "member_id").schema),
         spark.createDataFrame(
-            [(member, None, died.get(member)) for (member,) in members], "member_id string, birth_date date, death_date date"
+            [(member, None, died.get(member)) for (member,) in members],
+            "member_id string, birth_date date, death_date date",
         ),
         spark.createDataFrame(secondary, frame(spark, SECONDARY_PAYER_MONTHS, "member_id").schema),
         frame(spark, TOLD_MONTHS, "first_month | last_month\n2019-03-01 | 2022-10-01"),
         reference_table(spark, ALIGNMENT_PERIODS),
     )
 
-    def months(policies: Iterable[Policy]):
-        return member_months(*frames, policies=list(policies), performance_years=[YEAR])
+    def months(policies: Sequence[Policy]):
+        where = str(folder / "-".join(policy.name for policy in policies).replace("*", ""))
+        member_months(*frames, policies=policies, performance_years=[YEAR]).write.mode("overwrite").parquet(where)
+        return spark.read.parquet(where)
 
     return sorted({row[0] for row in spans}), months
 
@@ -436,9 +448,13 @@ def test_every_mixture_of_two_policies_is_valued_as_if_it_were_run(spark, people
     claims = drawn_claims(draw, names)
     whose = [{name: network for name in names if (network := draw.choice(NETWORKS))} for _ in pair.both]
     counting: dict[str, dict[tuple[str, date], Decimal]] = defaultdict(dict)
-    for row in months(rejudged(pair)).where("is_eligible").select("policy", "member_id", "member_month", "exposure").collect():
+    for row in (
+        months(rejudged(pair)).where("is_eligible").select("policy", "member_id", "member_month", "exposure").collect()
+    ):
         counting[row.policy][row.member_id, row.member_month] = row.exposure
 
+    published = months(pair.both)
+    others_day = months(pair.by_others_day) if pair.by_others_day else None
     for only in (None, "N1"):
         expected = []
         for made in range(1 << len(pair.rules)):
@@ -447,9 +463,13 @@ def test_every_mixture_of_two_policies_is_valued_as_if_it_were_run(spark, people
             inside = [w for (member, _), w in of_mixture.items() if only in (None, networks.get(member))]
             expected.append((Fraction(sum(inside)), Fraction(dollars_of(claims, policy, of_mixture, networks, only))))
         sums = sums_by_bits(
-            months((*pair.both, *pair.by_others_day)),
+            published,
             spark.createDataFrame(
-                [(p.label, YEAR, *row) for p, of_policy in zip(pair.both, whose, strict=True) for row in of_policy.items()],
+                [
+                    (p.label, YEAR, *row)
+                    for p, of_policy in zip(pair.both, whose, strict=True)
+                    for row in of_policy.items()
+                ],
                 "policy string, performance_year int, member_id string, network_id string",
             ),
             claims_frame(spark, claims),
@@ -459,6 +479,7 @@ def test_every_mixture_of_two_policies_is_valued_as_if_it_were_run(spark, people
             pair=pair,
             performance_year=YEAR,
             network_id=only,
+            by_others_day=others_day,
         )
         found = values_of(pair, [row.asDict() for row in sums.collect()])
         assert found == expected
@@ -470,8 +491,18 @@ def claims_frame(spark, claims: list[Claim]):
     schema = frame(spark, CLAIM_COSTS, "member_id").schema
     rows = []
     for member, thru, begins, kind, network, is_denied, amount in claims:
-        told = dict(zip(("member_id", "thru_month", "from_month", "service_category"), (member, thru, begins, kind), strict=True))
-        told |= {"roster_network_id": network, "is_denied": is_denied, "destination": "", "claim_lines": 1, "services": 1}
+        told = dict(
+            zip(
+                ("member_id", "thru_month", "from_month", "service_category"), (member, thru, begins, kind), strict=True
+            )
+        )
+        told |= {
+            "roster_network_id": network,
+            "is_denied": is_denied,
+            "destination": "",
+            "claim_lines": 1,
+            "services": 1,
+        }
         told |= {f"{name}_amount": value for name, value in amount.items()}
         rows.append(tuple(told[field.name] for field in schema.fields))
     return spark.createDataFrame(rows, schema)

@@ -125,15 +125,14 @@ def _sums(warehouse: Published, pair: Pair, performance_year: int, network_id: s
     def of_year(table: Table) -> DataFrame:
         return of_run(warehouse.read(table), pair.both, years)
 
-    months = of_year(MEMBER_MONTHS)
+    by_others_day = None
     if pair.by_others_day:
         read = (ELIGIBILITY_SPANS, MEMBERS, SECONDARY_PAYER_MONTHS, TOLD_MONTHS, ALIGNMENT_PERIODS)
-        judged = member_months(
-            *[warehouse.read(table) for table in read], policies=pair.by_others_day, performance_years=years
-        )
-        months = months.unionByName(judged.select(*months.columns))
+        frames = [warehouse.read(table) for table in read]
+        judged = member_months(*frames, policies=pair.by_others_day, performance_years=years)
+        by_others_day = judged.select(*MEMBER_MONTHS.column_names)
     sums = sums_by_bits(
-        months,
+        of_year(MEMBER_MONTHS),
         of_year(ATTRIBUTION),
         warehouse.read(CLAIM_COSTS),
         of_year(TRUNCATED_COSTS),
@@ -142,6 +141,7 @@ def _sums(warehouse: Published, pair: Pair, performance_year: int, network_id: s
         pair=pair,
         performance_year=performance_year,
         network_id=network_id,
+        by_others_day=by_others_day,
     )
     return [row.asDict() for row in sums.collect()]
 
