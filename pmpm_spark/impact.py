@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
-from functools import reduce
+from functools import cached_property, reduce
 from math import floor
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +82,7 @@ class Pair:
     def both(self) -> tuple[Policy, Policy]:
         return self.one, self.other
 
-    @property
+    @cached_property
     def differing(self) -> dict[str, tuple[Any, Any]]:
         """The settings that differ, with both values."""
         pairs = zip(self.one.settings, self.other.settings, strict=True)
@@ -91,7 +91,7 @@ class Pair:
     def differs(self, rule: Rule) -> bool:
         return any(key in self.differing for key in rule)
 
-    @property
+    @cached_property
     def rules(self) -> tuple[Rule, ...]:
         """The rules that may move something, in the order of their settings."""
         stops = [policy.eligibility.months_stop for policy in self.both]
@@ -144,7 +144,7 @@ class Pair:
     def network_decides_amounts(self) -> bool:
         return any(policy.cost.basis == "reimbursed_to_network" for policy in self.both)
 
-    @property
+    @cached_property
     def mixtures(self) -> dict[str, tuple[Policy, int]]:
         """By name, every mixture of the rules of cost, each with the version of the attribution that it goes by."""
         versions = (0, 1) if self.network_decides_amounts and ATTRIBUTION in self.rules else (0,)
@@ -288,39 +288,38 @@ def _costs(
     performance_year: int,
 ) -> DataFrame:
     """One row per member and month with costs: the dollars of each mixture, as if every month counted."""
-    mixtures = [policy for policy, _ in pair.mixtures.values()]
     counting = months.select(
         "*",
         F.lit(performance_year).alias("performance_year"),
         F.lit(None).cast("string").alias("enrollment_type"),
         F.array().cast(TEXTS).alias("ineligible_reasons"),
     )
-
-    def networks(policy: Policy) -> DataFrame:
-        of_version = F.col("policy") == pair.both[pair.mixtures[policy.label][1]].label
-        return attribution.where(of_version).select("performance_year", "member_id", "network_id")
-
-    def labelled(rows: DataFrame, policy: Policy) -> DataFrame:
-        return rows.withColumn("policy", F.lit(policy.label))
-
     # made anew: a stored column keeps its comment, and the embedded engine groups no rows whose comments differ
-    plain_months = {name: month_of(name) for name in ("thru_month", "from_month")}
-    costs = member_month_costs(
-        claim_costs.withColumns(plain_months),
-        of_policies(mixtures, lambda policy: labelled(counting, policy)),
-        of_policies(mixtures, lambda policy: labelled(networks(policy), policy)),
-        sequestration_rates,
-        completion_factors,
-        policies=mixtures,
-        performance_years=[performance_year],
-    )
+    claims = claim_costs.withColumns({name: month_of(name) for name in ("thru_month", "from_month")})
+
+    def of_mixture(mixture: Policy) -> DataFrame:
+        is_of_version = F.col("policy") == pair.both[pair.mixtures[mixture.label][1]].label
+        named = F.lit(mixture.label)
+        costs = member_month_costs(
+            claims,
+            counting.withColumn("policy", named),
+            attribution.where(is_of_version).withColumn("policy", named),
+            sequestration_rates,
+            completion_factors,
+            policies=[mixture],
+            performance_years=[performance_year],
+        )
+        counted = costs.where("exclusion_reason IS NULL AND in_total")
+        return counted.select("policy", "member_id", "member_month", "counted_amount")
+
+    mixtures = [policy for policy, _ in pair.mixtures.values()]
 
     def amount(policy: Policy) -> Column:
-        of_mixture = F.when(F.col("policy") == policy.label, F.col("counted_amount"))
-        return F.sum(of_mixture).cast(MONEY).alias(f"amount_{policy.label}")
+        counted = F.when(F.col("policy") == policy.label, F.col("counted_amount"))
+        return F.sum(counted).cast(MONEY).alias(f"amount_{policy.label}")
 
-    counted = costs.where("exclusion_reason IS NULL AND in_total")
-    return counted.groupBy("member_id", "member_month").agg(*[amount(policy) for policy in mixtures])
+    costs = of_policies(mixtures, of_mixture)
+    return costs.groupBy("member_id", "member_month").agg(*[amount(policy) for policy in mixtures])
 
 
 def _truncated(truncated_costs: DataFrame, pair: Pair) -> DataFrame:

@@ -139,7 +139,7 @@ def test_months_of_reach_stop_for_the_year_and_nothing_leaks(ran: Published) -> 
     assert sums == 0
 
 
-@pytest.mark.parametrize(("one", "other"), combinations(POLICIES, 2))
+@pytest.mark.parametrize(("one", "other"), [*combinations(POLICIES, 2)])
 def test_what_each_rule_moves_adds_up_to_the_published_figures_of_everybody_and_of_a_network(
     ran: Published, one: str, other: str
 ) -> None:
