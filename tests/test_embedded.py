@@ -22,7 +22,7 @@ from pmpm_spark.session import open_session
 from pmpm_spark.sources import packed
 from pmpm_spark.sources.files import numbered_lines, scan
 from pmpm_spark.store import Store
-from pmpm_spark.table import Table, money, text
+from pmpm_spark.table import Table, day, money, text
 from tests.tables import frame
 
 AMOUNTS = Table(
@@ -79,6 +79,19 @@ def test_a_filter_above_a_bitwise_not_keeps_the_rows_it_should(store: Store) -> 
     )
     expected = [n for n in range(4096) if bin(15 & ~(n % 16)).count("1") >= 3 and n % 2 == 0]
     assert sorted(row["id"] for row in held.collect()) == expected
+
+
+def test_rows_of_two_columns_are_grouped_where_their_comments_differ(store: Store) -> None:
+    """pysail groups no union of two stored columns; `month_of` leaves the comment behind."""
+    months = Table(
+        name="silver.months",
+        grain="one row per id",
+        key=("id",),
+        columns=(text("id", "id"), day("first", "first month"), day("last", "last month")),
+    )
+    store.publish(months, frame(store.spark, months, "id | first | last\na | 2021-01-01 | 2021-02-01"))
+    parts = [store.read(months).select(month_of(name).alias("month")) for name in ("first", "last")]
+    assert len(parts[0].unionByName(parts[1]).groupBy("month").count().collect()) == 2
 
 
 def test_months_reach_the_open_end(spark: SparkSession) -> None:
