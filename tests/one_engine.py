@@ -49,6 +49,7 @@ GENERATED = (
     "tests/silver/test_programs_by_hand.py",
 )
 ONCE = {
+    "tests/test_programs_run.py::test_what_each_rule_moves": "the test of the command has one pair on Spark",
     "tests/test_embedded.py": "the embedded engine's own faults, and the ways around them",
     "tests/oracle/": "no engine is at work: once is enough",
     **{
@@ -63,6 +64,7 @@ LONG = {
     **dict.fromkeys(
         WHOLE_RUNS, "a whole run takes Spark minutes: one is in tests/test_jobs.py, many in tests/prove.py"
     ),
+    "tests/test_impact.py::test_every_mixture": "hundreds of people under dozens of policies; on Spark by hand",
     "tests/test_generate.py::test_the_same_seed": "the rows of the seed are the same on both: test_the_rows_are_those",
     **{
         f"tests/silver/test_member_months_by_day.py::test_every_month_of_every_generated_person_has_exactly_the_reasons_"

@@ -18,7 +18,9 @@ from pmpm_spark.config import Reference, RunConfig, Source, Warehouse
 from pmpm_spark.generate import generate
 from pmpm_spark.pipeline import run
 from pmpm_spark.policy import Attribution, Cost, Eligibility, Policy
+from pmpm_spark.warehouse import published
 from tests.equality import LISTS, Compared, read_for_oracle
+from tests.impacts import impact
 from tests.oracle.dollars_plain import Dollars, Line, MemberYear, chain_ladder, dollars
 
 pytestmark = [pytest.mark.delta, pytest.mark.timeout(1800)]  # a fixture is a whole run
@@ -188,3 +190,15 @@ def test_the_networks_add_up_and_all_identities_hold(compared: tuple[str, Compar
             of_network[tuple(row[c] for c in columns[:3])] += row["counted_amount"] if row.get("in_total", True) else 0
         sums[table] = {at: amount for at, amount in of_network.items() if amount}
     assert all(found == sums["network_pmpm"] for found in sums.values())
+
+
+@pytest.mark.parametrize("year", YEARS)
+def test_what_the_steps_and_the_truncation_move_adds_up_to_the_figures_of_both(
+    spark: SparkSession, compared: tuple[str, Compared], year: int
+) -> None:
+    name, of = compared
+    found = impact(published(spark, of.config), *[policy.name for policy in POLICIES], year)
+    moves = {rule for rule, figures in found.items() if any(figures)}
+    assert {"cost.truncation, truncation_percentile", "cost.basis"} <= {*moves}, found
+    if (name, year) == ("generated", 2022):
+        assert moves == set(found), found

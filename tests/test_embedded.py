@@ -19,6 +19,7 @@ from pmpm_spark.errors import ConfigError, SetupError
 from pmpm_spark.measures import in_cents, ratio
 from pmpm_spark.months import month_of
 from pmpm_spark.session import open_session
+from pmpm_spark.silver.claim_costs import CLAIM_COSTS
 from pmpm_spark.sources import packed
 from pmpm_spark.sources.files import numbered_lines, scan
 from pmpm_spark.store import Store
@@ -79,6 +80,18 @@ def test_a_filter_above_a_bitwise_not_keeps_the_rows_it_should(store: Store) -> 
     )
     expected = [n for n in range(4096) if bin(15 & ~(n % 16)).count("1") >= 3 and n % 2 == 0]
     assert sorted(row["id"] for row in held.collect()) == expected
+
+
+def test_rows_of_two_columns_are_grouped_where_their_comments_differ(store: Store) -> None:
+    """pysail does not group a union of two stored columns where another is left out; `month_of` leaves comments behind."""
+    rows = "is_denied | thru_month | from_month | paid_amount\nfalse | 2021-02-01 | 2021-01-01 | 1"
+    store.publish(CLAIM_COSTS, frame(store.spark, CLAIM_COSTS, rows).fillna(""))
+    parts = [
+        store.read(CLAIM_COSTS).select("member_id", month_of(name).alias("month"), "paid_amount")
+        for name in ("thru_month", "from_month")
+    ]
+    sums = parts[0].unionByName(parts[1]).groupBy("month").agg(F.sum("paid_amount"))
+    assert len(sums.collect()) == 2
 
 
 def test_months_reach_the_open_end(spark: SparkSession) -> None:

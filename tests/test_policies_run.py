@@ -19,6 +19,7 @@ from pmpm_spark.silver.member_years import MEMBER_YEARS
 from pmpm_spark.table import Table
 from pmpm_spark.warehouse import Published, published
 from tests.equality import LISTS, generate_each
+from tests.impacts import impact
 
 pytestmark = pytest.mark.delta
 
@@ -118,3 +119,12 @@ def test_the_factor_of_the_commercial_policy_is_the_mean_of_its_own_population(r
             if row["performance_year"] == year
         }
         assert [float(factor) for factor in factors] == pytest.approx([float(mean)], abs=1e-6)
+
+
+@pytest.mark.parametrize("year", YEARS)
+def test_what_prorated_months_and_pharmacy_move_adds_up_to_the_figures_of_both(ran: Published, year: int) -> None:
+    for one, other in (POLICIES, POLICIES[::-1]):
+        found = impact(ran, one, other, year)
+        assert found["eligibility.coverage_rule"][0] == 0, "who is covered on a day is covered all month here"
+        assert found["cost.include_pharmacy"][0] == 0 and found["cost.include_pharmacy"][1] != 0
+        assert found["risk.normalization"] == (None, None, None)

@@ -3,13 +3,16 @@ Python from the published tables, and nothing leaks."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pyspark.sql import Row, SparkSession
 
+from pmpm_spark.cli import main
 from pmpm_spark.cli.explain import explained
 from pmpm_spark.config import RunConfig, Source, Warehouse, load_policy
 from pmpm_spark.identities import IDENTITIES
@@ -24,6 +27,7 @@ from pmpm_spark.silver.secondary_payer_months import SECONDARY_PAYER_MONTHS
 from pmpm_spark.silver.told_months import TOLD_MONTHS
 from pmpm_spark.warehouse import Published, published
 from tests.equality import LISTS
+from tests.impacts import impact
 from tests.oracle import programs_plain as plain
 
 pytestmark = pytest.mark.delta
@@ -133,3 +137,64 @@ def test_months_of_reach_stop_for_the_year_and_nothing_leaks(ran: Published) -> 
     assert ended
     sums = ran.read(IDENTITIES).where("counted + excluded <> everything").count()
     assert sums == 0
+
+
+@pytest.mark.parametrize(("one", "other"), [*combinations(POLICIES, 2)])
+def test_what_each_rule_moves_adds_up_to_the_published_figures_of_everybody_and_of_a_network(
+    ran: Published, one: str, other: str
+) -> None:
+    moves = Counter(
+        rule
+        for year in (2021, 2022)
+        for network in (None, "UNATTRIBUTED")
+        for rule, figures in impact(ran, one, other, year, network).items()
+        if any(figures)
+    )
+    rules = {rule.partition(",")[0] for rule in moves}
+    assert {"attribution.method", "eligibility.months_stop" if other == "reach" else "eligibility.part_a_b"} <= rules
+
+
+CONFIG = """
+performance_years = [2021]
+policy = "default"
+engine = "{engine}"
+[source]
+kind = "rif"
+path = "nowhere"
+[warehouse]
+path = "{warehouse}"
+"""
+
+
+def test_the_command_shows_the_impact_or_says_in_one_line_what_is_not_there(
+    ran: Published, config: RunConfig, engine: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    note = tmp_path / "config.toml"
+    note.write_text(CONFIG.format(engine=engine, warehouse=config.warehouse.path), encoding="utf-8")
+
+    def said(*argv: str, code: int = 0) -> str:
+        assert main(("policies", "impact", *argv, "--config", str(note))) == code
+        out = capsys.readouterr()
+        assert (out.out == "") == (code != 0)
+        return out.out or out.err.splitlines()[-1]
+
+    rows = json.loads(said("default", "reach", "--year", "2021", "--format", "json"))
+    assert [rows[0]["rule"], rows[-1]["rule"]] == ["default", "reach"]
+    by_rule = {row["rule"]: row for row in rows}
+    stop = by_rule["eligibility.months_stop"]
+    assert (stop["default"], stop["reach"], stop["member_months"][0]) == ("false", "true", "-")
+    assert said("default", "reach", "--year", "2021").splitlines()[0].split() == list(rows[0])
+    for argv, told in {
+        ("default", "ours", "--year", "2021"): 'run both with `pmpm run --set \'policy=["default", "ours"]\'`',
+        ("default", "default", "--year", "2021"): "default is named twice",
+        ("default", "reach", "--year", "2031"): "run it with `pmpm run --set performance_years=[2031]`",
+        (
+            "default",
+            "reach",
+            "--year",
+            "2021",
+            "--network",
+            "X",
+        ): "neither policy has an eligible month of network X in 2021",
+    }.items():
+        assert told in said(*argv, code=2)

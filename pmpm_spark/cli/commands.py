@@ -222,6 +222,20 @@ def policies_diff(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def policies_impact(arguments: argparse.Namespace) -> int:
+    """What each rule that sets two policies apart moves."""
+    from pmpm_spark.cli.impact import impact_rows
+    from pmpm_spark.cli.render import rendered
+    from pmpm_spark.warehouse import published
+
+    config = _config(arguments)
+    one, other = arguments.policies
+    warehouse = published(_session("spark/small.conf", config.engine), config)
+    found = impact_rows(warehouse, one, other, performance_year=arguments.year, network_id=arguments.network)
+    print(rendered(found, arguments.format))
+    return 0
+
+
 def _takes_no_config(arguments: argparse.Namespace) -> None:
     if arguments.config is not None or arguments.sets:
         raise ConfigError(f"policies {arguments.what} takes no --config and no --set: name a policy or its file")

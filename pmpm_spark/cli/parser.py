@@ -26,10 +26,12 @@ def add_config(parser: argparse.ArgumentParser) -> None:
     add_engine(parser, "by default the configuration's")
 
 
-def add_settings(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", metavar="FILE", help="configuration of the deployment, TOML")
+def add_settings(parser: argparse.ArgumentParser, *, is_inner: bool = False) -> None:
+    """`is_inner`: the command before it takes them too, whose values a default here would undo."""
+    config, sets = (argparse.SUPPRESS,) * 2 if is_inner else (None, list[str]())
+    parser.add_argument("--config", metavar="FILE", default=config, help="configuration of the deployment, TOML")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", dest="sets", help="change one setting for this run"
+        "--set", action="append", default=sets, metavar="KEY=VALUE", dest="sets", help="change one setting for this run"
     )
 
 
@@ -118,11 +120,11 @@ def parser() -> Parser:
 
 
 def add_policies(parser: argparse.ArgumentParser) -> None:
-    """`policies` alone lists them; `show` and `diff` look into them."""
+    """`policies` alone lists them; `show` and `diff` look into them, `impact` into what they made."""
     add_settings(parser)
     parser.add_argument("--format", choices=FORMATS, default="table")
     parser.set_defaults(command=commands.policies)
-    of = parser.add_subparsers(dest="what", parser_class=Parser, metavar="show | diff")
+    of = parser.add_subparsers(dest="what", parser_class=Parser, metavar="show | diff | impact")
 
     show = of.add_parser("show", help="every setting, its value and its source")
     show.add_argument("policy", metavar="NAME_OR_FILE")
@@ -132,5 +134,13 @@ def add_policies(parser: argparse.ArgumentParser) -> None:
     diff.add_argument("policies", nargs=2, metavar="NAME_OR_FILE")
     diff.set_defaults(command=commands.policies_diff)
 
-    for inner in (show, diff):  # suppressed: a default here would undo what stands before `show`
+    impact = of.add_parser("impact", help="months, dollars and PMPM moved by each rule that differs, in the last run")
+    impact.add_argument("policies", nargs=2, metavar="LABEL")
+    impact.add_argument("--year", type=int, required=True, help="performance year")
+    impact.add_argument("--network", metavar="ID", help="members of this network alone: attribution moves figures, too")
+    add_settings(impact, is_inner=True)
+    add_engine(impact, "by default the configuration's")
+    impact.set_defaults(command=commands.policies_impact)
+
+    for inner in (show, diff, impact):  # suppressed: a default here would undo what stands before `show`
         inner.add_argument("--format", choices=FORMATS, default=argparse.SUPPRESS)
