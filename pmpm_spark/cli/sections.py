@@ -98,8 +98,9 @@ def _to_right(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> list[tup
     if VALUE not in names:
         return list(rows)
     at = names.index(VALUE)
-    width = max(len(str(row[at])) for row in rows)
-    return [(*row[:at], str(row[at]).rjust(width), *row[at + 1 :]) for row in rows]
+    told = ["-" if row[at] is None else str(row[at]) for row in rows]
+    width = max(len(VALUE), *map(len, told))
+    return [(*row[:at], text.rjust(width), *row[at + 1 :]) for row, text in zip(rows, told, strict=True)]
 
 
 def _as_csv(sections: Sequence[Section]) -> str:

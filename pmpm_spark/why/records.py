@@ -110,14 +110,14 @@ class Enrollment:
 
     @cached_property
     def death(self) -> tuple[date, Place] | None:
-        """The death that was recorded last, and the last row that tells it."""
+        """The death that was recorded last, and the last row that tells it: one of the person, where the source has
+        such rows beside those of coverage."""
         told = [row for row in self.rows if row["death_date"] is not None]
         if not told:
             return None
         last = max((row["recorded_on"], row["death_date"]) for row in told)
         of_last = [row for row in told if (row["recorded_on"], row["death_date"]) == last]
-        row = max(of_last, key=lambda r: (r["reference_year"] or 0, r["_source_file"], r["_source_row"]))
-        return last[1], self.place(row)
+        return last[1], self.place(max(of_last, key=_last_of_them))
 
     def of_day(self, day: date) -> Record | None:
         """Of the records that cover the day the one recorded last, then starting last, then of the lowest plan_id."""
@@ -158,6 +158,10 @@ class Enrollment:
 
 def _first_of_them(record: Record) -> tuple[int, int, str]:
     return -record.recorded_on.toordinal(), -record.first.toordinal(), record.plan_id
+
+
+def _last_of_them(row: Row) -> tuple[bool, int, str, int]:
+    return not row["coverage"], row["reference_year"] or 0, row["_source_file"], row["_source_row"]
 
 
 def place_of(row: Row, has_lines: bool) -> Place:
