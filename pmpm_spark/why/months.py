@@ -153,7 +153,9 @@ def uncovered(member: Member, month: Month, coverage_rule: str) -> Evidence:
     """No record speaks for the month; the record of its year, where one tells whole years, leaves it out."""
     if month.heard:
         return f"not covered on {DAYS[coverage_rule]}", month.heard[0].place
-    return f"no enrollment record covers {DAYS[coverage_rule]}", member.enrollment.of_year_without(month.number)
+    of_year = member.enrollment.of_year_without(month.number)
+    what = "no enrollment record covers" if of_year is None else "not covered on"
+    return f"{what} {DAYS[coverage_rule]}", of_year
 
 
 def not_both(member: Member, month: Month, coverage_rule: str) -> list[Evidence]:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 PRACTICE = (
     "practice_tin", "members", "member_months", "counted_amount", "pmpm", "normalized_risk_score", "adjusted_pmpm",
+    "is_small_cell",
 )  # fmt: skip
 MOST_PRACTICES = 10
 """So many are listed for people."""
@@ -100,7 +101,7 @@ def _months(at: _Slice, gold: Row) -> list[Part]:
     rows = by_type.orderBy("enrollment_type").collect()
     _must_be(sum(row["member_months"] for row in rows), gold["member_months"], at)
     return [
-        ("members", gold["members"], "people with an eligible month"),
+        ("members", gold["members"], "people with an eligible month" + "; a small cell" * gold["is_small_cell"]),
         *[
             (f"member_months {row['enrollment_type']}", row["member_months"], "eligible months of the type")
             for row in rows

@@ -36,7 +36,7 @@ def test_the_window_is_named_with_the_months_that_fail_and_the_record_of_each() 
         (
             "2021-06",
             "NOT_IN_PART_A_AND_B",
-            f"{window} 2020-01 to 2020-02: no enrollment record covers the first of the month",
+            f"{window} 2020-01 to 2020-02: not covered on the first of the month",
             "enrollment.csv",
             3,
         ),
@@ -112,7 +112,7 @@ def test_the_record_of_the_day_that_the_coverage_rule_looks_at_is_named(
 def test_a_month_without_a_record_names_the_record_of_its_year_that_leaves_it_out() -> None:
     of = member([record(7, run("2021-04-01", "2021-12-31"), year=2021)], months=[month("2021-01", "NOT_ENROLLED")])
     assert because(of, Eligibility(part_a_b="none")) == [
-        ("2021-01", "NOT_ENROLLED", "no enrollment record covers the first of the month", "enrollment.csv", 7)
+        ("2021-01", "NOT_ENROLLED", "not covered on the first of the month", "enrollment.csv", 7)
     ]
 
 
