@@ -88,7 +88,7 @@ def _verdict(
     if line["is_denied"]:
         return "DENIED", None
     if told is None:
-        return NOT_ENROLLED, "nobody's claim: no such member month"
+        return NOT_ENROLLED, "nobody's claim: the person has no such member month"
     if told["ineligible_reasons"]:
         return told["ineligible_reasons"][0], "its month does not count"
     if policy.cost.basis == "reimbursed_to_network" and line["roster_network_id"] != network:
@@ -119,7 +119,7 @@ def dollars_section(member: Member, dollars: Sequence[Dollar], shown: Shown) -> 
         "counts", "reason", "because", "file", "row",
     )  # fmt: skip
     asked = [dollar for dollar in dollars if shown(dollar.month)]
-    told = [dollar for dollar in asked if dollar.paid_amount and dollar.reason != OUTSIDE_YEARS]
+    told = [dollar for dollar in asked if dollar.paid_amount and dollar.reason != OUTSIDE_YEARS] or asked
     return Section(
         "dollars",
         "Dollars",
@@ -145,7 +145,7 @@ def _told(member: Member, dollar: Dollar) -> tuple[Any, ...]:
         dollar.reason is None,
         dollar.reason,
         dollar.because,
-        *placed(member.place(line)),
+        *placed(member.header(line) if dollar.paid_amount else member.place(line)),
     )
 
 

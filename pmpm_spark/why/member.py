@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from pmpm_spark.warehouse import Published
 
 _PROVENANCE = ("_source_file", "_source_row")
+HEADER = 0
+"""The line number under which the record of a whole claim stands; lines begin at 1."""
 LineKey = tuple[str, int, str | None]
 """Claim, line and version."""
 
@@ -65,7 +67,12 @@ class Member:
     attribution: Sequence[Row]
 
     def place(self, line: Row) -> Place | None:
+        """The record of the line itself."""
         return self.places.get((line["claim_id"], line["line_number"], line["claim_version"]))
+
+    def header(self, line: Row) -> Place | None:
+        """The record that tells the claim's payment and payer: its header, where the source has one, else the line."""
+        return self.places.get((line["claim_id"], HEADER, line["claim_version"])) or self.place(line)
 
 
 def member_of(warehouse: Published, member_id: str, policies: Sequence[str]) -> Member:
@@ -147,10 +154,11 @@ def _lines(warehouse: Published, chosen: Column) -> DataFrame:
 
 
 def _claim_rows(warehouse: Published) -> DataFrame:
-    """The records of lines, each with the numbers of its lines where it holds several."""
+    """The records of lines and of headers, each with the numbers of its lines where it holds several."""
     numbers = F.when(F.size("lines") > 0, F.transform("lines", lambda line: line["line_number"]))
-    told = accepted(warehouse.read(CLAIM_ROWS)).where("line_number IS NOT NULL")
-    return told.select("member_id", "claim_id", "line_number", "claim_version", numbers.alias("numbers"), *_PROVENANCE)
+    return accepted(warehouse.read(CLAIM_ROWS)).select(
+        "member_id", "claim_id", "line_number", "claim_version", numbers.alias("numbers"), *_PROVENANCE
+    )
 
 
 def _places(claim_rows: Sequence[Row], has_lines: bool) -> dict[LineKey, Place]:
@@ -158,6 +166,6 @@ def _places(claim_rows: Sequence[Row], has_lines: bool) -> dict[LineKey, Place]:
     found: dict[LineKey, Place] = {}
     for row in claim_rows:
         for number in row["numbers"] or (None,):
-            at = row["line_number"] if number is None else number
+            at = (row["line_number"] or HEADER) if number is None else number
             found[row["claim_id"], at, row["claim_version"]] = place_of(row, has_lines)
     return found

@@ -183,5 +183,5 @@ def secondary(member: Member, month: Month) -> list[Evidence]:
         )
         if names_payer:
             payer = f"claim {line['claim_id']} of {as_month(month.number)} names payer {line['primary_payer_code']}"
-            claims.setdefault((line["claim_id"], line["primary_payer_code"]), (payer, member.place(line)))
+            claims.setdefault((line["claim_id"], line["primary_payer_code"]), (payer, member.header(line)))
     return [*found, *claims.values()]

@@ -76,23 +76,14 @@ def network_sections(warehouse: Published, network_id: str, year: int, rules: Ru
     for at in slices:
         label = at.policy.label
         if label in gold:
-            parts += [
-                (label, *part)
-                for part in (*_months(at, gold[label]), *_dollars(at, gold[label]), *_risk(at, gold[label]))
-            ]
+            own = (*_months(at, gold[label]), *_dollars(at, gold[label]), *_risk(at, gold[label]))
+            parts += [(label, *part) for part in own]
             practices += _practices(at)
+    names, heading = ("policy", "part", "value", "formula"), f"PMPM of {network_id} in {year}"
+    below = "Its practices, most member months first"
     return [
-        Section(
-            "parts", f"PMPM of {network_id} in {year}", ("policy", "part", "value", "formula"), parts, policies="apart"
-        ),
-        Section(
-            "practices",
-            "Its practices, most member months first",
-            ("policy", *PRACTICE),
-            practices,
-            policies="apart",
-            at_most=MOST_PRACTICES,
-        ),
+        Section("parts", heading, names, parts, policies="apart"),
+        Section("practices", below, ("policy", *PRACTICE), practices, policies="apart", at_most=MOST_PRACTICES),
     ]
 
 
@@ -226,16 +217,7 @@ def _cap(at: _Slice, gold: Row) -> list[Part]:
 
 
 def _practices(at: _Slice) -> list[tuple[Any, ...]]:
-    names = (
-        "practice_tin",
-        "members",
-        "member_months",
-        "counted_amount",
-        "pmpm",
-        "normalized_risk_score",
-        "adjusted_pmpm",
-    )
-    rows = at.of_network(PRACTICE_PMPM).orderBy(F.desc("member_months"), "practice_tin").select(*names).collect()
+    rows = at.of_network(PRACTICE_PMPM).orderBy(F.desc("member_months"), "practice_tin").select(*PRACTICE).collect()
     return [(at.policy.label, *row) for row in rows]
 
 

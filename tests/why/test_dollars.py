@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +13,8 @@ from pyspark.sql import Row
 from pmpm_spark.errors import StageError
 from pmpm_spark.policy import Cost, Policy
 from pmpm_spark.why.dollars import dollars_of, dollars_section, steps_section, totals_section
+from pmpm_spark.why.member import _places
+from pmpm_spark.why.records import Place
 from tests.why.people import cost, day, line, member, month
 
 LINES = (
@@ -93,6 +96,18 @@ def test_a_dollar_names_its_claim_line_and_record() -> None:
         ("c2", 1, True, "claims.csv", 3),
         ("c3", 1, False, "claims.csv", 4),
     ]
+
+
+def test_a_payment_is_told_by_the_header_of_its_claim_where_the_source_has_one() -> None:
+    def row(number: int | None, at: int, *numbers: int) -> Row:
+        told = {"claim_id": "c1", "line_number": number, "claim_version": "1", "numbers": list(numbers) or None}
+        return Row(**told, _source_file="claims", _source_row=at)
+
+    paid, center, alone = line("c1", "2021-05-03", "80.00"), line("c1", "2021-05-03", "0.00", number=2), LINES[1]
+    of = replace(member(), places=_places([row(None, 1), row(1, 7), row(2, 8)], has_lines=True))
+    assert (of.header(paid), of.place(center), of.header(alone)) == (Place("claims", 1), Place("claims", 8), None)
+    several = _places([row(1, 3, 1, 2, 3)], has_lines=False)
+    assert several == {("c1", number, "1"): Place("claims", None) for number in (1, 2, 3)}
 
 
 @pytest.mark.parametrize(

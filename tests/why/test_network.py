@@ -140,6 +140,7 @@ def test_the_shown_parts_give_the_shown_pmpm(house: House, policy: Policy) -> No
 
 def test_practices_stand_below_their_network_most_member_months_first(house: House) -> None:
     (_, practices) = network_sections(house, "A", 2021, {"plain": (POLICIES[0], YEARS)})
+    assert {len(row) for row in practices.rows} == {len(practices.names)}
     assert [row[1:4] for row in practices.rows] == [("T2", 2, Decimal("14.500000")), ("T1", 1, Decimal("12.000000"))]
 
 
