@@ -295,6 +295,18 @@ def policy_from(said: Mapping[str, Any], where: str, changes: Mapping[str, Any] 
     return replace(changed, is_changed=True, sources={**changed.sources, **by_run})
 
 
+def policy_of_run(said: Mapping[str, Any]) -> Policy:
+    """A policy as a run's settings tell it; what was no setting then has its default, which left the figures alone."""
+
+    def known(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
+        told = {spec.name: values[spec.name] for spec in fields(kind) if spec.name in values}
+        return {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
+
+    parts = {"eligibility": Eligibility, "cost": Cost, "attribution": Attribution, "risk": Risk}
+    rules = {name: kind(**known(kind, said.get(name, {}))) for name, kind in parts.items()}
+    return Policy(**{**known(Policy, said), **rules})
+
+
 def _read(said: Mapping[str, Any], where: str) -> Policy:
     policy = read_settings(Policy, said, where, hidden=("is_changed",))
     known = [setting.key for setting in policy.settings]

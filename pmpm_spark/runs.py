@@ -23,11 +23,12 @@ from pyspark.sql import types as T
 from pmpm_spark.config import Warehouse
 from pmpm_spark.errors import BusyError, ConfigError, StageError
 from pmpm_spark.paths import is_local, plain
+from pmpm_spark.policy import Policy, policy_of_run
 from pmpm_spark.store import REBUILD, Receipt, Store, contract_hash
 from pmpm_spark.table import TEXTS, Table, column, small_frame, text
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import Row, SparkSession
 
 VERSIONS = T.MapType(T.StringType(), T.LongType())
 RECEIPTS = T.ArrayType(
@@ -111,16 +112,29 @@ class RunBook:
 
     def slices(self, sliced: Collection[str]) -> dict[tuple[str, int], str]:
         """The policies and years that stand in these tables, each with the content hash of its rules."""
-        if not self._is_there():
-            return {}
-        finished = self._store.read(RUNS).where(F.col("status") == "finished").orderBy("run_id")
         found: dict[tuple[str, int], str] = {}
-        for row in finished.select("policies", "policy_hashes", "settings", "receipts").collect():
-            if any(receipt["table"] in sliced for receipt in row["receipts"]):
-                years = json.loads(row["settings"])["performance_years"]
-                hashes = zip(row["policies"], row["policy_hashes"], strict=True)
-                found |= {(label, year): content for label, content in hashes for year in years}
+        for row in self._runs_that_made(sliced):
+            years = json.loads(row["settings"])["performance_years"]
+            hashes = zip(row["policies"], row["policy_hashes"], strict=True)
+            found |= {(label, year): content for label, content in hashes for year in years}
         return found
+
+    def rules(self, sliced: Collection[str]) -> dict[tuple[str, int], Policy]:
+        """The policies and years that stand in these tables, each with the rules that its rows were made by."""
+        found: dict[tuple[str, int], Policy] = {}
+        for row in self._runs_that_made(sliced):
+            settings = json.loads(row["settings"])
+            policies = [policy_of_run(said) for said in settings["policies"]]
+            found |= {(policy.label, year): policy for policy in policies for year in settings["performance_years"]}
+        return found
+
+    def _runs_that_made(self, tables: Collection[str]) -> list[Row]:
+        """The finished runs that wrote one of the tables, in their order."""
+        if not self._is_there():
+            return []
+        finished = self._store.read(RUNS).where(F.col("status") == "finished").orderBy("run_id")
+        rows = finished.select("policies", "policy_hashes", "settings", "receipts").collect()
+        return [row for row in rows if any(receipt["table"] in tables for receipt in row["receipts"])]
 
     def is_clean(self) -> bool:
         """Whether the last run that started also ended: finished, or failed with everything restored."""

@@ -13,12 +13,17 @@ from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from pmpm_spark.config import Reference, RunConfig, Source, Warehouse
 from pmpm_spark.generate import generate
 from pmpm_spark.pipeline import run
 from pmpm_spark.policy import Attribution, Cost, Eligibility, Policy
 from pmpm_spark.warehouse import published
+from pmpm_spark.why.dollars import dollars_of, steps_section
+from pmpm_spark.why.member import members_of
+from pmpm_spark.why.network import network_sections
+from pmpm_spark.why.rules import rules_of
 from tests.equality import LISTS, Compared, read_for_oracle
 from tests.impacts import impact
 from tests.oracle.dollars_plain import Dollars, Line, MemberYear, chain_ladder, dollars
@@ -202,3 +207,34 @@ def test_what_the_steps_and_the_truncation_move_adds_up_to_the_figures_of_both(
     assert {"cost.truncation, truncation_percentile", "cost.basis"} <= {*moves}, found
     if (name, year) == ("generated", 2022):
         assert moves == set(found), found
+
+
+def test_explained_dollars_and_steps_of_all_members_add_up_to_those_of_the_run(
+    compared: tuple[str, Compared], spark: SparkSession
+) -> None:
+    """Each member's lines are held to what was counted of them, under another basis and month of claims, too."""
+    of = published(spark, compared[1].config)
+    rules = rules_of(of)
+    policies = {label: policy for label, (policy, _) in rules.items()}
+    assert policies == {policy.label: policy for policy in POLICIES}, "the rules are those of the run"
+    steps: dict[tuple, Decimal] = defaultdict(Decimal)
+    counted: dict[tuple, Decimal] = defaultdict(Decimal)
+    for member in members_of(of, list(rules), F.lit(True)).values():
+        for dollar in dollars_of(member, rules):
+            counted[dollar.policy, dollar.month.year] += dollar.paid_amount if dollar.reason is None else 0
+        for policy, year, step, amount in steps_section(member, policies, lambda month: True).rows:
+            steps[policy, year, step] += amount
+    columns = ("policy", "performance_year", "kind", "reason", "paid_amount")
+    rows = [row for row in compared[1].table("gold.excluded", columns) if row["kind"] == "step" and row["paid_amount"]]
+    published_steps = {(row["policy"], row["performance_year"], row["reason"]): row["paid_amount"] for row in rows}
+    assert {
+        at: amount for at, amount in steps.items() if amount and at[2] not in ("PAID", "COUNTED")
+    } == published_steps
+    networks = compared[1].table("gold.network_pmpm", ("policy", "performance_year", "network_id", "paid_amount"))
+    paid: dict[tuple, Decimal] = defaultdict(Decimal)
+    for row in networks:
+        paid[row["policy"], row["performance_year"]] += row["paid_amount"]
+    assert {at: amount for at, amount in counted.items() if amount} == {at: a for at, a in paid.items() if a}
+    for network in {row["network_id"] for row in networks if row["performance_year"] == 2021}:
+        parts, practices = network_sections(of, network, 2021, rules)
+        assert parts.rows and practices.rows

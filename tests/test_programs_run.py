@@ -4,17 +4,21 @@ Python from the published tables, and nothing leaks."""
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
+from decimal import Decimal
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pyspark.sql import Row, SparkSession
+from pyspark.sql import functions as F
 
 from pmpm_spark.cli import main
-from pmpm_spark.cli.explain import explained
+from pmpm_spark.cli.explain import explained, network_explained
 from pmpm_spark.config import RunConfig, Source, Warehouse, load_policy
+from pmpm_spark.errors import InputError
+from pmpm_spark.gold.excluded import EXCLUDED
 from pmpm_spark.identities import IDENTITIES
 from pmpm_spark.model import MEMBER_ATTRIBUTION, MEMBERS, NETWORK_ROSTER, PROVIDERS
 from pmpm_spark.pipeline import run
@@ -26,6 +30,11 @@ from pmpm_spark.silver.primary_care_services import PRIMARY_CARE_SERVICES
 from pmpm_spark.silver.secondary_payer_months import SECONDARY_PAYER_MONTHS
 from pmpm_spark.silver.told_months import TOLD_MONTHS
 from pmpm_spark.warehouse import Published, published
+from pmpm_spark.why.attribution import alignment_periods, candidates_of, first_months, standing_section
+from pmpm_spark.why.dollars import OUTSIDE_YEARS, dollars_of
+from pmpm_spark.why.member import members_of
+from pmpm_spark.why.months import reasons_section
+from pmpm_spark.why.rules import rules_of
 from tests.equality import LISTS
 from tests.impacts import impact
 from tests.oracle import programs_plain as plain
@@ -35,6 +44,11 @@ pytestmark = pytest.mark.delta
 FILES = Path(__file__).parent / "data" / "rif"
 YEARS = (2019, 2020, 2021, 2022, 2023)
 POLICIES = ("default", "mssp", "reach")
+OF_ENROLLMENT = (
+    "DECEASED", "NO_A_AND_B_MONTH", "A_ONLY_OR_B_ONLY", "NOT_IN_PART_A_AND_B", "MEDICARE_ADVANTAGE", "MEDICARE_SECONDARY",
+    "NON_US_RESIDENT",
+)  # fmt: skip
+"""Reasons of attribution that rest on a record."""
 FIGURES = (
     "network_id", "practice_tin", "physician_npi", "measure_amount", "runner_up_network_id", "runner_up_amount", "winner",
     "step", "unattributed_reason", "margin",
@@ -113,7 +127,7 @@ def test_a_member_is_explained_with_step_runner_up_and_margin_or_the_reason(ran:
             ran.read(ATTRIBUTION).where(f"policy = 'mssp' AND {where}").orderBy("performance_year", "member_id").first()
         )
         assert row is not None
-        lines = explained(ran, row["member_id"], None).splitlines()
+        lines = explained(ran, row["member_id"], year=row["performance_year"], policy="mssp").splitlines()
         return next(line for line in lines if line.split()[:2] == ["mssp", str(row["performance_year"])]), row
 
     line, row = line_of("margin IS NOT NULL")
@@ -121,6 +135,104 @@ def test_a_member_is_explained_with_step_runner_up_and_margin_or_the_reason(ran:
         assert told in line.split()
     line, row = line_of("unattributed_reason = 'NO_PRIMARY_CARE'")
     assert line.split()[-1] == "NO_PRIMARY_CARE"
+
+
+def test_every_candidate_is_explained_and_the_first_two_are_those_published(ran: Published) -> None:
+    rules = rules_of(ran)
+    found: dict[Any, list[Row]] = defaultdict(list)
+    for row in candidates_of(ran, rules, YEARS, F.lit(True)):
+        found[row["policy"], row["performance_year"], row["member_id"]].append(row)
+    decided = 0
+    for row in ran.read(ATTRIBUTION).collect():
+        named = found.pop((row["policy"], row["performance_year"], row["member_id"]), [])
+        assert [one["place"] for one in named] == list(range(1, len(named) + 1))
+        assert [-one["amount"] for one in named] == sorted(-one["amount"] for one in named)
+        if row["winner"] is not None:
+            second = named[1] if len(named) > 1 else {"candidate": None, "amount": None}
+            assert (named[0]["candidate"], named[0]["amount"]) == (row["winner"], row["measure_amount"])
+            assert (second["candidate"], second["amount"]) == (row["runner_up_network_id"], row["runner_up_amount"])
+            assert row["unattributed_reason"] != "NO_PHYSICIAN_SERVICE" or not named[0]["passes"]
+            decided += 1
+        elif row["unattributed_reason"] == "NO_PRIMARY_CARE":
+            assert named == []
+    assert decided > 20
+    assert all(key[0] == "reach" or key[0] == "mssp" for key in found), "of who is not covered nobody has a row"
+
+
+def test_every_reason_has_its_record_and_months_and_cents_are_those_of_the_run(ran: Published) -> None:
+    """Over all members and policies at once; what a member is told adds up to what the run reports."""
+    rules = rules_of(ran)
+    policies = {label: rule for label, (rule, _) in rules.items()}
+    periods = alignment_periods(ran)
+    months: Counter[Any] = Counter()
+    cents: dict[Any, Decimal] = defaultdict(Decimal)
+    for member in members_of(ran, list(rules), F.lit(True)).values():
+        section = reasons_section(member, policies, first_months(periods), member.months)
+        told = defaultdict(list)
+        for policy, month, reason, because, file, line in section.rows:
+            told[policy, month, reason].append((because, file, line))
+        for row in member.months:
+            for reason in row["ineligible_reasons"]:
+                records = told.pop((row["policy"], row["member_month"], reason))
+                derived = reason in ("ALIGNMENT_ENDED", "NOT_IN_PERFORMANCE_YEAR")
+                assert all(derived or file is not None or "no enrollment record" in what for what, file, _ in records)
+            if not row["is_eligible"]:
+                months[row["policy"], row["performance_year"], row["ineligible_reasons"][0]] += 1
+        assert not told
+        for row in member.attribution:
+            if row["policy"] != "default" and row["unattributed_reason"] in OF_ENROLLMENT:
+                assert standing_section(member, rules, periods, [row]).rows
+        for dollar in dollars_of(member, rules):
+            assert dollar.paid_amount == 0 or member.place(dollar.line) is not None
+            if dollar.reason not in (None, OUTSIDE_YEARS):
+                cents[dollar.policy, dollar.month.year, dollar.reason] += dollar.paid_amount
+    rows = ran.read(EXCLUDED).where("kind <> 'step'").collect()
+    key = ("policy", "performance_year", "reason")
+    published = {tuple(row[k] for k in key): row["member_months"] for row in rows if row["kind"] == "month"}
+    assert months == published
+    paid = {tuple(row[k] for k in key): row["paid_amount"] for row in rows if row["kind"] == "dollar"}
+    assert dict(cents) == paid
+    assert len(published) > 8
+
+
+def test_a_network_is_shown_in_parts_that_give_its_pmpm(ran: Published) -> None:
+    told = json.loads(network_explained(ran, "A1001", 2021, form="json"))
+    for policy in POLICIES:
+        parts = {row["part"]: Decimal(str(row["value"])) for row in told["parts"] if row["policy"] == policy}
+
+        def total(name: str, parts: dict[str, Decimal] = parts) -> Decimal:
+            return sum((value for part, value in parts.items() if part.startswith(f"{name} ")), Decimal(0))
+
+        assert total("member_months") == parts["member_months"] > 0
+        assert total("counted_amount") == parts["counted_amount"] == parts["paid_amount"]
+        risk = parts["score_sum"] / parts["score_weights"] / parts["normalization_factor"]
+        redone = {
+            "pmpm": total("counted_amount") / total("member_months"),
+            "normalized_risk_score": risk,
+            "adjusted_pmpm": total("counted_amount") / total("member_months") / risk,
+        }
+        for name, value in redone.items():
+            assert float(parts[name]) == pytest.approx(float(value), rel=1e-9), (policy, name)
+        practices = [row for row in told["practices"] if row["policy"] == policy]
+        assert sum(Decimal(row["counted_amount"]) for row in practices) == parts["counted_amount"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"member_id": "nobody at all"}, "no enrollment record and no claim"),
+        ({"member_id": "nobody at all", "year": 2018}, "no year 2018 is published .one of: 2019, 2020"),
+        ({"member_id": "nobody at all", "policy": "x"}, "no policy x is published .one of: default, mssp, reach"),
+        ({"network_id": "A9", "year": 2021}, "no network A9 is published in 2021 .one of: A1001"),
+        ({"network_id": "A1001", "year": 2030}, "no year 2030"),
+        ({"network_id": "A1001", "year": 2021, "policy": "x"}, "no policy x"),
+    ],
+)
+def test_what_is_not_published_is_one_line(ran: Published, asked: dict[str, Any], told: str) -> None:
+    with pytest.raises(InputError, match=told) as refused:
+        network_explained(ran, **asked) if "network_id" in asked else explained(ran, **asked)
+    assert "\n" not in str(refused.value)
+    assert "nobody at all" not in str(refused.value)
 
 
 def test_months_of_reach_stop_for_the_year_and_nothing_leaks(ran: Published) -> None:

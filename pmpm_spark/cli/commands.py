@@ -160,15 +160,23 @@ def show(arguments: argparse.Namespace) -> int:
 
 
 def explain(arguments: argparse.Namespace) -> int:
-    from pmpm_spark.cli.explain import explained
+    """A member's months and dollars, or a network's PMPM in its parts."""
+    from pmpm_spark.cli.explain import explained, network_explained
     from pmpm_spark.warehouse import published
 
+    if (arguments.member_id is None) == (arguments.network is None):
+        raise ConfigError("explain: give MEMBER_ID, or --network and --year")
+    if arguments.network is not None and (arguments.year is None or arguments.month is not None):
+        raise ConfigError("explain: --network goes with --year and without --month")
     if arguments.month is not None and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", arguments.month):
         raise ConfigError("--month: write YYYY-MM")
     config = _config(arguments)
-    print(
-        explained(published(_session("spark/small.conf", config.engine), config), arguments.member_id, arguments.month)
-    )
+    warehouse = published(_session("spark/small.conf", config.engine), config)
+    asked = {"policy": arguments.policy, "form": arguments.format}
+    if arguments.network is not None:
+        print(network_explained(warehouse, arguments.network, arguments.year, **asked))
+    else:
+        print(explained(warehouse, arguments.member_id, arguments.month, year=arguments.year, **asked))
     return 0
 
 

@@ -80,10 +80,16 @@ def parser() -> Parser:
     show.add_argument("--limit", type=int, default=None, metavar="ROWS", help="at most so many rows (table: 60)")
     show.set_defaults(command=commands.show)
 
-    explain = of.add_parser("explain", help="each month and dollar of one member: counted, or why not")
-    explain.add_argument("member_id", metavar="MEMBER_ID")
+    explain = of.add_parser(
+        "explain", help="each month and dollar of one member: counted, or why not; or a network's PMPM in its parts"
+    )
+    explain.add_argument("member_id", metavar="MEMBER_ID", nargs="?", help="a member; or give --network and --year")
     add_config(explain)
-    explain.add_argument("--month", metavar="YYYY-MM", help="one month alone")
+    explain.add_argument("--network", metavar="ID", help="network_id, instead of a member; with --year")
+    explain.add_argument("--year", type=int, help="one performance year alone")
+    explain.add_argument("--month", metavar="YYYY-MM", help="one month of a member alone")
+    explain.add_argument("--policy", metavar="LABEL", help="one policy alone")
+    explain.add_argument("--format", choices=FORMATS, default="table")
     explain.set_defaults(command=commands.explain)
 
     tables = of.add_parser("tables", help="the data dictionary, from the contracts")

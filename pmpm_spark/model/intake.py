@@ -77,6 +77,7 @@ CLAIM_ROWS = Table(
         ),
     ),
     rules=_FATE_RULES,
+    cluster_by=("member_id",),
     key_is_built_in=True,
 )
 
@@ -138,6 +139,7 @@ ENROLLMENT_ROWS = Table(
         day("recorded_on", "when the payer recorded it; 1900-01-01 where the source does not tell"),
     ),
     rules=_FATE_RULES,
+    cluster_by=("member_id",),
     key_is_built_in=True,
 )
 

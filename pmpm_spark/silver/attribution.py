@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from pmpm_spark.policy import Policy
-from pmpm_spark.silver.candidates import MEMBER_YEAR
+from pmpm_spark.silver.candidates import MEMBER_YEAR, listed
 from pmpm_spark.silver.counted_services import by_clinicians, in_windows, windows_of, with_candidates
 from pmpm_spark.silver.mssp import PHYSICIAN, longer_windows, mssp
 from pmpm_spark.silver.plurality import plurality
-from pmpm_spark.silver.reach import PRIMARY_CARE, alignment_windows, reach
+from pmpm_spark.silver.reach import PRIMARY_CARE, alignment_windows, in_thirds, reach
 from pmpm_spark.silver.standing import alignable, assignable, covered_members
 from pmpm_spark.silver.union import of_policies
 from pmpm_spark.table import MONEY, Table, money, text, year
@@ -81,42 +81,44 @@ def attribution(
 ) -> DataFrame:
     """The members of every policy and performance year with their network, practice and physician."""
     years = performance_years
-    periods = alignment_periods.where((F.col("program") == "reach") & F.col("performance_year").isin(*years))
+    periods = _periods(alignment_periods, years)
 
-    def lines_of(policy: Policy, services: DataFrame, windows: Column, clinics: str) -> DataFrame:
-        placed = in_windows(services, windows)
-        counted = by_clinicians(
-            placed, primary_care_hcpcs, eta_hospitals, specialties, providers, policy, clinics=clinics
+    def found_by(policy: Policy) -> DataFrame:
+        found = winners(
+            primary_care_services,
+            network_roster,
+            primary_care_hcpcs,
+            specialties,
+            eta_hospitals,
+            alignment_periods,
+            providers,
+            policy=policy,
+            performance_years=years,
         )
-        return with_candidates(counted, network_roster, policy)
+        return found.drop("candidates")
 
     def by_mssp(policy: Policy) -> DataFrame:
-        windows = windows_of(policy, years, longer_windows(years))
-        found = mssp(lines_of(policy, primary_care_services, windows, PHYSICIAN), years)
         standing = assignable(eligibility_spans, members, told_months, policy, years)
         if not policy.attribution.voluntary:
-            return _assigned(standing, found)
+            return _assigned(standing, found_by(policy))
         listed = _as_supplied(member_attribution, years)
         first_days = listed.withColumn("list_day", F.make_date("performance_year", F.lit(1), F.lit(1)))
-        return _assigned(standing, found, _with_standing_of_network(first_days, network_roster, policy))
+        return _assigned(standing, found_by(policy), _with_standing_of_network(first_days, network_roster, policy))
 
     def by_reach(policy: Policy) -> DataFrame:
-        services = primary_care_services.join(F.broadcast(alignment_windows(periods)), how="cross")
-        found = reach(lines_of(policy, services, F.col("windows"), PRIMARY_CARE))
         standing = alignable(eligibility_spans, members, told_months, secondary_payer_months, periods, policy)
         if not policy.attribution.voluntary:
-            return _assigned(standing, found)
+            return _assigned(standing, found_by(policy))
         first_days = _as_supplied(member_attribution, years).join(
             F.broadcast(periods.select("performance_year", F.col("first_month").alias("list_day"))),
             "performance_year",
             how="inner",
         )
         supplied = _with_standing_of_network(first_days, network_roster, policy)
-        return _assigned(standing, found, supplied.where("is_listed"))
+        return _assigned(standing, found_by(policy), supplied.where("is_listed"))
 
     def by_plurality(policy: Policy) -> DataFrame:
-        found = plurality(primary_care_services, primary_care_hcpcs, network_roster, policy, years)
-        return _or_nobody(covered, found, NO_PRIMARY_CARE)
+        return _or_nobody(covered, found_by(policy), NO_PRIMARY_CARE)
 
     def by_roster(_: Policy) -> DataFrame:
         return _or_nobody(covered, _as_supplied(member_attribution, years), NOT_ON_ROSTER)
@@ -129,6 +131,47 @@ def attribution(
         return _whole(methods[method](policy)).withColumns({"policy": F.lit(policy.label), "method": F.lit(method)})
 
     return of_policies(policies, rows_of)
+
+
+def winners(
+    primary_care_services: DataFrame,
+    network_roster: DataFrame,
+    primary_care_hcpcs: DataFrame,
+    specialties: DataFrame,
+    eta_hospitals: DataFrame,
+    alignment_periods: DataFrame,
+    providers: DataFrame,
+    *,
+    policy: Policy,
+    performance_years: Sequence[int],
+) -> DataFrame:
+    """Each member and year that claims give to somebody, by a method of claims: `ranked`'s columns and the step."""
+    years, method = performance_years, policy.attribution.method
+
+    def lines_of(services: DataFrame, windows: Column, clinics: str) -> DataFrame:
+        placed = in_windows(services, windows)
+        counted = by_clinicians(
+            placed, primary_care_hcpcs, eta_hospitals, specialties, providers, policy, clinics=clinics
+        )
+        return with_candidates(counted, network_roster, policy)
+
+    if method == "plurality":
+        return plurality(primary_care_services, primary_care_hcpcs, network_roster, policy, years)
+    if method == "mssp":
+        return mssp(lines_of(primary_care_services, windows_of(policy, years, longer_windows(years)), PHYSICIAN), years)
+    windows = alignment_windows(_periods(alignment_periods, years))
+    services = primary_care_services.join(F.broadcast(windows), how="cross")
+    return reach(lines_of(services, F.col("windows"), PRIMARY_CARE))
+
+
+def candidates(*tables: DataFrame, policy: Policy, performance_years: Sequence[int]) -> DataFrame:
+    """Everybody whom claims name for a member and year, in order, with what measures each; tables as for `winners`."""
+    rows = listed(winners(*tables, policy=policy, performance_years=performance_years))
+    return rows.withColumn("amount", in_thirds(F.col("amount"))) if policy.attribution.method == "reach" else rows
+
+
+def _periods(alignment_periods: DataFrame, performance_years: Sequence[int]) -> DataFrame:
+    return alignment_periods.where((F.col("program") == "reach") & F.col("performance_year").isin(*performance_years))
 
 
 def _whole(rows: DataFrame) -> DataFrame:

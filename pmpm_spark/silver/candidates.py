@@ -35,7 +35,8 @@ def over(*names: str) -> WindowSpec:
 
 
 def ranked(measured: DataFrame, ties: Sequence[str] = ("latest",), kept: Sequence[str] = ()) -> DataFrame:
-    """One row a member and year: network, practice, physician, measure, runner-up, winner, and `kept` of the winner.
+    """One row a member and year: network, practice, physician, measure, runner-up, winner, `kept` of the winner, and
+    `candidates`: all of them in their order, which `listed` tells row by row.
 
     `measured` has a row for each candidate, NPI and practice, with `amount` (above 0) and `latest`; `ties` are dates
     and `kept` values of the candidate. Most first; ties by each of `ties`, latest first, then a network before who is
@@ -80,7 +81,27 @@ def ranked(measured: DataFrame, ties: Sequence[str] = ("latest",), kept: Sequenc
         second["candidate"].alias("runner_up_network_id"),
         second["amount"].cast(MONEY).alias("runner_up_amount"),
         winner["candidate"].alias("winner"),
+        F.col("ranked").alias("candidates"),
         *[winner[name].alias(name) for name in kept],
+    )
+
+
+def listed(found: DataFrame) -> DataFrame:
+    """One row a member, year and candidate of `ranked`: its place from 1, candidate, amount, the days that break a tie
+    (latest, then_latest), and passes: false where it may not win."""
+    placed = found.select(*MEMBER_YEAR, F.posexplode("candidates").alias("before", "one"))
+    fields = found.select(F.inline("candidates")).columns
+    newest = [F.col("one")[name] for name in fields if name.startswith("newest_")]
+    days = [F.when(day != EARLIEST, F.date_from_unix_date(-day)) for day in newest]
+    latest, then_latest = [*days, F.lit(None).cast("date")][:2]
+    return placed.select(
+        *MEMBER_YEAR,
+        (F.col("before") + 1).alias("place"),
+        F.col("one")["candidate"].alias("candidate"),
+        F.col("one")["amount"].cast(MONEY).alias("amount"),
+        latest.alias("latest"),
+        then_latest.alias("then_latest"),
+        (F.col("one")["passes"] if "passes" in fields else F.lit(True)).alias("passes"),
     )
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PHYSICIAN, NON_PHYSICIAN, SPECIALIST = "1-physician", "1-non-physician", "2-specialist"
 """Steps of reference.specialties."""
+KEPT = ("passes", "step", "is_seen")
 STEP_3_FROM = 2025
 MORE_MONTHS = 12
 """By so many months the window of step 3 is longer."""
@@ -81,7 +82,7 @@ def _steps_1_and_2(lines: DataFrame) -> DataFrame:
             "latest": F.when(goes_first, F.col("first_latest")).otherwise(F.col("second_latest")),
         }
     )
-    return ranked(measured.where("amount > 0"), ("first_date", "second_date"), ("passes", "step", "is_seen"))
+    return ranked(measured.where("amount > 0"), ("first_date", "second_date"), KEPT)
 
 
 def _step_3(lines: DataFrame) -> DataFrame:
@@ -104,5 +105,5 @@ def _step_3(lines: DataFrame) -> DataFrame:
             "second_date": F.max("second_latest").over(candidate),
         }
     ).withColumn("is_taken", F.bool_or(F.col("passes") & ~F.col("is_outside")).over(over(*MEMBER_YEAR)))
-    found = ranked(judged.where("is_taken"), ("first_date", "second_date"), ("passes",))
-    return found.withColumn("step", F.lit("step_3"))
+    told = judged.where("is_taken").withColumns({"step": F.lit("step_3"), "is_seen": F.lit(False)})
+    return ranked(told, ("first_date", "second_date"), KEPT).drop("is_seen")

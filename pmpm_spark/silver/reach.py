@@ -71,10 +71,10 @@ def reach(lines: DataFrame) -> DataFrame:
         )
     )
     found = ranked(measured.where("amount > 0"), kept=("step",))
-    measures = {name: _third(name) for name in ("measure_amount", "runner_up_amount")}
+    measures = {name: in_thirds(F.col(name)) for name in ("measure_amount", "runner_up_amount")}
     return found.withColumns({**measures, "passes": F.lit(True)})
 
 
-def _third(name: str) -> Column:
-    """Half up to cents."""
-    return F.round(F.col(name) / sum(WEIGHTS), 2).cast(MONEY)
+def in_thirds(amount: Column) -> Column:
+    """A weighted sum as an amount of one year, half up to cents."""
+    return F.round(amount / sum(WEIGHTS), 2).cast(MONEY)

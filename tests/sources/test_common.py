@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from datetime import date
 from decimal import Decimal
@@ -141,14 +142,38 @@ def test_a_payer_without_parts_has_its_pmpm_over_prorated_months(by_hand: tuple[
 
 def test_a_members_months_are_explained_with_what_each_weighs(by_hand: tuple[Published, Any]) -> None:
     """007 joins on 15 January: 17 of 31 days."""
-    lines = explained(by_hand[0], "007", None).splitlines()
-    months = [line.split() for line in lines if line.startswith("commercial  2021-") and " yes " in line]
-    assert [(cells[1], cells[8]) for cells in months if cells[1] < "2021-03"] == [
-        ("2021-01", "0.548387"),
-        ("2021-02", "1.000000"),
+    lines = explained(by_hand[0], "007").splitlines()
+    months = [" ".join(line.split()) for line in lines if line.startswith("commercial  2021-") and " yes " in line]
+    assert [month.split(" OTHER ")[0] for month in months if " OTHER " in month] == [
+        "commercial 2021-01 yes",
+        "commercial 2021-02 to 2021-12 yes",
     ]
-    assert "2021-06" in explained(by_hand[0], "8", "2021-06")
-    assert " 0.500000 " in explained(by_hand[0], "8", "2021-06")
+    assert [month.split()[-4] for month in months if " OTHER " in month] == ["0.548387", "1.000000"]
+    half = json.loads(explained(by_hand[0], "8", "2021-06", form="json"))["months"]
+    assert [(row["member_month"], row["exposure"]) for row in half] == [("2021-06-01", "0.500000")]
+
+
+def test_every_month_and_dollar_is_explained_with_the_file_and_line_of_its_record(
+    by_hand: tuple[Published, Any],
+) -> None:
+    """The cancelled C2 is no dollar; what nobody has is NOT_ENROLLED; 8 dies in June, in which its cover ends."""
+    found = {who: json.loads(explained(by_hand[0], who, form="json")) for who in ("007", "8", "elsewhere")}
+    dollars = [
+        (row["claim_id"], row["paid_amount"], row["counts"], row["reason"], row["file"], row["row"])
+        for of in found.values()
+        for row in of["dollars"]
+    ]
+    assert dollars == [
+        ("C1", "100.10", True, None, "claim_lines.csv", 2),
+        ("C4", "4000.00", True, None, "claim_lines.csv", 5),
+        ("C5", "0", False, "PHARMACY", "claim_lines.csv", 6),
+        ("C6", "70.00", False, "DENIED", "claim_lines.csv", 7),
+        ("C7", "9.00", False, "NOT_ENROLLED", "claim_lines.csv", 8),
+    ]
+    reasons = {(row["reason"], row["because"], row["file"], row["row"]) for row in found["8"]["reasons"]}
+    assert reasons == {("DECEASED", "died 2021-06-30", "members.csv", 3)}
+    assert {(row["file"], row["row"]) for row in found["8"]["months"] if row["counts"]} == {("coverage_records.csv", 3)}
+    assert found["elsewhere"]["months"] == []
 
 
 def test_columns_that_nobody_knows_are_told_and_passed_over(by_hand: tuple[Published, tuple[str, ...]]) -> None:

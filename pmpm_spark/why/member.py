@@ -1,0 +1,171 @@
+"""What the last finished run published of one member, and the records that it was delivered in.
+
+Every table is filtered by the member first, and what is left is a member's few rows: they are read as they are.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from pmpm_spark.config import CSV
+from pmpm_spark.errors import InputError
+from pmpm_spark.intake import accepted
+from pmpm_spark.model import (
+    CLAIM_ROWS,
+    ENROLLMENT_ROWS,
+    FINAL_CLAIM_LINES,
+    MEMBER_ID_CHANGES,
+    NETWORK_ROSTER,
+)
+from pmpm_spark.months import number_of
+from pmpm_spark.silver.attribution import ATTRIBUTION
+from pmpm_spark.silver.claim_costs import CLAIM_COSTS
+from pmpm_spark.silver.member_month_costs import MEMBER_MONTH_COSTS
+from pmpm_spark.silver.member_months import MEMBER_MONTHS
+from pmpm_spark.silver.roster_match import line_ids, with_roster_network
+from pmpm_spark.silver.secondary_payer_months import SECONDARY_PAYER_MONTHS
+from pmpm_spark.silver.told_months import TOLD_MONTHS
+from pmpm_spark.silver.truncated_costs import TRUNCATED_COSTS
+from pmpm_spark.table import Table
+from pmpm_spark.why.records import Enrollment, Place, place_of
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame, Row
+
+    from pmpm_spark.warehouse import Published
+
+_PROVENANCE = ("_source_file", "_source_row")
+HEADER = 0
+"""The line number under which the record of a whole claim stands; lines begin at 1."""
+LineKey = tuple[str, int, str | None]
+"""Claim, line and version."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One member: months, costs and attribution of the policies asked for, every final line, and the records behind.
+
+    `places` has the record of each accepted claim line; `lines` have `roster_network_id`, empty where none.
+    """
+
+    member_id: str
+    enrollment: Enrollment
+    months: Sequence[Row]
+    secondary: Mapping[int, str]
+    lines: Sequence[Row]
+    places: Mapping[LineKey, Place]
+    claim_costs: Decimal
+    costs: Sequence[Row]
+    truncated: Sequence[Row]
+    attribution: Sequence[Row]
+
+    def place(self, line: Row) -> Place | None:
+        """The record of the line itself."""
+        return self.places.get((line["claim_id"], line["line_number"], line["claim_version"]))
+
+    def header(self, line: Row) -> Place | None:
+        """The record that tells the claim's payment and payer: its header, where the source has one, else the line."""
+        return self.places.get((line["claim_id"], HEADER, line["claim_version"])) or self.place(line)
+
+
+def member_of(warehouse: Published, member_id: str, policies: Sequence[str]) -> Member:
+    """The member under the current id.
+
+    Raises:
+        InputError: no enrollment record and no claim is of such a member.
+    """
+    current = _current_id(warehouse, member_id)
+    found = members_of(warehouse, policies, F.col("member_id") == current)
+    if current not in found:
+        raise InputError("explain: no enrollment record and no claim of the last finished run is of this member")
+    return found[current]
+
+
+def members_of(warehouse: Published, policies: Sequence[str], chosen: Column) -> dict[str, Member]:
+    """The members whose rows are `chosen`, by id: all who have an enrollment record or a claim."""
+    is_asked = F.col("policy").isin(*policies)
+
+    def rows(frame: DataFrame, *order: str) -> dict[str, list[Row]]:
+        of_members: dict[str, list[Row]] = defaultdict(list)
+        for row in frame.where(chosen).orderBy("member_id", *order).collect():
+            of_members[row["member_id"]].append(row)
+        return of_members
+
+    def of_policies(table: Table, *order: str) -> dict[str, list[Row]]:
+        return rows(warehouse.read(table).where(is_asked), "policy", *order)
+
+    told = ("member_id", "plan_id", "recorded_on", "reference_year", "death_date", "coverage", *_PROVENANCE)
+    enrolled = accepted(warehouse.read(ENROLLMENT_ROWS)).select(*told)
+    enrollment = rows(enrolled, "reference_year", "recorded_on", *_PROVENANCE)
+    lines = rows(_lines(warehouse, chosen), "service_thru", "claim_id", "line_number")
+    claim_rows = rows(_claim_rows(warehouse), *_PROVENANCE)
+    costs = (
+        warehouse.read(CLAIM_COSTS).where(chosen).groupBy("member_id").agg(F.sum("paid_amount").alias("paid_amount"))
+    )
+    claim_costs = rows(costs)
+    secondary = rows(warehouse.read(SECONDARY_PAYER_MONTHS))
+    month_costs = of_policies(MEMBER_MONTH_COSTS, "member_month", "service_category")
+    truncated = of_policies(TRUNCATED_COSTS, "member_month", "service_category")
+    months = of_policies(MEMBER_MONTHS, "member_month")
+    attribution = of_policies(ATTRIBUTION, "performance_year")
+    has_lines = json.loads(warehouse.run.settings)["source"]["format"] == CSV
+    told_months = warehouse.read(TOLD_MONTHS).collect()
+    first, last = (number_of(day) for day in told_months[0]) if told_months else (0, -1)
+    return {
+        member_id: Member(
+            member_id=member_id,
+            enrollment=Enrollment(enrollment.get(member_id, ()), has_lines, first, last),
+            months=months.get(member_id, ()),
+            secondary={number_of(row["member_month"]): row["basis"] for row in secondary.get(member_id, ())},
+            lines=lines.get(member_id, ()),
+            places=_places(claim_rows.get(member_id, ()), has_lines),
+            claim_costs=sum((row["paid_amount"] for row in claim_costs.get(member_id, ())), Decimal(0)),
+            costs=month_costs.get(member_id, ()),
+            truncated=truncated.get(member_id, ()),
+            attribution=attribution.get(member_id, ()),
+        )
+        for member_id in enrollment.keys() | lines.keys()
+    }
+
+
+def _current_id(warehouse: Published, member_id: str) -> str:
+    if MEMBER_ID_CHANGES.name not in warehouse.store.versions:
+        return member_id
+    changes = warehouse.read(MEMBER_ID_CHANGES).where(F.col("previous_id") == member_id).collect()
+    return str(changes[0]["member_id"]) if changes else member_id
+
+
+def _lines(warehouse: Published, chosen: Column) -> DataFrame:
+    """Final lines with the network whose roster each matches."""
+    names = (
+        "member_id", "claim_id", "line_number", "claim_version", "claim_type", "service_category", "service_from",
+        "service_thru", "paid_amount", "is_denied", "primary_payer_code",
+    )  # fmt: skip
+    own = warehouse.read(FINAL_CLAIM_LINES).where(chosen)
+    lines = own.select(*names, *[ids.alias(name) for name, ids in line_ids().items()])
+    return with_roster_network(lines, warehouse.read(NETWORK_ROSTER), "service_thru")
+
+
+def _claim_rows(warehouse: Published) -> DataFrame:
+    """The records of lines and of headers, each with the numbers of its lines where it holds several."""
+    numbers = F.when(F.size("lines") > 0, F.transform("lines", lambda line: line["line_number"]))
+    return accepted(warehouse.read(CLAIM_ROWS)).select(
+        "member_id", "claim_id", "line_number", "claim_version", numbers.alias("numbers"), *_PROVENANCE
+    )
+
+
+def _places(claim_rows: Sequence[Row], has_lines: bool) -> dict[LineKey, Place]:
+    """The record of each line. A row that holds several lines is the record of each of them."""
+    found: dict[LineKey, Place] = {}
+    for row in claim_rows:
+        for number in row["numbers"] or (None,):
+            at = (row["line_number"] or HEADER) if number is None else number
+            found[row["claim_id"], at, row["claim_version"]] = place_of(row, has_lines)
+    return found
