@@ -49,7 +49,6 @@ GENERATED = (
     "tests/silver/test_programs_by_hand.py",
 )
 ONCE = {
-    "tests/test_programs_run.py::test_what_each_rule_moves": "the test of the command has one pair on Spark",
     "tests/test_embedded.py": "the embedded engine's own faults, and the ways around them",
     "tests/oracle/": "no engine is at work: once is enough",
     **{
