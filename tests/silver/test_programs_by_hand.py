@@ -207,7 +207,7 @@ def expected_rows(tables: dict[str, list[dict]]) -> dict[tuple, tuple]:
     return found
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1])
 def test_every_generated_member_goes_where_the_rules_put_it_with_step_margin_and_reason(spark, seed):
     tables = drawn(seed)
     given = {table.short_name: typed(table, tables[table.short_name]) for table in TABLES}
