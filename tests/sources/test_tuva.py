@@ -73,10 +73,12 @@ def write(folder: Path, files: dict[str, str]) -> None:
         (folder / f"{name}.csv").write_text("".join(f"{','.join(cells)}\n" for cells in rows_of(text)))
 
 
-def ran(spark: SparkSession, path: Path, warehouse: Path, **source: Any) -> tuple[Published, tuple[str, ...]]:
+def ran(
+    spark: SparkSession, path: Path, warehouse: Path, group: str | None = None, **source: Any
+) -> tuple[Published, tuple[str, ...]]:
     told = Source("tuva", str(path), **{"max_reject_share": 1.0, **source})
     config = RunConfig(told, Warehouse(str(warehouse)), (2021,), (POLICY,))
-    notices = run(spark, config).notices
+    notices = run(spark, config, group=group).notices
     return published(spark, config), notices
 
 
@@ -182,6 +184,6 @@ def test_a_missing_table_and_a_missing_column_are_named(spark: SparkSession, tmp
 
 def test_a_type_of_claim_that_nobody_knows_is_a_reject(spark: SparkSession, tmp_path: Path) -> None:
     write(tmp_path / "in", {**FILES, "medical_claim": FILES["medical_claim"].replace("professional ", "dental ")})
-    warehouse, _ = ran(spark, tmp_path / "in", tmp_path / "warehouse")
+    warehouse, _ = ran(spark, tmp_path / "in", tmp_path / "warehouse", group="load")
     told = Counter(reason for row in warehouse.read(REJECTS).collect() for reason in row["reject_reasons"])
     assert told["claim_type is neither institutional nor professional"] == 4
