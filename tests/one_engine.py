@@ -42,7 +42,14 @@ BOOK = (
     "a_rebuild",
 )
 RISK = ("every_score", "normalized_by", "a_cap_holds")
-STEPS = ("every_member_year", "second_levels", "all_identities", "months_and_categories", "truncation_never")
+STEPS = (
+    "every_member_year",
+    "second_levels",
+    "all_identities",
+    "months_and_categories",
+    "truncation_never",
+    "lines_services",
+)
 GENERATED = (
     *[f"tests/gold/test_risk.py::test_{word}" for word in RISK],
     *[f"tests/test_cost_steps.py::test_{word}" for word in STEPS],
