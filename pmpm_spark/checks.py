@@ -23,12 +23,13 @@ from pmpm_spark.model import (
 )
 from pmpm_spark.model.intake import UNMATCHED
 from pmpm_spark.months import number_of
-from pmpm_spark.program_checks import PROGRAMS, alignment_periods, asked_months, code_set_years, program_notices
+from pmpm_spark.program_checks import PROGRAMS, asked_months, code_set_years, program_notices
 from pmpm_spark.reference import (
     COMPLETION_FACTORS_SUPPLIED,
     RISK_MEANS,
     SERVICE_CATEGORIES,
     TRUNCATION_LIMITS_SUPPLIED,
+    alignment_periods,
     reference_rows,
 )
 from pmpm_spark.silver.attribution import UNATTRIBUTED
@@ -300,7 +301,7 @@ def _told(store: Store, config: RunConfig) -> list[str]:
         return ["enrollment tells no month at all"]
     first_number, last_number = number_of(told[0]["first_month"]), number_of(told[0]["last_month"])
     notices = []
-    periods = alignment_periods(config)
+    periods = alignment_periods(config.reference.path)
     for year in config.performance_years:
         spans = {"year": (year * 12, year * 12 + 11)}
         for policy in config.policies:

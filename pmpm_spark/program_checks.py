@@ -14,7 +14,13 @@ from pmpm_spark.errors import InputError
 from pmpm_spark.model import NETWORK_ROSTER
 from pmpm_spark.months import number_of
 from pmpm_spark.policy import Policy
-from pmpm_spark.reference import ALIGNMENT_PERIODS, ETA_HOSPITALS, PRIMARY_CARE_HCPCS, reference_rows
+from pmpm_spark.reference import (
+    ALIGNMENT_PERIODS,
+    ETA_HOSPITALS,
+    PRIMARY_CARE_HCPCS,
+    alignment_periods,
+    reference_rows,
+)
 from pmpm_spark.silver.counted_services import year_window
 from pmpm_spark.silver.mssp import longer_windows
 from pmpm_spark.silver.primary_care_services import PRIMARY_CARE_SERVICES
@@ -26,16 +32,12 @@ if TYPE_CHECKING:
 
     from pmpm_spark.store import Store
 
+Periods = Mapping[tuple[str, int], Mapping[str, Any]]
+"""reference.alignment_periods by program and year."""
 PROGRAMS = ("mssp", "reach")
 """Methods that ask for reference rows of their years, and read the roster in their own way."""
 MOST_IDS = 20
 """So many provider ids are named in a notice."""
-
-
-def alignment_periods(config: RunConfig) -> dict[int, tuple[Any, ...]]:
-    """The rows of reference.alignment_periods of `reach`, by performance year."""
-    rows = reference_rows(ALIGNMENT_PERIODS, config.reference.path)
-    return {int(row[1]): row for row in rows if row[0] == "reach"}
 
 
 def code_set_years(config: RunConfig, method: str) -> set[int]:
@@ -50,14 +52,14 @@ def check_code_sets(config: RunConfig) -> None:
     Raises:
         InputError: names the table, the program and the year.
     """
-    periods = alignment_periods(config)
+    periods = alignment_periods(config.reference.path)
     for policy in config.policies:
         method = policy.attribution.method
         if method not in PROGRAMS:
             continue
         told = code_set_years(config, method)
         for year in config.performance_years:
-            if method == "reach" and year not in periods:
+            if method == "reach" and (method, year) not in periods:
                 raise InputError(_no_rows(ALIGNMENT_PERIODS, policy, year))
             first, last = asked_months(policy, year, periods)
             by_service = policy.attribution.code_year == "service"
@@ -74,11 +76,14 @@ def _no_rows(table: Table, policy: Policy, year: int) -> str:
     )
 
 
-def asked_months(policy: Policy, year: int, periods: Mapping[int, Sequence[Any]]) -> tuple[int, int]:
-    """First and last month number of the services that a program's policy asks for."""
-    if policy.attribution.method == "reach":
-        return number_of(periods[year][2]), number_of(periods[year][5])
-    window = year_window(policy, year, longer_windows([year]).get(year, 0))
+def asked_months(policy: Policy, year: int, periods: Periods) -> tuple[int, int]:
+    """First and last month number of the services that a policy asks for, which goes by claims."""
+    method = policy.attribution.method
+    if method == "reach":
+        period = periods[method, year]
+        return number_of(period["earlier_first"]), number_of(period["recent_last"])
+    longer = longer_windows([year]).get(year, 0) if method == "mssp" else 0
+    window = year_window(policy, year, longer)
     return window["first"], window["last"]
 
 
@@ -132,8 +137,10 @@ def program_notices(store: Store, config: RunConfig) -> list[str]:
 
 def _list_days(config: RunConfig, policy: Policy) -> list[date]:
     """The days whose participant lists count."""
-    periods = alignment_periods(config) if policy.attribution.method == "reach" else {}
-    return [periods[year][6] if year in periods else date(year, 1, 1) for year in config.performance_years]
+    method = policy.attribution.method
+    periods = alignment_periods(config.reference.path) if method == "reach" else {}
+    of_years = [(year, periods.get((method, year))) for year in config.performance_years]
+    return [period["first_month"] if period else date(year, 1, 1) for year, period in of_years]
 
 
 def _id_of(row: Row) -> str:

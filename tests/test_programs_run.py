@@ -22,7 +22,7 @@ from pmpm_spark.gold.excluded import EXCLUDED
 from pmpm_spark.identities import IDENTITIES
 from pmpm_spark.model import MEMBER_ATTRIBUTION, MEMBERS, NETWORK_ROSTER, PROVIDERS
 from pmpm_spark.pipeline import run
-from pmpm_spark.reference import PRIMARY_CARE_HCPCS, reference_rows
+from pmpm_spark.reference import PRIMARY_CARE_HCPCS, alignment_periods, reference_rows
 from pmpm_spark.silver.attribution import ATTRIBUTION
 from pmpm_spark.silver.eligibility_spans import ELIGIBILITY_SPANS
 from pmpm_spark.silver.member_months import MEMBER_MONTHS
@@ -30,7 +30,7 @@ from pmpm_spark.silver.primary_care_services import PRIMARY_CARE_SERVICES
 from pmpm_spark.silver.secondary_payer_months import SECONDARY_PAYER_MONTHS
 from pmpm_spark.silver.told_months import TOLD_MONTHS
 from pmpm_spark.warehouse import Published, published
-from pmpm_spark.why.attribution import alignment_periods, candidates_of, first_months, standing_section
+from pmpm_spark.why.attribution import candidates_of, first_months, standing_section
 from pmpm_spark.why.dollars import OUTSIDE_YEARS, dollars_of
 from pmpm_spark.why.member import members_of
 from pmpm_spark.why.months import reasons_section
@@ -163,7 +163,7 @@ def test_every_reason_has_its_record_and_months_and_cents_are_those_of_the_run(r
     """Over all members and policies at once; what a member is told adds up to what the run reports."""
     rules = rules_of(ran)
     policies = {label: rule for label, (rule, _) in rules.items()}
-    periods = alignment_periods(ran)
+    periods = alignment_periods(ran.store.reference_path)
     months: Counter[Any] = Counter()
     cents: dict[Any, Decimal] = defaultdict(Decimal)
     for member in members_of(ran, list(rules), F.lit(True)).values():

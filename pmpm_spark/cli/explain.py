@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from pmpm_spark.cli.sections import rendered_sections
 from pmpm_spark.errors import InputError
+from pmpm_spark.reference import alignment_periods
 from pmpm_spark.why.attribution import (
-    alignment_periods,
     attribution_section,
     candidates_section,
     first_months,
@@ -62,7 +62,7 @@ def member_sections(
         raise InputError("explain: the last finished run has no month and no cost of this member in this month")
     all_years = {y for _, years in rules.values() for y in years}
     years = sorted(y for y in all_years if year in (None, y) and (day is None or day.year == y))
-    periods = alignment_periods(warehouse)
+    periods = alignment_periods(warehouse.store.reference_path)
     whose = [row for row in member.attribution if row["performance_year"] in years]
     sections = [
         attribution_section(rules, periods, whose),

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +15,8 @@ from pmpm_spark.errors import ConfigError, InputError, StageError
 from pmpm_spark.gold.network_pmpm import NETWORK_PMPM
 from pmpm_spark.impact import Figures, Impact, Pair, Rule, Value, impact_of, is_in_pmpm, sums_by_bits, values_of
 from pmpm_spark.model import MEMBERS
-from pmpm_spark.policy import Policy, policy_from
-from pmpm_spark.reference import ALIGNMENT_PERIODS, SEQUESTRATION_RATES, reference_rows
+from pmpm_spark.policy import Policy, policy_of_run
+from pmpm_spark.reference import ALIGNMENT_PERIODS, SEQUESTRATION_RATES, alignment_periods
 from pmpm_spark.silver.attribution import ATTRIBUTION
 from pmpm_spark.silver.claim_costs import CLAIM_COSTS
 from pmpm_spark.silver.completion_factors import COMPLETION_FACTORS
@@ -27,6 +26,7 @@ from pmpm_spark.silver.secondary_payer_months import SECONDARY_PAYER_MONTHS
 from pmpm_spark.silver.told_months import TOLD_MONTHS
 from pmpm_spark.silver.truncated_costs import TRUNCATED_COSTS
 from pmpm_spark.silver.union import of_run
+from pmpm_spark.why.attribution import first_months
 
 if TYPE_CHECKING:
     from datetime import date
@@ -67,7 +67,7 @@ def _pair(warehouse: Published, one: str, other: str, performance_year: int) -> 
     if one == other:
         raise ConfigError(f"policies impact: {one} is named twice; name two policies")
     said = json.loads(warehouse.run.settings)
-    policies = dict(zip(warehouse.run.policies, map(_as_it_was, said["policies"]), strict=True))
+    policies = dict(zip(warehouse.run.policies, map(policy_of_run, said["policies"]), strict=True))
     for label in (one, other):
         if label not in policies:
             raise ConfigError(
@@ -80,21 +80,13 @@ def _pair(warehouse: Published, one: str, other: str, performance_year: int) -> 
             f"({', '.join(map(str, said['performance_years']))}); run it with "
             f"`pmpm run --set performance_years=[{performance_year}]`"
         )
-    firsts = _first_months(warehouse, performance_year)
+    firsts = first_months(alignment_periods(warehouse.store.reference_path))
+
+    def first_month(policy: Policy) -> date | None:
+        return firsts.get((policy.attribution.method, performance_year))
+
     both = policies[one], policies[other]
-    return Pair(*both, (firsts.get(both[0].attribution.method), firsts.get(both[1].attribution.method)))
-
-
-def _as_it_was(said: Mapping[str, Any]) -> Policy:
-    rules = {key: value for key, value in said.items() if key != "is_changed"}
-    return replace(policy_from(rules, "ops.runs"), is_changed=said["is_changed"])
-
-
-def _first_months(warehouse: Published, performance_year: int) -> dict[str, date]:
-    """The first month of the year of each program that has one."""
-    rows = reference_rows(ALIGNMENT_PERIODS, warehouse.store.reference_path)
-    periods = [dict(zip(ALIGNMENT_PERIODS.column_names, row, strict=True)) for row in rows]
-    return {row["program"]: row["first_month"] for row in periods if row["performance_year"] == performance_year}
+    return Pair(*both, (first_month(both[0]), first_month(both[1])))
 
 
 def _published(warehouse: Published, pair: Pair, performance_year: int, network_id: str | None) -> tuple[Value, Value]:

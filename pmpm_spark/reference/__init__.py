@@ -177,6 +177,14 @@ def reference_rows(table: Table, folder: str | None = None) -> list[tuple[Any, .
     return [rows[key] for key in sorted(rows, key=str)]
 
 
+def alignment_periods(folder: str | None = None) -> dict[tuple[str, int], dict[str, Any]]:
+    """The rows of reference.alignment_periods by program and performance year, each by its columns' names."""
+    rows = [
+        dict(zip(ALIGNMENT_PERIODS.column_names, row, strict=True)) for row in reference_rows(ALIGNMENT_PERIODS, folder)
+    ]
+    return {(row["program"], row["performance_year"]): row for row in rows}
+
+
 def reference_table(spark: SparkSession, table: Table, folder: str | None = None) -> DataFrame:
     return small_frame(spark, reference_rows(table, folder), table.schema)
 

@@ -5,7 +5,7 @@ The candidates are found anew, by attribution's own function on the member's own
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 from functools import reduce
 from typing import TYPE_CHECKING, Any
@@ -15,10 +15,10 @@ from pyspark.sql import functions as F
 from pmpm_spark.model import MEMBER_ATTRIBUTION, NETWORK_ROSTER, PROVIDERS
 from pmpm_spark.months import number_of
 from pmpm_spark.policy import Policy
-from pmpm_spark.reference import ALIGNMENT_PERIODS, ETA_HOSPITALS, PRIMARY_CARE_HCPCS, SPECIALTIES, reference_rows
+from pmpm_spark.program_checks import Periods, asked_months
+from pmpm_spark.reference import ALIGNMENT_PERIODS, ETA_HOSPITALS, PRIMARY_CARE_HCPCS, SPECIALTIES
 from pmpm_spark.silver.attribution import candidates
 from pmpm_spark.silver.counted_services import year_window
-from pmpm_spark.silver.mssp import longer_windows
 from pmpm_spark.silver.primary_care_services import PRIMARY_CARE_SERVICES
 from pmpm_spark.why.member import Member
 from pmpm_spark.why.months import Evidence, by_cause, death, heard, placed, secondary
@@ -31,16 +31,9 @@ if TYPE_CHECKING:
 
     from pmpm_spark.warehouse import Published
 
-Periods = Mapping[tuple[str, int], Mapping[str, Any]]
-"""reference.alignment_periods by program and year."""
 CANDIDATE = ("policy", "performance_year", "place", "candidate", "amount", "latest", "then_latest")
 _BY_CLAIMS = ("plurality", "mssp", "reach")
-
-
-def alignment_periods(warehouse: Published) -> dict[tuple[str, int], dict[str, Any]]:
-    rows = reference_rows(ALIGNMENT_PERIODS, warehouse.store.reference_path)
-    told = [dict(zip(ALIGNMENT_PERIODS.column_names, row, strict=True)) for row in rows]
-    return {(row["program"], row["performance_year"]): row for row in told}
+"""Methods that go by services; by `roster` the payer's list decides."""
 
 
 def attribution_section(rules: Rules, periods: Periods, rows: Sequence[Row]) -> Section:
@@ -50,23 +43,13 @@ def attribution_section(rules: Rules, periods: Periods, rows: Sequence[Row]) -> 
     )  # fmt: skip
     told = []
     for row in rows:
-        window = _window(rules[row["policy"]][0], row["performance_year"], periods)
-        known = {**row.asDict(), "window": None if window is None else as_range(window["first"], window["last"])}
+        policy = rules[row["policy"]][0]
+        by_claims = policy.attribution.method in _BY_CLAIMS
+        window = as_range(*asked_months(policy, row["performance_year"], periods)) if by_claims else None
+        known = {**row.asDict(), "window": window}
         told.append(tuple(known[name] for name in names))
     nothing = "not covered in any performance year that is asked for, and no candidate: UNATTRIBUTED"
     return Section("attribution", "Attribution", names, told, nothing)
-
-
-def _window(policy: Policy, year: int, periods: Periods) -> dict[str, int] | None:
-    """First and last month number of the services that count; None where the payer's list decides."""
-    method = policy.attribution.method
-    if method == "roster":
-        return None
-    if method == "reach":
-        period = periods[method, year]
-        return {"first": number_of(period["earlier_first"]), "last": number_of(period["recent_last"])}
-    longer = longer_windows([year]).get(year, 0) if method == "mssp" else 0
-    return year_window(policy, year, longer)
 
 
 def candidates_section(warehouse: Published, member: Member, rules: Rules, years: Sequence[int]) -> Section:
