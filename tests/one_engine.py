@@ -35,12 +35,14 @@ BOOK = (
     "a_run_replaces",
     "a_stage_alone",
     "a_failed_run_says",
+    "a_run_that_fails",
     "a_table_that_differs",
     "a_second_run",
     "one_name",
     "years_that",
     "a_rebuild",
 )
+NOTICES = ("without_a_roster", "what_no_rule")
 RISK = ("every_score", "normalized_by", "a_cap_holds")
 STEPS = (
     "every_member_year",
@@ -61,6 +63,10 @@ ONCE = {
     **{
         f"tests/test_runs.py::test_{word}": "the book of runs is the same on both; what rests on Delta is tried on both"
         for word in BOOK
+    },
+    **{
+        f"tests/test_checks.py::test_{word}": "what a run says of its tables; the tables are tried on both"
+        for word in NOTICES
     },
     **dict.fromkeys(
         GENERATED, "a thousand members of many policies; on Spark each rule by hand, and every row in tests/prove.py"
