@@ -19,7 +19,6 @@ from pmpm_spark.model import (
     LOAD_AUDIT,
     MEMBER_ATTRIBUTION,
     NETWORK_ROSTER,
-    RISK_SCORES,
 )
 from pmpm_spark.model.intake import UNMATCHED
 from pmpm_spark.months import number_of
@@ -32,11 +31,13 @@ from pmpm_spark.reference import (
     alignment_periods,
     reference_rows,
 )
+from pmpm_spark.risk_checks import risk_notices
 from pmpm_spark.silver.attribution import UNATTRIBUTED
 from pmpm_spark.silver.claim_costs import CLAIM_COSTS
 from pmpm_spark.silver.claim_lags import CLAIM_LAGS
 from pmpm_spark.silver.cost_steps import PHARMACY
 from pmpm_spark.silver.member_years import MEMBER_YEARS
+from pmpm_spark.silver.risk_scores import RISK_SCORES
 from pmpm_spark.silver.roster_match import shared_providers
 from pmpm_spark.silver.service_categories import OTHER, check_rules, rules_in_order
 from pmpm_spark.silver.told_months import OPEN_ENDED, TOLD_MONTHS
@@ -275,7 +276,7 @@ def run_notices(store: Store, config: RunConfig) -> list[str]:
         *other_categories(store),
     ]
     of_source = SOURCE_KINDS[config.source.kind].notices(store.read)
-    return [*notices, *of_source, *_scores(store, config), *_code_sets(config)]
+    return [*notices, *of_source, *_scores(store, config), *risk_notices(store, config), *_code_sets(config)]
 
 
 def uncounted_years(store: Store, config: RunConfig) -> list[str]:

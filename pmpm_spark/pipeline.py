@@ -35,13 +35,15 @@ from pmpm_spark.errors import ConfigError, StageError
 from pmpm_spark.identities import IDENTITIES
 from pmpm_spark.loading import load_sources
 from pmpm_spark.logs import RUN_ID
-from pmpm_spark.model import LOAD_AUDIT, RISK_SCORES
+from pmpm_spark.model import LOAD_AUDIT
 from pmpm_spark.program_checks import check_code_sets
 from pmpm_spark.reference import NORMALIZATION_FACTORS, reference_fingerprint, reference_rows
+from pmpm_spark.risk_checks import check_models
 from pmpm_spark.runs import RunBook, check_contracts, locked, new_run_id, restore_unfinished
 from pmpm_spark.silver.claim_costs import CLAIM_COSTS
 from pmpm_spark.silver.claim_lags import CLAIM_LAGS
 from pmpm_spark.silver.member_years import MEMBER_YEARS
+from pmpm_spark.silver.risk_scores import RISK_SCORES
 from pmpm_spark.stage import Stage, chosen
 from pmpm_spark.stages import STORED, groups_of, stages_of
 from pmpm_spark.store import Receipt, Store, contract_hash
@@ -88,6 +90,7 @@ def run(
     check_supplied(config)
     check_categories(config)
     check_caps(config)
+    check_models(config)
     kind = config.source.kind
     stages = chosen(groups_of(kind)[group] if group else stages_of(kind), only, start)
     loads = only is None and start is None and group in (None, "load")

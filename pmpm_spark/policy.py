@@ -185,7 +185,12 @@ class Attribution:
 class Risk:
     """Which risk (design section 3.4)."""
 
-    scores: str = field(default="supplied", metadata=one_of("supplied", source="design 3.4"))
+    scores: str = field(
+        default="supplied", metadata=one_of("supplied", "computed", "supplied_else_computed", source="design 3.4")
+    )
+    by_month: bool = field(
+        default=False, metadata=of("house choice: off; computed scores as of each month of the collection year")
+    )
     weighting: str = field(
         default="members",
         metadata=one_of("members", "member_months", source="design 3.4: plain mean of the members' scores"),
@@ -206,6 +211,8 @@ class Risk:
     cap_reference_year: int = field(default=0, metadata=of("house choice: 0, none; told where cap is not none"))
 
     def __post_init__(self) -> None:
+        if self.by_month and self.scores == "supplied":
+            raise ConfigError('risk.by_month: supplied scores are of a year; set risk.scores to "computed"')
         if self.by_enrollment_type and self.normalization == "table":
             raise ConfigError(
                 'risk.by_enrollment_type: the table has one factor a year; set risk.normalization to "population" or '

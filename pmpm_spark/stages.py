@@ -16,6 +16,7 @@ from pmpm_spark.gold.network_pmpm import NETWORK_PMPM, network_pmpm
 from pmpm_spark.gold.network_pmpm_by_category import NETWORK_PMPM_BY_CATEGORY, network_pmpm_by_category
 from pmpm_spark.gold.network_pmpm_by_month import NETWORK_PMPM_BY_MONTH, network_pmpm_by_month
 from pmpm_spark.gold.network_pmpm_by_subcategory import NETWORK_PMPM_BY_SUBCATEGORY, network_pmpm_by_subcategory
+from pmpm_spark.gold.network_risk_by_month import NETWORK_RISK_BY_MONTH, network_risk_by_month
 from pmpm_spark.gold.physician_pmpm import PHYSICIAN_PMPM, physician_pmpm
 from pmpm_spark.gold.practice_pmpm import PRACTICE_PMPM, practice_pmpm
 from pmpm_spark.identities import IDENTITIES, identities
@@ -34,8 +35,8 @@ from pmpm_spark.model import (
     NETWORK_ROSTER,
     PROVIDERS,
     REJECTS,
-    RISK_SCORES,
     SOURCE_FILES,
+    SUPPLIED_RISK_SCORES,
 )
 from pmpm_spark.reference import (
     ALIGNMENT_PERIODS,
@@ -50,6 +51,18 @@ from pmpm_spark.reference import (
     SPECIALTIES,
     TRUNCATION_LIMITS_SUPPLIED,
 )
+from pmpm_spark.reference.hcc import (
+    HCC_AGE_CELLS,
+    HCC_BILL_TYPES,
+    HCC_BLENDS,
+    HCC_COEFFICIENTS,
+    HCC_EDITS,
+    HCC_HIERARCHIES,
+    HCC_INTERACTIONS,
+    HCC_MAPPINGS,
+    HCC_NORMALIZATION,
+    HCC_PROCEDURES,
+)
 from pmpm_spark.runs import RUNS
 from pmpm_spark.silver.attribution import ATTRIBUTION, attribution
 from pmpm_spark.silver.claim_costs import CLAIM_COSTS, claim_costs
@@ -57,10 +70,16 @@ from pmpm_spark.silver.claim_lags import CLAIM_LAGS, claim_lags
 from pmpm_spark.silver.completion_factors import COMPLETION_FACTORS, completion_factors
 from pmpm_spark.silver.eligibility_spans import ELIGIBILITY_SPANS, eligibility_spans
 from pmpm_spark.silver.final_claim_lines import final_claim_lines
+from pmpm_spark.silver.member_hccs import MEMBER_HCCS, member_hccs
 from pmpm_spark.silver.member_month_costs import MEMBER_MONTH_COSTS, member_month_costs
 from pmpm_spark.silver.member_months import MEMBER_MONTHS, member_months
 from pmpm_spark.silver.member_years import MEMBER_YEARS, member_years
 from pmpm_spark.silver.primary_care_services import PRIMARY_CARE_SERVICES, primary_care_services
+from pmpm_spark.silver.risk_diagnoses import RISK_DIAGNOSES, risk_diagnoses
+from pmpm_spark.silver.risk_factors import RISK_FACTORS, risk_factors
+from pmpm_spark.silver.risk_profiles import RISK_PROFILES, risk_profiles
+from pmpm_spark.silver.risk_scores import RISK_SCORES, risk_scores
+from pmpm_spark.silver.risk_scores_by_month import RISK_SCORES_BY_MONTH, risk_scores_by_month
 from pmpm_spark.silver.secondary_payer_months import SECONDARY_PAYER_MONTHS, secondary_payer_months
 from pmpm_spark.silver.told_months import TOLD_MONTHS, told_months
 from pmpm_spark.silver.truncated_costs import TRUNCATED_COSTS, truncated_costs
@@ -159,6 +178,43 @@ STAGES = in_order(
             RUN_SETTINGS,
         ),
         Stage(
+            RISK_PROFILES, (ELIGIBILITY_SPANS, MEMBERS, TOLD_MONTHS), risk_profiles, RUN_SETTINGS, rules=(HCC_BLENDS,)
+        ),
+        Stage(
+            RISK_DIAGNOSES,
+            (FINAL_CLAIM_LINES, CLAIM_DIAGNOSES),
+            risk_diagnoses,
+            RUN_SETTINGS,
+            rules=(HCC_PROCEDURES, HCC_BILL_TYPES),
+        ),
+        Stage(
+            MEMBER_HCCS,
+            (RISK_DIAGNOSES, RISK_PROFILES),
+            member_hccs,
+            ("performance_years",),
+            rules=(HCC_MAPPINGS, HCC_EDITS, HCC_HIERARCHIES, HCC_BLENDS),
+        ),
+        Stage(
+            RISK_FACTORS,
+            (RISK_PROFILES, MEMBER_HCCS),
+            risk_factors,
+            ("performance_years",),
+            rules=(HCC_AGE_CELLS, HCC_INTERACTIONS, HCC_COEFFICIENTS, HCC_BLENDS),
+        ),
+        Stage(
+            RISK_SCORES,
+            (SUPPLIED_RISK_SCORES, RISK_PROFILES, RISK_FACTORS),
+            risk_scores,
+            rules=(HCC_NORMALIZATION,),
+        ),
+        Stage(
+            RISK_SCORES_BY_MONTH,
+            (RISK_PROFILES, MEMBER_HCCS),
+            risk_scores_by_month,
+            RUN_SETTINGS,
+            rules=(HCC_HIERARCHIES, HCC_AGE_CELLS, HCC_INTERACTIONS, HCC_COEFFICIENTS, HCC_BLENDS),
+        ),
+        Stage(
             MEMBER_YEARS,
             (MEMBER_MONTHS, MEMBER_MONTH_COSTS, TRUNCATED_COSTS, ATTRIBUTION, RISK_SCORES),
             member_years,
@@ -190,6 +246,7 @@ STAGES = in_order(
             RUN_SETTINGS,
         ),
         Stage(LEAKAGE_DESTINATIONS, (CLAIM_COSTS, MEMBER_MONTH_COSTS), leakage_destinations, RUN_SETTINGS),
+        Stage(NETWORK_RISK_BY_MONTH, (MEMBER_YEARS, RISK_SCORES_BY_MONTH), network_risk_by_month, RUN_SETTINGS),
         Stage(EXCLUDED, (MEMBER_MONTHS, MEMBER_MONTH_COSTS, TRUNCATED_COSTS), excluded, RUN_SETTINGS),
         Stage(
             IDENTITIES,

@@ -29,12 +29,13 @@ from pmpm_spark.checks import (
 from pmpm_spark.config import Reference, RunConfig, Source, Warehouse, load_config
 from pmpm_spark.errors import ConfigError, InputError
 from pmpm_spark.loading import load_sources
-from pmpm_spark.model import FINAL_CLAIM_LINES, LOAD_AUDIT, REJECTS, RISK_SCORES
+from pmpm_spark.model import FINAL_CLAIM_LINES, LOAD_AUDIT, REJECTS
 from pmpm_spark.policy import Cost, Policy, Risk
 from pmpm_spark.runs import RUNS
 from pmpm_spark.silver.claim_costs import CLAIM_COSTS
 from pmpm_spark.silver.claim_lags import CLAIM_LAGS
 from pmpm_spark.silver.member_years import MEMBER_YEARS
+from pmpm_spark.silver.risk_scores import RISK_SCORES
 from pmpm_spark.sources.lists import LISTS, list_files
 from pmpm_spark.sources.rif import bronze_loads
 from pmpm_spark.stages import stored_by
@@ -275,7 +276,7 @@ def test_nothing_is_written_before_everything_named_was_found(spark: SparkSessio
 
 def test_a_year_with_scores_needs_its_normalization_factor(spark: SparkSession, tmp_path: Path) -> None:
     store = Store(spark, Warehouse(path=str(tmp_path)))
-    scores = "member_id | performance_year | risk_score\nm | 2031 | 1.5\nm | 2021 | 1.5"
+    scores = "member_id | performance_year | origin | risk_score\nm | 2031 | supplied | 1.5\nm | 2021 | supplied | 1.5"
     store.publish(RISK_SCORES, frame(spark, RISK_SCORES, scores))
 
     def asked(years: tuple[int, ...], normalization: str = "table") -> RunConfig:

@@ -24,7 +24,7 @@ from pmpm_spark.gold.network_pmpm_by_category import NETWORK_PMPM_BY_CATEGORY, n
 from pmpm_spark.gold.network_pmpm_by_month import network_pmpm_by_month
 from pmpm_spark.gold.network_pmpm_by_subcategory import NETWORK_PMPM_BY_SUBCATEGORY, network_pmpm_by_subcategory
 from pmpm_spark.identities import IDENTITIES, identities
-from pmpm_spark.model import NETWORK_ROSTER, RISK_SCORES
+from pmpm_spark.model import NETWORK_ROSTER
 from pmpm_spark.policy import STEPS, Cost, Policy
 from pmpm_spark.reference import NORMALIZATION_FACTORS, RISK_MEANS, SEQUESTRATION_RATES, TRUNCATION_LIMITS_SUPPLIED
 from pmpm_spark.silver.attribution import ATTRIBUTION
@@ -33,6 +33,7 @@ from pmpm_spark.silver.completion_factors import COMPLETION_FACTORS
 from pmpm_spark.silver.member_month_costs import MEMBER_MONTH_COSTS, member_month_costs
 from pmpm_spark.silver.member_months import MEMBER_MONTHS
 from pmpm_spark.silver.member_years import MEMBER_YEARS, member_years
+from pmpm_spark.silver.risk_scores import RISK_SCORES
 from pmpm_spark.silver.truncated_costs import TRUNCATED_COSTS, truncated_costs
 from pmpm_spark.silver.truncation_limits import TRUNCATION_LIMITS, truncation_limits
 from pmpm_spark.table import Table, conform

@@ -160,20 +160,24 @@ def show(arguments: argparse.Namespace) -> int:
 
 
 def explain(arguments: argparse.Namespace) -> int:
-    """A member's months and dollars, or a network's PMPM in its parts."""
-    from pmpm_spark.cli.explain import explained, network_explained
+    """A member's months and dollars or risk score, or a network's PMPM in its parts."""
+    from pmpm_spark.cli.explain import explained, network_explained, risk_explained
     from pmpm_spark.warehouse import published
 
     if (arguments.member_id is None) == (arguments.network is None):
         raise ConfigError("explain: give MEMBER_ID, or --network and --year")
     if arguments.network is not None and (arguments.year is None or arguments.month is not None):
         raise ConfigError("explain: --network goes with --year and without --month")
+    if arguments.risk and (arguments.member_id is None or arguments.month is not None or arguments.policy is not None):
+        raise ConfigError("explain: --risk goes with MEMBER_ID, --year and --format alone: a score is of a year")
     if arguments.month is not None and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", arguments.month):
         raise ConfigError("--month: write YYYY-MM")
     config = _config(arguments)
     warehouse = published(_session("spark/small.conf", config.engine), config)
     asked = {"policy": arguments.policy, "form": arguments.format}
-    if arguments.network is not None:
+    if arguments.risk:
+        print(risk_explained(warehouse, arguments.member_id, year=arguments.year, form=arguments.format))
+    elif arguments.network is not None:
         print(network_explained(warehouse, arguments.network, arguments.year, **asked))
     else:
         print(explained(warehouse, arguments.member_id, arguments.month, year=arguments.year, **asked))

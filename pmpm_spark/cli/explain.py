@@ -21,6 +21,7 @@ from pmpm_spark.why.dollars import dollars_of, dollars_section, steps_section, t
 from pmpm_spark.why.member import member_of
 from pmpm_spark.why.months import months_section, reasons_section
 from pmpm_spark.why.network import network_sections
+from pmpm_spark.why.risk import risk_sections
 from pmpm_spark.why.rules import rules_of
 from pmpm_spark.why.section import Section
 
@@ -86,3 +87,12 @@ def network_explained(
         InputError: no such network, policy or year.
     """
     return rendered_sections(network_sections(warehouse, network_id, year, rules_of(warehouse, policy, year)), form)
+
+
+def risk_explained(warehouse: Published, member_id: str, *, year: int | None = None, form: str = "table") -> str:
+    """A member's risk score, down to each diagnosis.
+
+    Raises:
+        InputError: the run has no score of the member (in the year).
+    """
+    return rendered_sections(risk_sections(warehouse, member_id, year), form)

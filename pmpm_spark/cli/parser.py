@@ -89,6 +89,7 @@ def parser() -> Parser:
     explain.add_argument("--year", type=int, help="one performance year alone")
     explain.add_argument("--month", metavar="YYYY-MM", help="one month of a member alone")
     explain.add_argument("--policy", metavar="LABEL", help="one policy alone")
+    explain.add_argument("--risk", action="store_true", help="the risk score of a member, down to each diagnosis")
     explain.add_argument("--format", choices=FORMATS, default="table")
     explain.set_defaults(command=commands.explain)
 

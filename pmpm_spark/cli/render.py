@@ -16,8 +16,10 @@ CENTS = 2
 DECIMALS_OF_FRACTIONS = {"member_months": CENTS, "exposure": 6}
 """Months have none where all that are shown are whole."""
 _SCORES = ("risk_score", "normalized_risk_score", "uncapped_risk_score", "back_test_error")
+_COEFFICIENTS = ("coefficient", "share", "normalized_score", "payment_score")
 _FACTORS = ("normalization_factor", "completion_factor", "age_to_age", "sequestration_rate")
-DECIMALS = {**DECIMALS_OF_FRACTIONS, **dict.fromkeys(_SCORES, 4), **dict.fromkeys(_FACTORS, 6)}
+_PLACES = {_SCORES: 4, _COEFFICIENTS: 3, _FACTORS: 6}
+DECIMALS = {**DECIMALS_OF_FRACTIONS, **{name: places for names, places in _PLACES.items() for name in names}}
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 

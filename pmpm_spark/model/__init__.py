@@ -18,7 +18,7 @@ from pmpm_spark.model.member_id_changes import MEMBER_ID_CHANGES
 from pmpm_spark.model.members import MEMBERS
 from pmpm_spark.model.network_roster import NETWORK_ROSTER
 from pmpm_spark.model.providers import PROVIDERS
-from pmpm_spark.model.risk_scores import RISK_SCORES
+from pmpm_spark.model.supplied_risk_scores import SUPPLIED_RISK_SCORES
 
 __all__ = [
     "CLAIM_CODE_ROWS",
@@ -37,6 +37,6 @@ __all__ = [
     "OTHER_ROWS",
     "PROVIDERS",
     "REJECTS",
-    "RISK_SCORES",
     "SOURCE_FILES",
+    "SUPPLIED_RISK_SCORES",
 ]

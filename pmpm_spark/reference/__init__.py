@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import types as T
 
 from pmpm_spark.errors import InputError
+from pmpm_spark.reference.hcc import HCC_TABLES
 from pmpm_spark.table import FACTOR, SCORE, Table, column, day, money, small_frame, text, year
 
 if TYPE_CHECKING:
@@ -155,6 +156,7 @@ REFERENCE_TABLES = (
     COMPLETION_FACTORS_SUPPLIED,
     TRUNCATION_LIMITS_SUPPLIED,
     RISK_MEANS,
+    *HCC_TABLES,
 )
 
 

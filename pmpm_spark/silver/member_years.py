@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from pmpm_spark.policy import Policy
 from pmpm_spark.silver.attribution import UNATTRIBUTED
-from pmpm_spark.silver.union import of_run
+from pmpm_spark.silver.union import of_policies, of_run
 from pmpm_spark.table import MONEY, MONTHS, SCORE, Table, column, money, text, year
 
 if TYPE_CHECKING:
@@ -92,9 +92,30 @@ def member_years(
     whose = of_run(attribution, policies, performance_years).select(
         "policy", "performance_year", "member_id", "network_id", "practice_tin", "physician_npi"
     )
-    scores = risk_scores.select("performance_year", "member_id", "risk_score")
+    scores = chosen_scores(risk_scores, policies)
     return (
         sums.join(whose, ["policy", "performance_year", "member_id"], how="left")
-        .join(scores, ["performance_year", "member_id"], how="left")
+        .join(scores, ["policy", "performance_year", "member_id"], how="left")
         .fillna({"network_id": UNATTRIBUTED, "practice_tin": UNATTRIBUTED, "physician_npi": UNATTRIBUTED})
     )
+
+
+ORIGINS = {"supplied": ("supplied",), "computed": ("computed",), "supplied_else_computed": ("supplied", "computed")}
+"""Where a policy takes its scores from, the first that has one."""
+
+
+def chosen_scores(risk_scores: DataFrame, policies: Sequence[Policy]) -> DataFrame:
+    """The score of each policy, member and year."""
+    member_year = ("performance_year", "member_id")
+    both = risk_scores.groupBy(*member_year).agg(
+        *[
+            F.max(F.when(F.col("origin") == origin, F.col("risk_score"))).alias(origin)
+            for origin in ORIGINS["supplied_else_computed"]
+        ]
+    )
+
+    def rows_of(policy: Policy) -> DataFrame:
+        score = F.coalesce(*ORIGINS[policy.risk.scores])
+        return both.select(F.lit(policy.label).alias("policy"), *member_year, score.alias("risk_score"))
+
+    return of_policies(policies, rows_of)

@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 
 from pmpm_spark.errors import InputError
 from pmpm_spark.intake import accepted, latest_row_fates, with_current_ids
-from pmpm_spark.model import MEMBER_ATTRIBUTION, NETWORK_ROSTER, PROVIDERS, RISK_SCORES
+from pmpm_spark.model import MEMBER_ATTRIBUTION, NETWORK_ROSTER, PROVIDERS, SUPPLIED_RISK_SCORES
 from pmpm_spark.months import month_bits, month_number
 from pmpm_spark.sources.bronze import BronzeLoad, delivered_table
 from pmpm_spark.sources.cells import TypedRow
@@ -206,7 +206,11 @@ LISTS = (
     ),
     List("providers", PROVIDERS, ("npi",), ("name", "specialty", "taxonomy"), _providers),
     List(
-        "risk_scores", RISK_SCORES, ("member_id", "performance_year", "risk_score"), ("model", "source"), _risk_scores
+        "risk_scores",
+        SUPPLIED_RISK_SCORES,
+        ("member_id", "performance_year", "risk_score"),
+        ("model", "source"),
+        _risk_scores,
     ),
     List(
         "member_attribution",

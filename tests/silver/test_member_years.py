@@ -2,12 +2,12 @@
 
 import pytest
 
-from pmpm_spark.model import RISK_SCORES
 from pmpm_spark.policy import Policy
 from pmpm_spark.silver.attribution import ATTRIBUTION
 from pmpm_spark.silver.member_month_costs import MEMBER_MONTH_COSTS
 from pmpm_spark.silver.member_months import MEMBER_MONTHS
 from pmpm_spark.silver.member_years import MEMBER_YEARS, member_years
+from pmpm_spark.silver.risk_scores import RISK_SCORES
 from pmpm_spark.silver.truncated_costs import TRUNCATED_COSTS
 from tests.tables import assert_table, frame
 

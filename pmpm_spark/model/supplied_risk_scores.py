@@ -1,11 +1,11 @@
-"""Risk scores as supplied: one raw score a member and performance year."""
+"""Supplied risk scores: one raw score a member and performance year."""
 
 from pyspark.sql import types as T
 
 from pmpm_spark.table import SCORE, Table, column, text
 
-RISK_SCORES = Table(
-    name="silver.risk_scores",
+SUPPLIED_RISK_SCORES = Table(
+    name="silver.supplied_risk_scores",
     grain="one row per member and performance year",
     key=("member_id", "performance_year"),
     columns=(
