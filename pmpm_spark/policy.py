@@ -188,9 +188,6 @@ class Risk:
     scores: str = field(
         default="supplied", metadata=one_of("supplied", "computed", "supplied_else_computed", source="design 3.4")
     )
-    by_month: bool = field(
-        default=False, metadata=of("house choice: off; computed scores as of each month of the collection year")
-    )
     weighting: str = field(
         default="members",
         metadata=one_of("members", "member_months", source="design 3.4: plain mean of the members' scores"),
@@ -209,6 +206,9 @@ class Risk:
         default=3.0, metadata=of("42 CFR 425.610(a)(2): 3% since the reference year; used where cap is not none")
     )
     cap_reference_year: int = field(default=0, metadata=of("house choice: 0, none; told where cap is not none"))
+    by_month: bool = field(
+        default=False, metadata=of("house choice: off; computed scores as of each month of the collection year")
+    )
 
     def __post_init__(self) -> None:
         if self.by_month and self.scores == "supplied":

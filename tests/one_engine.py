@@ -56,6 +56,7 @@ GENERATED = (
     *[f"tests/gold/test_risk.py::test_{word}" for word in RISK],
     *[f"tests/test_cost_steps.py::test_{word}" for word in STEPS],
     "tests/silver/test_programs_by_hand.py",
+    "tests/test_hcc_equality.py",
 )
 ONCE = {
     "tests/test_embedded.py": "the embedded engine's own faults, and the ways around them",

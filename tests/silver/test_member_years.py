@@ -88,9 +88,10 @@ def test_the_years_network_and_score_go_with_the_member_and_who_has_none_is_unat
         q      | 2021             | m2        | A          | T1           | N1
         """,
         scores="""
-        member_id | performance_year | risk_score
-        m1        | 2021             | 1.500000
-        m1        | 2020             | 9.000000
-        m2        | 2022             | 9.000000
+        member_id | performance_year | origin   | risk_score
+        m1        | 2021             | supplied | 1.500000
+        m1        | 2021             | computed | 7.000000
+        m1        | 2020             | supplied | 9.000000
+        m2        | 2022             | supplied | 9.000000
         """,
     )
