@@ -23,7 +23,7 @@ from pmpm_spark.errors import InputError
 from pmpm_spark.generate import generate
 from pmpm_spark.generate.truth import NETWORKS
 from pmpm_spark.pipeline import run
-from pmpm_spark.policy import Attribution, Cost, Eligibility, Policy
+from pmpm_spark.policy import Attribution, Cost, Eligibility, Policy, Risk
 from pmpm_spark.silver.attribution import UNATTRIBUTED
 from tests.equality import FIGURES, KEYS, LISTS, REPOSITORY, Compared, generate_each, is_equal
 from tests.oracle.cclf_plain import figures, read_layout
@@ -39,6 +39,7 @@ POLICIES = (
     Policy("plurality", CURRENT),
     Policy("list", CURRENT, Cost(claim_month="from"), Attribution(method="roster")),
 )
+COMPUTED = Policy("computed", CURRENT, attribution=Attribution(method="roster"), risk=Risk(scores="computed"))
 Record = dict[str, str]
 Row = dict[str, Any]
 
@@ -66,7 +67,7 @@ def published(
     for name, root in generated.items():
         path = root / "cclf" if name == "cclf" else root
         source = Source(name, str(path), **{of: str(root / of) for of in LISTS})
-        config = RunConfig(source, Warehouse(str(tmp_path_factory.mktemp(name))), YEARS, POLICIES)
+        config = RunConfig(source, Warehouse(str(tmp_path_factory.mktemp(name))), YEARS, (*POLICIES, COMPUTED))
         found[name] = Compared(config, run(spark, config), None)
     return found
 
@@ -167,6 +168,28 @@ def test_the_same_diagnoses_and_procedures_are_told(published: dict[str, Compare
         rif, cclf = (told(published[of], name, columns) for of in ("rif", "cclf"))
         assert rif
         assert rif <= cclf
+
+
+def test_the_scores_computed_from_the_claims_are_the_same(published: dict[str, Compared]) -> None:
+    """Of everybody whose collection year both tell alike: who is not listed yet is a new enrollee of CCLF's."""
+    key = ("member_id", "performance_year", "model")
+
+    def rows_of(of: Compared, name: str, figures: tuple[str, ...]) -> dict[Any, Row]:
+        return {tuple(row[k] for k in key): row for row in of.table(name, (*key, *figures))}
+
+    profile = ("segment", "age", "sex", "dual_status")
+    people = {of: rows_of(published[of], "silver.risk_profiles", profile) for of in ("rif", "cclf")}
+    alike = {at for at, row in people["rif"].items() if people["cclf"].get(at) == row}
+    assert len(alike) > 100
+    factors = {of: published[of].table("silver.risk_factors", (*key, "variable", "coefficient")) for of in people}
+    told = {
+        of: Counter(
+            (*at, row["variable"], row["coefficient"]) for row in rows if (at := tuple(row[k] for k in key)) in alike
+        )
+        for of, rows in factors.items()
+    }
+    assert any(variable.startswith("HCC") for *_, variable, _ in told["rif"])
+    assert told["rif"] == told["cclf"]
 
 
 def test_the_plain_recomputation_of_the_deliveries_finds_the_same_money(
