@@ -22,6 +22,7 @@ WHOLE_RUNS = (
     "tests/test_one_truth.py",
     "tests/test_policies_run.py",
     "tests/test_programs_run.py",
+    "tests/test_risk_run.py",
     "tests/test_new_source.py",
     "tests/sources/test_synpuf.py",
     "tests/sources/test_tuva.py",
