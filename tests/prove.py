@@ -77,6 +77,8 @@ SETTINGS: dict[str, dict[str, tuple[Any, ...]]] = {
         "weighting": ("members", "member_months"),
         "normalization": ("table", "population"),
         "by_enrollment_type": (False, True),
+        "scores": ("supplied", "computed", "supplied_else_computed"),
+        "by_month": (False, True),
     },
 }
 UNTOLD_BY_SYNPUF: dict[str, Any] = {"exclude_ime_dsh_uncompensated": False, "completion": "none"}
@@ -116,14 +118,26 @@ def cases() -> list[Case]:
         if folder.is_dir():
             roster = {"network_roster": str(cut / "network_roster.csv")}
             months = Policy("months", Eligibility(part_a_b="current_month", exclude_medicare_secondary=False))
+            computed = replace(months, name="computed", risk=Risk(scores="computed", by_month=True))
             found.append(
-                Case(name, (2022, 2023), (default, months, *programs), files=str(folder), lists=roster, kind="cclf")
+                Case(
+                    name,
+                    (2022, 2023),
+                    (default, months, computed, *programs),
+                    files=str(folder),
+                    lists=roster,
+                    kind="cclf",
+                )
             )
     commercial = Policy("commercial", Eligibility(coverage_rule="prorated", part_a_b="none"))
     sample = SHARED / "data" / "synpuf" / "sample_1"
     if sample.is_dir():
-        # these files tell neither the parts of a payment nor when it was made, and the programs have no codes of their years
-        carried = [replace(p, cost=replace(p.cost, **UNTOLD_BY_SYNPUF), attribution=Attribution()) for p in drawn(4, 1)]
+        # these files tell neither the parts of a payment nor when it was made, and of their years there are neither codes
+        # of the programs nor models of risk
+        carried = [
+            replace(p, cost=replace(p.cost, **UNTOLD_BY_SYNPUF), attribution=Attribution(), risk=Risk())
+            for p in drawn(4, 1)
+        ]
         found.append(Case("synpuf", (2008, 2009), (default, *carried), files=str(sample), kind="synpuf"))
     for kind, by_hand in (("common", test_common), ("tuva", test_tuva)):
         found.append(Case(kind, (2021,), (commercial,), kind=kind, write=partial(by_hand.write, files=by_hand.FILES)))
@@ -159,6 +173,7 @@ def drawn(seed: int, how_many: int) -> tuple[Policy, ...]:
             for part, settings in SETTINGS.items()
         }
         told["risk"]["by_enrollment_type"] &= told["risk"]["normalization"] != "table"
+        told["risk"]["by_month"] &= told["risk"]["scores"] != "supplied"
         policies.append(
             Policy(
                 f"drawn-{seed}-{number}",
