@@ -6,17 +6,25 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from pmpm_spark.config import RunConfig
 from pmpm_spark.errors import InputError
 from pmpm_spark.model import CLAIM_DIAGNOSES, MEMBERS
 from pmpm_spark.reference import reference_rows
-from pmpm_spark.reference.hcc import HCC_BLENDS, HCC_COEFFICIENTS, HCC_MAPPINGS, HCC_NORMALIZATION
+from pmpm_spark.reference.hcc import (
+    HCC_BLENDS,
+    HCC_COEFFICIENTS,
+    HCC_MAPPINGS,
+    HCC_NORMALIZATION,
+    HCC_PROCEDURES,
+)
 from pmpm_spark.silver.eligibility_spans import ELIGIBILITY_SPANS
 from pmpm_spark.silver.member_hccs import MEMBER_HCCS
 from pmpm_spark.silver.risk_diagnoses import ICD_10, RISK_DIAGNOSES
-from pmpm_spark.silver.risk_profiles import AGED_DISABLED, DIALYSIS, ESRD, RISK_PROFILES, computes
-from pmpm_spark.table import Table
+from pmpm_spark.silver.risk_profiles import AGED_DISABLED, DIALYSIS, ESRD, RISK_PROFILES, computes, models_of
+from pmpm_spark.silver.risk_scores import COMPUTED, RISK_SCORES
+from pmpm_spark.table import Table, small_frame
 
 if TYPE_CHECKING:
     from pmpm_spark.store import Store
@@ -38,6 +46,7 @@ def check_models(config: RunConfig) -> None:
         (HCC_MAPPINGS, _years_of(HCC_MAPPINGS, config)),
         (HCC_COEFFICIENTS, _years_of(HCC_COEFFICIENTS, config)),
     ]
+    procedures = reference_rows(HCC_PROCEDURES, config.reference.path)
     for year in config.performance_years:
         for part in (AGED_DISABLED, ESRD):
             models = [row[2] for row in blends if (row[0], row[1]) == (year, part) and row[3] > 0]
@@ -47,6 +56,8 @@ def check_models(config: RunConfig) -> None:
                 for model in models:
                     if (model, year) not in told:
                         raise InputError(_no_rows(table, f"model {model}", year))
+        if not any(row[1] <= year - 1 <= row[2] for row in procedures):
+            raise InputError(_no_rows(HCC_PROCEDURES, f"year of service {year - 1}", year))
 
 
 def _years_of(table: Table, config: RunConfig) -> set[tuple[str, int]]:
@@ -82,7 +93,8 @@ def _people(store: Store, config: RunConfig) -> list[str]:
     has_died = F.year("death_date") < F.col("performance_year")
     no_birth, no_sex = F.col("birth_date").isNull(), F.coalesce(~F.col("sex").isin("F", "M"), F.lit(True))
     profiles = store.read(RISK_PROFILES)
-    scored = profiles.select("member_id", "performance_year", F.lit(True).alias("is_scored")).distinct()
+    scored = store.read(RISK_SCORES).where(F.col("origin") == COMPUTED)
+    scored = scored.select("member_id", "performance_year", F.lit(True).alias("is_scored"))
     living = (
         covered.join(
             store.read(MEMBERS).select("member_id", "birth_date", "sex", "death_date"), "member_id", how="left"
@@ -128,14 +140,45 @@ def _diagnoses(store: Store, config: RunConfig) -> list[str]:
         )
         .collect()[0]
     )
-    counted = store.read(RISK_DIAGNOSES).count()
-    mapped = store.read(MEMBER_HCCS).agg(F.count_if(F.col("dropped_by").isNull()).alias("rows")).collect()[0]["rows"]
-    known = {row[1] for row in reference_rows(HCC_MAPPINGS, config.reference.path)}
-    left_out = _told([("ICD-9", row["icd_9"]), ("malformed", row["malformed"]), ("without a date", row["undated"])])
-    return [
-        f"risk scores: {row['told']:,} diagnoses of the collection years{left_out}; {counted:,} codes of a member and "
-        f"year stand on claims that count (a category has {len(known):,} codes in all), and make {mapped:,} categories"
+    codes = store.read(RISK_DIAGNOSES)
+    other_year = small_frame(codes.sparkSession, _codes_of_other_years(config), _CODES).select(
+        "performance_year", F.explode("codes").alias("code")
+    )
+    counted = codes.count()
+    too_early = codes.join(F.broadcast(other_year), ["performance_year", "code"], how="left_semi").count()
+    by_model = store.read(MEMBER_HCCS).where("dropped_by IS NULL").groupBy("model").count().orderBy("model").collect()
+    made = ", ".join(f"{row['count']:,} of {row['model']}" for row in by_model) or "none"
+    left_out = _told([("in ICD-9", row["icd_9"]), ("malformed", row["malformed"])])
+    said = [
+        f"risk scores: {row['told']:,} diagnoses of the collection years{left_out}, in {counted:,} codes of a member "
+        f"and year on claims that count; categories that count: {made}"
     ]
+    if row["undated"]:
+        said.append(f"risk scores: {row['undated']:,} diagnoses without a date count for no year")
+    if too_early:
+        said.append(
+            f"risk scores: {too_early:,} of these codes have a category in another payment year alone: they are told "
+            "before they were valid, or after"
+        )
+    return said
+
+
+def _codes_of_other_years(config: RunConfig) -> list[tuple[int, list[str]]]:
+    """By payment year: codes that the year's models map in other years and not in it."""
+    blends = reference_rows(HCC_BLENDS, config.reference.path)
+    rows = reference_rows(HCC_MAPPINGS, config.reference.path)
+    found = []
+    for year in config.performance_years:
+        models = models_of(blends, [year])
+        of_models = [row for row in rows if row[0] in models]
+        here = {row[1] for row in of_models if row[3] <= year <= row[4]}
+        found.append((year, sorted({row[1] for row in of_models} - here)))
+    return found
+
+
+_CODES = T.StructType(
+    [T.StructField("performance_year", T.IntegerType()), T.StructField("codes", T.ArrayType(T.StringType()))]
+)
 
 
 def _factors(config: RunConfig) -> list[str]:
@@ -143,12 +186,19 @@ def _factors(config: RunConfig) -> list[str]:
     told = {(row[0], row[2]) for row in reference_rows(HCC_NORMALIZATION, config.reference.path)}
     models = sorted({(row[2], row[0]) for row in rows if row[0] in set(config.performance_years) and row[3] > 0})
     missing = [f"{model} {year}" for model, year in models if (model, year) not in told]
-    if not missing:
-        return []
-    return [
-        f"risk scores: hcc_normalization has no factor for {', '.join(missing)}; normalized and payment scores are "
-        "null there, raw ones are not"
-    ]
+    said = []
+    if missing:
+        said.append(
+            f"risk scores: hcc_normalization has no factor for {', '.join(missing)}; normalized and payment scores are "
+            "null there, raw ones are not"
+        )
+    by_table = [p.label for p in config.policies if p.risk.scores != "supplied" and p.risk.normalization == "table"]
+    if by_table:
+        said.append(
+            f"policy {', '.join(by_table)}: computed scores are divided by normalization_factors, which were published "
+            'for scores of a program; with risk.normalization = "population" their own mean is 1'
+        )
+    return said
 
 
 def _told(counts: Sequence[tuple[str, Any]]) -> str:

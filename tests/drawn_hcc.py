@@ -220,7 +220,8 @@ def differences(people: Iterable[Person], ours: Scores, theirs: Scores) -> list[
         (score, hccs), (other, others) = ours[person.member_id], theirs[person.member_id]
         if person.model in ESRD_MODELS:
             hccs, others = hccs - NOT_OF_ESRD, others - NOT_OF_ESRD
-        if not is_known_fault(person, hccs) and (hccs != others or abs(score - other) > 1e-9):
+        is_same_score = is_known_fault(person, hccs) or abs(score - other) <= 1e-9
+        if hccs != others or not is_same_score:
             found.append(f"{person}: {score} of {sorted(hccs)}, hccinfhir {other} of {sorted(others)}")
     return found
 

@@ -108,7 +108,8 @@ def _plain(code: str) -> Column:
 
 def _asks(bill_types: Sequence[Sequence[Any]]) -> Column:
     """Whether a line's claim asks for a procedure (yes, no), or does not count at all (null)."""
-    bill, service = F.substring("bill_type", 1, 2), F.year("service_thru")
+    bill = F.substring(F.regexp_replace("bill_type", "^0", ""), 1, 2)
+    service = F.year("service_thru")
     asks = F.when(F.lit(False), "")
     for claim_type, of_bill, procedure, first, last, *_ in bill_types:
         meets = (F.col("claim_type") == claim_type) & service.between(first, last)

@@ -93,8 +93,8 @@ def test_claims_count_by_their_type_bill_and_procedure_and_cancelled_or_denied_o
         """
         claim_id | member_id | claim_type   | bill_type | hcpcs | service_thru | is_denied
         i        | m         | inpatient    | 111       | -     | 2021-05-05   | false
-        o1       | m         | outpatient   | 131       | A0001 | 2021-05-05   | false
-        o1       | m         | outpatient   | 131       | 99213 | 2021-05-05   | false
+        o1       | m         | outpatient   | 0131      | A0001 | 2021-05-05   | false
+        o1       | m         | outpatient   | 0131      | 99213 | 2021-05-05   | false
         o2       | m         | outpatient   | 131       | A0001 | 2021-05-05   | false
         o3       | m         | outpatient   | 221       | 99213 | 2021-05-05   | false
         p1       | m         | professional | -         | 99213 | 2021-05-05   | false
