@@ -18,14 +18,19 @@ from pmpm_spark.why.attribution import (
     standing_section,
 )
 from pmpm_spark.why.dollars import dollars_of, dollars_section, steps_section, totals_section
+from pmpm_spark.why.given_way import given_way_section
 from pmpm_spark.why.member import member_of
 from pmpm_spark.why.months import months_section, reasons_section
 from pmpm_spark.why.network import network_sections
+from pmpm_spark.why.rates import rates_of, rates_section
 from pmpm_spark.why.rules import rules_of
 from pmpm_spark.why.section import Section
 
 if TYPE_CHECKING:
     from pmpm_spark.warehouse import Published
+
+_ONLY_WITH_ROWS = ("standing", "reasons", "given_way", "steps", "rates")
+"""Sections that say nothing where they have no row."""
 
 
 def explained(
@@ -71,10 +76,12 @@ def member_sections(
         months_section(member, policies, months),
         reasons_section(member, policies, first_months(periods), months),
         dollars_section(member, dollars, shown),
+        given_way_section(member, shown),
         totals_section(dollars, shown),
         steps_section(member, policies, shown),
+        rates_section(member, policies, dollars, rates_of(warehouse, member, policies), shown),
     ]
-    return [section for section in sections if section.rows or section.name not in ("standing", "reasons", "steps")]
+    return [section for section in sections if section.rows or section.name not in _ONLY_WITH_ROWS]
 
 
 def network_explained(
