@@ -5,6 +5,7 @@ The first shows member data, to who asks for it.
 
 from __future__ import annotations
 
+import sys
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from pmpm_spark.why.member import member_of
 from pmpm_spark.why.months import months_section, reasons_section
 from pmpm_spark.why.network import network_sections
 from pmpm_spark.why.rates import rates_of, rates_section
-from pmpm_spark.why.rules import rules_of
+from pmpm_spark.why.rules import other_reference, rules_of
 from pmpm_spark.why.section import Section
 
 if TYPE_CHECKING:
@@ -54,6 +55,9 @@ def member_sections(
     warehouse: Published, member_id: str, month: str | None = None, year: int | None = None, policy: str | None = None
 ) -> list[Section]:
     rules = rules_of(warehouse, policy, year)
+    said = other_reference(warehouse, rules)
+    if said is not None:
+        print(f"pmpm: {said}", file=sys.stderr)
     policies = {label: rule for label, (rule, _) in rules.items()}
     member = member_of(warehouse, member_id, list(rules))
     day = None if month is None else date.fromisoformat(f"{month}-01")
