@@ -28,6 +28,7 @@ from pmpm_spark.model import (
     NETWORK_ROSTER,
 )
 from pmpm_spark.months import number_of
+from pmpm_spark.runs import check_contracts
 from pmpm_spark.silver.attribution import ATTRIBUTION
 from pmpm_spark.silver.claim_costs import CLAIM_COSTS
 from pmpm_spark.silver.member_month_costs import MEMBER_MONTH_COSTS
@@ -45,6 +46,11 @@ if TYPE_CHECKING:
     from pmpm_spark.warehouse import Published
 
 _PROVENANCE = ("_source_file", "_source_row")
+TABLES = (
+    ENROLLMENT_ROWS, CLAIM_ROWS, FINAL_CLAIM_LINES, NETWORK_ROSTER, CLAIM_COSTS, SECONDARY_PAYER_MONTHS, TOLD_MONTHS,
+    MEMBER_MONTH_COSTS, TRUNCATED_COSTS, MEMBER_MONTHS, ATTRIBUTION,
+)  # fmt: skip
+"""What is read of a member."""
 HEADER = 0
 """The line number under which the record of a whole claim stands; lines begin at 1."""
 LineKey = tuple[str, int, str | None]
@@ -86,7 +92,9 @@ def member_of(warehouse: Published, member_id: str, policies: Sequence[str]) -> 
 
     Raises:
         InputError: no enrollment record and no claim is of such a member.
+        StageError: a table was made by another contract, as by a former version of this package.
     """
+    check_contracts(TABLES, warehouse.run.contracts, ())
     current = _current_id(warehouse, member_id)
     found = members_of(warehouse, policies, F.col("member_id") == current)
     if current not in found:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -15,7 +16,7 @@ from pyspark.sql import functions as F
 
 from pmpm_spark.cli.explain import explained
 from pmpm_spark.config import RunConfig, Source, Warehouse
-from pmpm_spark.errors import ConfigError, InputError
+from pmpm_spark.errors import ConfigError, InputError, StageError
 from pmpm_spark.gold.network_pmpm import NETWORK_PMPM
 from pmpm_spark.model import (
     CLAIM_DIAGNOSES,
@@ -195,6 +196,13 @@ def test_reference_tables_that_are_not_those_of_the_run_are_told_in_one_line(
     told = capsys.readouterr().err
     assert told.startswith("pmpm: the reference tables are other than those of the run that made commercial: ")
     assert told.count("\n") == 1
+
+
+def test_a_table_of_a_former_layout_is_named_with_what_rebuilds_it(by_hand: tuple[Published, Any]) -> None:
+    of = by_hand[0]
+    former = replace(of.run, contracts={**of.run.contracts, "intake.claim_rows": "another"})
+    with pytest.raises(StageError, match=r"^intake\.claim_rows: .* rebuild it with `pmpm run --rebuild intake\.claim"):
+        explained(Published(of.store, former), "007")
 
 
 def test_columns_that_nobody_knows_are_told_and_passed_over(by_hand: tuple[Published, tuple[str, ...]]) -> None:
