@@ -128,12 +128,21 @@ class RunBook:
             found |= {(policy.label, year): policy for policy in policies for year in settings["performance_years"]}
         return found
 
+    def references(self, sliced: Collection[str]) -> dict[tuple[str, int], str | None]:
+        """The same with the fingerprint of the reference tables that the rows were made by."""
+        found: dict[tuple[str, int], str | None] = {}
+        for row in self._runs_that_made(sliced):
+            settings, fingerprint = json.loads(row["settings"]), json.loads(row["inputs"]).get("reference")
+            labels = [policy_of_run(said).label for said in settings["policies"]]
+            found |= {(label, year): fingerprint for label in labels for year in settings["performance_years"]}
+        return found
+
     def _runs_that_made(self, tables: Collection[str]) -> list[Row]:
         """The finished runs that wrote one of the tables, in their order."""
         if not self._is_there():
             return []
         finished = self._store.read(RUNS).where(F.col("status") == "finished").orderBy("run_id")
-        rows = finished.select("policies", "policy_hashes", "settings", "receipts").collect()
+        rows = finished.select("policies", "policy_hashes", "settings", "inputs", "receipts").collect()
         return [row for row in rows if any(receipt["table"] in tables for receipt in row["receipts"])]
 
     def is_clean(self) -> bool:

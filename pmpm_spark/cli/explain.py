@@ -5,6 +5,7 @@ The first shows member data, to who asks for it.
 
 from __future__ import annotations
 
+import sys
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -18,15 +19,20 @@ from pmpm_spark.why.attribution import (
     standing_section,
 )
 from pmpm_spark.why.dollars import dollars_of, dollars_section, steps_section, totals_section
+from pmpm_spark.why.given_way import given_way_section
 from pmpm_spark.why.member import member_of
 from pmpm_spark.why.months import months_section, reasons_section
 from pmpm_spark.why.network import network_sections
+from pmpm_spark.why.rates import rates_of, rates_section
 from pmpm_spark.why.risk import risk_sections
-from pmpm_spark.why.rules import rules_of
+from pmpm_spark.why.rules import other_reference, rules_of
 from pmpm_spark.why.section import Section
 
 if TYPE_CHECKING:
     from pmpm_spark.warehouse import Published
+
+_ONLY_WITH_ROWS = ("standing", "reasons", "given_way", "steps", "rates")
+"""Sections that say nothing where they have no row."""
 
 
 def explained(
@@ -50,6 +56,9 @@ def member_sections(
     warehouse: Published, member_id: str, month: str | None = None, year: int | None = None, policy: str | None = None
 ) -> list[Section]:
     rules = rules_of(warehouse, policy, year)
+    said = other_reference(warehouse, rules)
+    if said is not None:
+        print(f"pmpm: {said}", file=sys.stderr)
     policies = {label: rule for label, (rule, _) in rules.items()}
     member = member_of(warehouse, member_id, list(rules))
     day = None if month is None else date.fromisoformat(f"{month}-01")
@@ -72,10 +81,12 @@ def member_sections(
         months_section(member, policies, months),
         reasons_section(member, policies, first_months(periods), months),
         dollars_section(member, dollars, shown),
+        given_way_section(member, shown),
         totals_section(dollars, shown),
         steps_section(member, policies, shown),
+        rates_section(member, policies, dollars, rates_of(warehouse, member, policies), shown),
     ]
-    return [section for section in sections if section.rows or section.name not in ("standing", "reasons", "steps")]
+    return [section for section in sections if section.rows or section.name not in _ONLY_WITH_ROWS]
 
 
 def network_explained(

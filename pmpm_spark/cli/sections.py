@@ -15,6 +15,7 @@ from pmpm_spark.why.records import as_range, runs
 from pmpm_spark.why.section import Section
 
 POLICY, MONTH, VALUE = "policy", "member_month", "value"
+NO_LINES = "(no row: a table has no lines)"
 
 
 def rendered_sections(sections: Sequence[Section], form: str) -> str:
@@ -49,8 +50,19 @@ def _table(section: Section) -> str:
         rows = _of_policies(section.names, rows)
     told = [tuple(_cell(name, value) for name, value in zip(section.names, row, strict=True)) for row in rows]
     table = as_table(Rows(section.names, _to_right(section.names, told)))
-    left_out = f"... more{section.left_out}: --format csv"
-    return f"{table}\n{left_out}" if is_part else table
+    said = [table]
+    if is_part:
+        said.append(f"... more{section.left_out}: --format csv")
+    if _has_tables(section.names, rows):
+        said.append(NO_LINES)
+    return "\n".join(said)
+
+
+def _has_tables(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> bool:
+    """Whether a record stands in a table, which has no lines."""
+    if "file" not in names:
+        return False
+    return any(row[names.index("file")] is not None and row[names.index("row")] is None for row in rows)
 
 
 def _in_ranges(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

@@ -70,6 +70,8 @@ def candidates_section(warehouse: Published, member: Member, rules: Rules, years
 def candidates_of(warehouse: Published, rules: Rules, years: Sequence[int], chosen: Column) -> list[Row]:
     """CANDIDATE and member_id and passes of the `chosen` members, where claims name anybody."""
     services = warehouse.read(PRIMARY_CARE_SERVICES).where(chosen)
+    if not services.select("member_id").limit(1).collect():
+        return []  # to plan every policy's attribution takes far longer than this look
     others = [
         warehouse.read(table)
         for table in (NETWORK_ROSTER, PRIMARY_CARE_HCPCS, SPECIALTIES, ETA_HOSPITALS, ALIGNMENT_PERIODS, PROVIDERS)

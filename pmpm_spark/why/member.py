@@ -1,6 +1,7 @@
 """What the last finished run published of one member, and the records that it was delivered in.
 
-Every table is filtered by the member first, and what is left is a member's few rows: they are read as they are.
+Every table is read once, filtered by the member first; what is left is a member's few rows, put in order here. The
+tables are read at the same time: on Spark most of a small read is waiting.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
+from pmpm_spark.at_once import each
 from pmpm_spark.config import CSV
 from pmpm_spark.errors import InputError
 from pmpm_spark.intake import accepted
@@ -25,6 +28,7 @@ from pmpm_spark.model import (
     NETWORK_ROSTER,
 )
 from pmpm_spark.months import number_of
+from pmpm_spark.runs import check_contracts
 from pmpm_spark.silver.attribution import ATTRIBUTION
 from pmpm_spark.silver.claim_costs import CLAIM_COSTS
 from pmpm_spark.silver.member_month_costs import MEMBER_MONTH_COSTS
@@ -42,6 +46,11 @@ if TYPE_CHECKING:
     from pmpm_spark.warehouse import Published
 
 _PROVENANCE = ("_source_file", "_source_row")
+TABLES = (
+    ENROLLMENT_ROWS, CLAIM_ROWS, FINAL_CLAIM_LINES, NETWORK_ROSTER, CLAIM_COSTS, SECONDARY_PAYER_MONTHS, TOLD_MONTHS,
+    MEMBER_MONTH_COSTS, TRUNCATED_COSTS, MEMBER_MONTHS, ATTRIBUTION,
+)  # fmt: skip
+"""What is read of a member."""
 HEADER = 0
 """The line number under which the record of a whole claim stands; lines begin at 1."""
 LineKey = tuple[str, int, str | None]
@@ -52,7 +61,8 @@ LineKey = tuple[str, int, str | None]
 class Member:
     """One member: months, costs and attribution of the policies asked for, every final line, and the records behind.
 
-    `places` has the record of each accepted claim line; `lines` have `roster_network_id`, empty where none.
+    `places` has the record of each accepted claim line; `lines` have `roster_network_id`, empty where none;
+    `claim_rows` are all that were delivered, whatever became of them.
     """
 
     member_id: str
@@ -61,6 +71,8 @@ class Member:
     secondary: Mapping[int, str]
     lines: Sequence[Row]
     places: Mapping[LineKey, Place]
+    claim_rows: Sequence[Row]
+    has_lines: bool
     claim_costs: Decimal
     costs: Sequence[Row]
     truncated: Sequence[Row]
@@ -80,7 +92,9 @@ def member_of(warehouse: Published, member_id: str, policies: Sequence[str]) -> 
 
     Raises:
         InputError: no enrollment record and no claim is of such a member.
+        StageError: a table was made by another contract, as by a former version of this package.
     """
+    check_contracts(TABLES, warehouse.run.contracts, ())
     current = _current_id(warehouse, member_id)
     found = members_of(warehouse, policies, F.col("member_id") == current)
     if current not in found:
@@ -92,29 +106,25 @@ def members_of(warehouse: Published, policies: Sequence[str], chosen: Column) ->
     """The members whose rows are `chosen`, by id: all who have an enrollment record or a claim."""
     is_asked = F.col("policy").isin(*policies)
 
-    def rows(frame: DataFrame, *order: str) -> dict[str, list[Row]]:
-        of_members: dict[str, list[Row]] = defaultdict(list)
-        for row in frame.where(chosen).orderBy("member_id", *order).collect():
-            of_members[row["member_id"]].append(row)
-        return of_members
-
-    def of_policies(table: Table, *order: str) -> dict[str, list[Row]]:
-        return rows(warehouse.read(table).where(is_asked), "policy", *order)
+    def of_policies(table: Table, *order: str) -> tuple[DataFrame, tuple[str, ...]]:
+        return warehouse.read(table).where(is_asked), ("policy", *order)
 
     told = ("member_id", "plan_id", "recorded_on", "reference_year", "death_date", "coverage", *_PROVENANCE)
-    enrolled = accepted(warehouse.read(ENROLLMENT_ROWS)).select(*told)
-    enrollment = rows(enrolled, "reference_year", "recorded_on", *_PROVENANCE)
-    lines = rows(_lines(warehouse, chosen), "service_thru", "claim_id", "line_number")
-    claim_rows = rows(_claim_rows(warehouse), *_PROVENANCE)
-    costs = (
-        warehouse.read(CLAIM_COSTS).where(chosen).groupBy("member_id").agg(F.sum("paid_amount").alias("paid_amount"))
+    frames: list[tuple[DataFrame, tuple[str, ...]]] = [
+        (accepted(warehouse.read(ENROLLMENT_ROWS)).select(*told), ("reference_year", "recorded_on", *_PROVENANCE)),
+        (_lines(warehouse, chosen), ("service_thru", "claim_id", "line_number")),
+        (_claim_rows(warehouse), _PROVENANCE),
+        (warehouse.read(CLAIM_COSTS).select("member_id", "paid_amount"), ()),
+        (warehouse.read(SECONDARY_PAYER_MONTHS), ()),
+        of_policies(MEMBER_MONTH_COSTS, "member_month", "service_category"),
+        of_policies(TRUNCATED_COSTS, "member_month", "service_category"),
+        of_policies(MEMBER_MONTHS, "member_month"),
+        of_policies(ATTRIBUTION, "performance_year"),
+    ]
+    reads = [partial(_rows, frame.where(chosen), order) for frame, order in frames]
+    enrollment, lines, claim_rows, claim_costs, secondary, month_costs, truncated, months, attribution = each(
+        reads, warehouse.store.at_once
     )
-    claim_costs = rows(costs)
-    secondary = rows(warehouse.read(SECONDARY_PAYER_MONTHS))
-    month_costs = of_policies(MEMBER_MONTH_COSTS, "member_month", "service_category")
-    truncated = of_policies(TRUNCATED_COSTS, "member_month", "service_category")
-    months = of_policies(MEMBER_MONTHS, "member_month")
-    attribution = of_policies(ATTRIBUTION, "performance_year")
     has_lines = json.loads(warehouse.run.settings)["source"]["format"] == CSV
     told_months = warehouse.read(TOLD_MONTHS).collect()
     first, last = (number_of(day) for day in told_months[0]) if told_months else (0, -1)
@@ -125,14 +135,28 @@ def members_of(warehouse: Published, policies: Sequence[str], chosen: Column) ->
             months=months.get(member_id, ()),
             secondary={number_of(row["member_month"]): row["basis"] for row in secondary.get(member_id, ())},
             lines=lines.get(member_id, ()),
-            places=_places(claim_rows.get(member_id, ()), has_lines),
+            places=_places([r for r in claim_rows.get(member_id, ()) if r["outcome"] == "accepted"], has_lines),
+            claim_rows=claim_rows.get(member_id, ()),
+            has_lines=has_lines,
             claim_costs=sum((row["paid_amount"] for row in claim_costs.get(member_id, ())), Decimal(0)),
             costs=month_costs.get(member_id, ()),
             truncated=truncated.get(member_id, ()),
             attribution=attribution.get(member_id, ()),
         )
-        for member_id in enrollment.keys() | lines.keys()
+        for member_id in enrollment.keys() | lines.keys() | claim_rows.keys()
     }
+
+
+def _rows(frame: DataFrame, order: Sequence[str]) -> dict[str, list[Row]]:
+    """The rows of each member, in order; what is null goes first."""
+    of_members: dict[str, list[Row]] = defaultdict(list)
+    for row in frame.collect():
+        of_members[row["member_id"]].append(row)
+
+    def place(row: Row) -> list[tuple[bool, Any]]:
+        return [(row[name] is not None, row[name]) for name in order]
+
+    return {member_id: sorted(rows, key=place) for member_id, rows in of_members.items()}
 
 
 def _current_id(warehouse: Published, member_id: str) -> str:
@@ -154,11 +178,13 @@ def _lines(warehouse: Published, chosen: Column) -> DataFrame:
 
 
 def _claim_rows(warehouse: Published) -> DataFrame:
-    """The records of lines and of headers, each with the numbers of its lines where it holds several."""
+    """The records of lines and of headers, each with the numbers of its lines where it holds several, and its fate."""
     numbers = F.when(F.size("lines") > 0, F.transform("lines", lambda line: line["line_number"]))
-    return accepted(warehouse.read(CLAIM_ROWS)).select(
-        "member_id", "claim_id", "line_number", "claim_version", numbers.alias("numbers"), *_PROVENANCE
-    )
+    names = (
+        "member_id", "claim_id", "line_number", "claim_version", "claim_type", "service_thru", "told_amount", "outcome",
+        "reject_reasons", "adjustment", "claim_group", "cancels_claim_id",
+    )  # fmt: skip
+    return warehouse.read(CLAIM_ROWS).select(*names, numbers.alias("numbers"), *_PROVENANCE)
 
 
 def _places(claim_rows: Sequence[Row], has_lines: bool) -> dict[LineKey, Place]:

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 
 from pmpm_spark.errors import InputError
 from pmpm_spark.policy import Policy
+from pmpm_spark.reference import reference_fingerprint
 from pmpm_spark.runs import RunBook
 from pmpm_spark.stages import STORED
 from pmpm_spark.warehouse import Published
 
 Rules = Mapping[str, tuple[Policy, tuple[int, ...]]]
 """By the policy's label: its rules, and the performance years that it stands for."""
+
+_SLICED = frozenset(table.name for table in STORED if table.slice_by)
 
 
 def rules_of(warehouse: Published, policy: str | None = None, year: int | None = None) -> Rules:
@@ -20,8 +23,7 @@ def rules_of(warehouse: Published, policy: str | None = None, year: int | None =
     Raises:
         InputError: there is no such policy or year.
     """
-    sliced = {table.name for table in STORED if table.slice_by}
-    standing = RunBook(warehouse.store.spark, warehouse.store.warehouse).rules(sliced)
+    standing = RunBook(warehouse.store.spark, warehouse.store.warehouse).rules(_SLICED)
     labels = dict.fromkeys(label for label, _ in standing)
     if policy is not None and policy not in labels:
         raise InputError(f"explain: no policy {policy} is published (one of: {', '.join(labels) or 'none'})")
@@ -35,3 +37,16 @@ def rules_of(warehouse: Published, policy: str | None = None, year: int | None =
         if year is None or year in years:
             found[label] = (chosen[label, year or years[-1]], years)
     return found
+
+
+def other_reference(warehouse: Published, rules: Rules) -> str | None:
+    """What to say where policies and years were made by other reference tables than those that stand now."""
+    made_by = RunBook(warehouse.store.spark, warehouse.store.warehouse).references(_SLICED)
+    now = reference_fingerprint(warehouse.store.reference_path)
+    others = [label for label, (_, years) in rules.items() if {made_by[label, year] for year in years} - {now, None}]
+    if not others:
+        return None
+    return (
+        f"the reference tables are other than those of the run that made {', '.join(others)}: candidates, periods and "
+        "rates may differ from it; set [reference] path as it was, or run `pmpm run` again"
+    )

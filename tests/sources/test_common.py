@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -15,7 +16,7 @@ from pyspark.sql import functions as F
 
 from pmpm_spark.cli.explain import explained
 from pmpm_spark.config import RunConfig, Source, Warehouse
-from pmpm_spark.errors import ConfigError, InputError
+from pmpm_spark.errors import ConfigError, InputError, StageError
 from pmpm_spark.gold.network_pmpm import NETWORK_PMPM
 from pmpm_spark.model import (
     CLAIM_DIAGNOSES,
@@ -30,6 +31,7 @@ from pmpm_spark.model import (
 from pmpm_spark.pipeline import run
 from pmpm_spark.policy import Eligibility, Policy
 from pmpm_spark.sources.births import BEFORE_BIRTH
+from pmpm_spark.store import Store
 from pmpm_spark.warehouse import Published, published
 
 pytestmark = pytest.mark.delta
@@ -174,6 +176,33 @@ def test_every_month_and_dollar_is_explained_with_the_file_and_line_of_its_recor
     assert reasons == {("DECEASED", "died 2021-06-30", "members.csv", 3)}
     assert {(row["file"], row["row"]) for row in found["8"]["months"] if row["counts"]} == {("coverage_records.csv", 3)}
     assert found["elsewhere"]["months"] == []
+    gave_way = [tuple(row.values())[-5:] for row in found["007"]["given_way"]]
+    assert gave_way == [
+        ("5000.00", "CANCELLED", "by claim C3", "claim_lines.csv", 3),
+        ("5000.00", "CANCEL", "removes claim C2", "claim_lines.csv", 4),
+    ]
+
+
+def test_reference_tables_that_are_not_those_of_the_run_are_told_in_one_line(
+    by_hand: tuple[Published, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    explained(by_hand[0], "007")
+    assert capsys.readouterr().err == ""
+    rows = "first_month,last_month,sequestration_rate,source\n2021-01-01,2021-12-01,0.07,house\n"
+    (tmp_path / "sequestration_rates.csv").write_text(rows)
+    store = by_hand[0].store
+    other = Store(store.spark, store.warehouse, str(tmp_path), store.versions)
+    explained(Published(other, by_hand[0].run), "007")
+    told = capsys.readouterr().err
+    assert told.startswith("pmpm: the reference tables are other than those of the run that made commercial: ")
+    assert told.count("\n") == 1
+
+
+def test_a_table_of_a_former_layout_is_named_with_what_rebuilds_it(by_hand: tuple[Published, Any]) -> None:
+    of = by_hand[0]
+    former = replace(of.run, contracts={**of.run.contracts, "intake.claim_rows": "another"})
+    with pytest.raises(StageError, match=r"^intake\.claim_rows: .* rebuild it with `pmpm run --rebuild intake\.claim"):
+        explained(Published(of.store, former), "007")
 
 
 def test_columns_that_nobody_knows_are_told_and_passed_over(by_hand: tuple[Published, tuple[str, ...]]) -> None:
@@ -193,6 +222,12 @@ def test_tables_of_another_form_give_the_same_and_are_what_they_are_now(
     warehouse, _ = ran(spark, str(tmp_path / "in"), tmp_path / "warehouse", format=file_format)
     for table in (NETWORK_PMPM, FINAL_CLAIM_LINES, COVERAGE_RECORDS, CLAIM_DIAGNOSES, MEMBERS):
         assert held(warehouse, table) == held(by_hand[0], table), table.name
+    found = json.loads(explained(warehouse, "007", form="json"))
+    records = [row for name in ("months", "dollars", "given_way") for row in found[name] if row["file"] is not None]
+    assert {row["row"] for row in records} == {None}, "a table has no lines"
+    assert {Path(row["file"]).name for row in records} == {"coverage_records", "claim_lines"}
+    assert "a table has no lines" in explained(warehouse, "007")
+    assert "a table has no lines" not in explained(by_hand[0], "007")
 
     again, notices = ran(spark, str(tmp_path / "in"), tmp_path / "warehouse", group="load", format=file_format)
     assert any(notice.startswith("loaded before, nothing new: ") for notice in notices)

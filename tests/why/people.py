@@ -106,6 +106,7 @@ def member(
     truncated: Sequence[Row] = (),
     attribution: Sequence[Row] = (),
     claim_costs: str | None = None,
+    claim_rows: Sequence[Row] = (),
 ) -> Member:
     """Line n of the claims stands on line n + 1 of claims.csv."""
     places = {
@@ -120,6 +121,8 @@ def member(
         secondary=secondary or {},
         lines=lines,
         places=places,
+        claim_rows=claim_rows,
+        has_lines=True,
         claim_costs=paid if claim_costs is None else Decimal(claim_costs),
         costs=costs,
         truncated=truncated,
