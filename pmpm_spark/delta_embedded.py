@@ -112,6 +112,11 @@ class DeltaEmbedded:
             return self.spark.read.format("delta").load(str(self._log_until(folder, version)))
         return self.spark.read.format("delta").option("versionAsOf", version).load(str(folder))
 
+    def is_empty(self, table: Table, version: int) -> bool:
+        from deltalake import DeltaTable
+
+        return not DeltaTable(self._folder(table), version=version).file_uris()
+
     def _log_until(self, folder: Path, version: int) -> Path:
         """A folder of links to the table's files and to its log as it was at a version."""
         seen = self._beside / f"{folder.parent.name}.{folder.name}.{version}"

@@ -89,6 +89,9 @@ class DeltaOnSpark:
             return reader.table(self.name_of(table))
         return reader.load(self._folder(table))
 
+    def is_empty(self, table: Table, version: int) -> bool:
+        return self.at(table, version).isEmpty()
+
     def write(self, table: Table, frame: DataFrame, append: bool, where: str | None) -> Written:
         """Write the rows that keep every rule and count those that do not, in one pass."""
         rules = table.audit_rules()

@@ -47,6 +47,8 @@ class Delta(Protocol):
 
     def at(self, table: Table, version: int) -> DataFrame: ...
 
+    def is_empty(self, table: Table, version: int) -> bool: ...
+
 
 def is_local_folder(warehouse: Warehouse) -> bool:
     """Whether tables stand in a folder of this machine, which either engine may write.

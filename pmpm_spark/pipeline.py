@@ -250,6 +250,11 @@ def _work(
 
 
 def _publish(store: Store, config: RunConfig, stage: Stage) -> Receipt:
+    if not stage.asked(config.policies):
+        left = store.left_empty(stage.output, stage.inputs)
+        if left is not None:
+            log.info("%s", left)
+            return left
     settings = {name: setting_of(config, name) for name in stage.settings}
     settings |= {table.short_name: reference_rows(table, config.reference.path) for table in stage.rules}
     frames = [store.read(table) for table in stage.inputs]

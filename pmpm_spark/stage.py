@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pmpm_spark.errors import ConfigError
+from pmpm_spark.policy import Policy
 from pmpm_spark.table import Table
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ class Stage:
     """`build` takes the frames of `inputs` by position and the `settings` by keyword, and returns `output`'s rows.
 
     Reference tables of which expressions are made (`rules`) are given as rows, by the keyword of their short name.
+    `asked`: whether a policy of the run wants rows; where none does `build` gives none, and an empty table is left.
     """
 
     output: Table
@@ -25,6 +27,7 @@ class Stage:
     build: Callable[..., DataFrame]
     settings: tuple[str, ...] = ()
     rules: tuple[Table, ...] = ()
+    asked: Callable[[Sequence[Policy]], bool] = lambda policies: True
 
     @property
     def reads(self) -> tuple[Table, ...]:

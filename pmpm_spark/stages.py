@@ -66,7 +66,7 @@ from pmpm_spark.reference.hcc import (
 from pmpm_spark.runs import RUNS
 from pmpm_spark.silver.attribution import ATTRIBUTION, attribution
 from pmpm_spark.silver.claim_costs import CLAIM_COSTS, claim_costs
-from pmpm_spark.silver.claim_lags import CLAIM_LAGS, claim_lags
+from pmpm_spark.silver.claim_lags import CLAIM_LAGS, claim_lags, completes
 from pmpm_spark.silver.completion_factors import COMPLETION_FACTORS, completion_factors
 from pmpm_spark.silver.eligibility_spans import ELIGIBILITY_SPANS, eligibility_spans
 from pmpm_spark.silver.final_claim_lines import final_claim_lines
@@ -77,12 +77,12 @@ from pmpm_spark.silver.member_years import MEMBER_YEARS, member_years
 from pmpm_spark.silver.primary_care_services import PRIMARY_CARE_SERVICES, primary_care_services
 from pmpm_spark.silver.risk_diagnoses import RISK_DIAGNOSES, risk_diagnoses
 from pmpm_spark.silver.risk_factors import RISK_FACTORS, risk_factors
-from pmpm_spark.silver.risk_profiles import RISK_PROFILES, risk_profiles
+from pmpm_spark.silver.risk_profiles import RISK_PROFILES, computes, risk_profiles
 from pmpm_spark.silver.risk_scores import RISK_SCORES, risk_scores
-from pmpm_spark.silver.risk_scores_by_month import RISK_SCORES_BY_MONTH, risk_scores_by_month
+from pmpm_spark.silver.risk_scores_by_month import RISK_SCORES_BY_MONTH, risk_scores_by_month, scores_by_month
 from pmpm_spark.silver.secondary_payer_months import SECONDARY_PAYER_MONTHS, secondary_payer_months
 from pmpm_spark.silver.told_months import TOLD_MONTHS, told_months
-from pmpm_spark.silver.truncated_costs import TRUNCATED_COSTS, truncated_costs
+from pmpm_spark.silver.truncated_costs import TRUNCATED_COSTS, truncated_costs, truncates
 from pmpm_spark.silver.truncation_limits import TRUNCATION_LIMITS, truncation_limits
 from pmpm_spark.sources.kinds import SOURCE_KINDS
 from pmpm_spark.sources.lists import LISTS, List, list_stages
@@ -130,7 +130,7 @@ STAGES = in_order(
         Stage(TOLD_MONTHS, (COVERAGE_RECORDS,), told_months, settings=("last_told_day",)),
         Stage(FINAL_CLAIM_LINES, (CLAIM_LINES,), final_claim_lines, rules=(SERVICE_CATEGORIES,)),
         Stage(CLAIM_COSTS, (FINAL_CLAIM_LINES, NETWORK_ROSTER), claim_costs),
-        Stage(CLAIM_LAGS, (FINAL_CLAIM_LINES,), claim_lags, RUN_SETTINGS),
+        Stage(CLAIM_LAGS, (FINAL_CLAIM_LINES,), claim_lags, RUN_SETTINGS, asked=completes),
         Stage(COMPLETION_FACTORS, (CLAIM_LAGS, COMPLETION_FACTORS_SUPPLIED), completion_factors),
         Stage(PRIMARY_CARE_SERVICES, (FINAL_CLAIM_LINES, PRIMARY_CARE_HCPCS), primary_care_services),
         Stage(SECONDARY_PAYER_MONTHS, (FINAL_CLAIM_LINES, ELIGIBILITY_SPANS, TOLD_MONTHS), secondary_payer_months),
@@ -170,15 +170,22 @@ STAGES = in_order(
             (MEMBER_MONTHS, MEMBER_MONTH_COSTS, TRUNCATION_LIMITS_SUPPLIED),
             truncation_limits,
             RUN_SETTINGS,
+            asked=truncates,
         ),
         Stage(
             TRUNCATED_COSTS,
             (MEMBER_MONTHS, MEMBER_MONTH_COSTS, TRUNCATION_LIMITS),
             truncated_costs,
             RUN_SETTINGS,
+            asked=truncates,
         ),
         Stage(
-            RISK_PROFILES, (ELIGIBILITY_SPANS, MEMBERS, TOLD_MONTHS), risk_profiles, RUN_SETTINGS, rules=(HCC_BLENDS,)
+            RISK_PROFILES,
+            (ELIGIBILITY_SPANS, MEMBERS, TOLD_MONTHS),
+            risk_profiles,
+            RUN_SETTINGS,
+            rules=(HCC_BLENDS,),
+            asked=computes,
         ),
         Stage(
             RISK_DIAGNOSES,
@@ -186,6 +193,7 @@ STAGES = in_order(
             risk_diagnoses,
             RUN_SETTINGS,
             rules=(HCC_PROCEDURES, HCC_BILL_TYPES),
+            asked=computes,
         ),
         Stage(
             MEMBER_HCCS,
@@ -193,6 +201,7 @@ STAGES = in_order(
             member_hccs,
             ("performance_years",),
             rules=(HCC_MAPPINGS, HCC_EDITS, HCC_HIERARCHIES, HCC_BLENDS),
+            asked=computes,
         ),
         Stage(
             RISK_FACTORS,
@@ -200,6 +209,7 @@ STAGES = in_order(
             risk_factors,
             ("performance_years",),
             rules=(HCC_AGE_CELLS, HCC_INTERACTIONS, HCC_COEFFICIENTS, HCC_BLENDS),
+            asked=computes,
         ),
         Stage(
             RISK_SCORES,
@@ -213,6 +223,7 @@ STAGES = in_order(
             risk_scores_by_month,
             RUN_SETTINGS,
             rules=(HCC_HIERARCHIES, HCC_AGE_CELLS, HCC_INTERACTIONS, HCC_COEFFICIENTS, HCC_BLENDS),
+            asked=scores_by_month,
         ),
         Stage(
             MEMBER_YEARS,
@@ -246,7 +257,13 @@ STAGES = in_order(
             RUN_SETTINGS,
         ),
         Stage(LEAKAGE_DESTINATIONS, (CLAIM_COSTS, MEMBER_MONTH_COSTS), leakage_destinations, RUN_SETTINGS),
-        Stage(NETWORK_RISK_BY_MONTH, (MEMBER_YEARS, RISK_SCORES_BY_MONTH), network_risk_by_month, RUN_SETTINGS),
+        Stage(
+            NETWORK_RISK_BY_MONTH,
+            (MEMBER_YEARS, RISK_SCORES_BY_MONTH),
+            network_risk_by_month,
+            RUN_SETTINGS,
+            asked=scores_by_month,
+        ),
         Stage(EXCLUDED, (MEMBER_MONTHS, MEMBER_MONTH_COSTS, TRUNCATED_COSTS), excluded, RUN_SETTINGS),
         Stage(
             IDENTITIES,

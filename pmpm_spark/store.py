@@ -126,9 +126,23 @@ class Store:
                     f"{table.name}: the engine failed ({engine_condition(error)}); nothing is published"
                 ) from None
             raise
+        return self._receipt(table, written.version, written.rows, start, inputs)
+
+    def left_empty(self, table: Table, inputs: Sequence[Table]) -> Receipt | None:
+        """The receipt of a table that is to have no row: made where it does not stand, left alone where it is empty.
+
+        None where it has rows.
+        """
+        start = time.monotonic()
+        if table.name not in self.versions:
+            self.create(table)
+        elif not self.delta.is_empty(table, self.versions[table.name]):
+            return None
+        return self._receipt(table, self.versions[table.name], 0, start, inputs)
+
+    def _receipt(self, table: Table, version: int, rows: int, start: float, inputs: Sequence[Table]) -> Receipt:
         read = {t.name: self.versions[t.name] for t in inputs if t.name in self.versions}
-        seconds = time.monotonic() - start
-        return Receipt(table.name, written.version, written.rows, seconds, read, self.engine)
+        return Receipt(table.name, version, rows, time.monotonic() - start, read, self.engine)
 
     def create(self, table: Table) -> None:
         """Make the table empty, with its constraints, comments and layout."""

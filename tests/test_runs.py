@@ -10,7 +10,7 @@ import logging
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from pmpm_spark import pipeline
 from pmpm_spark.config import Reference, RunConfig, Source, Warehouse
 from pmpm_spark.errors import AuditError, BusyError, ConfigError, InputError, StageError
 from pmpm_spark.loading import Loaded
-from pmpm_spark.policy import Eligibility, Policy
+from pmpm_spark.policy import Eligibility, Policy, Risk
 from pmpm_spark.runs import RUNS, RunBook, locked, new_run_id
 from pmpm_spark.stage import Stage
 from pmpm_spark.store import Store
@@ -175,6 +175,29 @@ def test_a_stage_alone_needs_what_it_reads(world: World, config: RunConfig) -> N
         pipeline.run(world.spark, config, only="third")
     with pytest.raises(ConfigError, match="--rebuild third: there is no such table"):
         pipeline.run(world.spark, config, rebuild=["third"])
+
+
+def test_what_no_policy_asks_for_is_left_empty_and_what_one_asked_for_before_is_taken_away(
+    world: World, config: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asking = replace(config, policies=(Policy("house", risk=Risk(scores="computed")),))
+
+    def asked(policies: Sequence[Policy]) -> bool:
+        return any(policy.risk.scores == "computed" for policy in policies)
+
+    def build() -> DataFrame:
+        return world.first().where(F.lit(wanted))
+
+    use(monkeypatch, (Stage(FIRST, (), build, asked=asked),))
+    wanted = False
+    first = pipeline.run(world.spark, config).receipts
+    again = pipeline.run(world.spark, config).receipts
+    assert [(r.version, r.rows) for r in again] == [(first[0].version, 0)], "nothing is written"
+    wanted = True
+    assert [r.rows for r in pipeline.run(world.spark, asking).receipts] == [2]
+    wanted = False
+    assert [r.rows for r in pipeline.run(world.spark, config).receipts] == [0]
+    assert published(world.spark, config).read(FIRST).count() == 0
 
 
 def test_a_run_that_fails_leaves_what_was_published(world: World, config: RunConfig) -> None:

@@ -366,3 +366,19 @@ def test_words_alone_do_not_change_the_hash() -> None:
     renamed = tuple(Column(c.name, c.type, "other words") for c in VISITS.columns)
     turned = dict(reversed(VISITS.rules.items()))
     assert contract_hash(changed(columns=renamed, grain="one row", rules=turned)) == contract_hash(VISITS)
+
+
+def test_a_table_that_is_to_have_no_row_is_made_and_left_alone_but_where_it_has_rows(store: Store) -> None:
+    first = store.left_empty(VISITS, ())
+    assert first is not None
+    assert (first.rows, rows(store)) == (0, [])
+    again = store.left_empty(VISITS, ())
+    assert again is not None
+    assert again.version == first.version, "nothing is written"
+    store.publish(VISITS, visits(store, FIRST))
+    assert store.left_empty(VISITS, ()) is None
+    assert rows(store) == FIRST_ROWS
+    emptied = store.publish(VISITS, visits(store, ""))
+    last = store.left_empty(VISITS, ())
+    assert last is not None
+    assert last.version == emptied.version

@@ -167,16 +167,26 @@ def reference_rows(table: Table, folder: str | None = None) -> list[tuple[Any, .
         InputError: a file that cannot be read as the contract says; names file, line and column.
     """
     file_name = f"{table.short_name}.csv"
-    shipped = files("pmpm_spark.reference").joinpath(file_name).read_text(encoding="utf-8")
-    rows = dict(_rows(table, shipped, file_name))
-    if folder is not None:
-        root = Path(folder)
-        if not root.is_dir():
-            raise InputError(f"{folder}: reference.path is no folder")
-        own = root / file_name
-        if own.is_file():
-            rows.update(_rows(table, own.read_text(encoding="utf-8-sig"), str(own)))
+    rows = dict(_rows(table, _shipped(file_name), file_name))
+    own = _own(file_name, folder)
+    if own is not None:
+        rows.update(_rows(table, own.read_text(encoding="utf-8-sig"), str(own)))
     return [rows[key] for key in sorted(rows, key=str)]
+
+
+def _shipped(file_name: str) -> str:
+    return files("pmpm_spark.reference").joinpath(file_name).read_text(encoding="utf-8")
+
+
+def _own(file_name: str, folder: str | None) -> Path | None:
+    """The folder's file, where there is one."""
+    if folder is None:
+        return None
+    root = Path(folder)
+    if not root.is_dir():
+        raise InputError(f"{folder}: reference.path is no folder")
+    own = root / file_name
+    return own if own.is_file() else None
 
 
 def alignment_periods(folder: str | None = None) -> dict[tuple[str, int], dict[str, Any]]:
@@ -192,9 +202,14 @@ def reference_table(spark: SparkSession, table: Table, folder: str | None = None
 
 
 def reference_fingerprint(folder: str | None) -> str:
-    """Hash of all reference rows, for receipts: another table, another hash."""
-    said = repr([(t.name, reference_rows(t, folder)) for t in REFERENCE_TABLES])
-    return hashlib.sha256(said.encode()).hexdigest()[:16]
+    """Hash of all reference files, for receipts: another table, another hash."""
+    told = hashlib.sha256()
+    for table in REFERENCE_TABLES:
+        file_name = f"{table.short_name}.csv"
+        own = _own(file_name, folder)
+        told.update(f"{file_name}\n{_shipped(file_name)}\n".encode())
+        told.update(b"" if own is None else own.read_bytes())
+    return told.hexdigest()[:16]
 
 
 def _rows(table: Table, content: str, where: str) -> Iterable[tuple[tuple[Any, ...], tuple[Any, ...]]]:

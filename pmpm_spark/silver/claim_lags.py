@@ -32,12 +32,16 @@ CLAIM_LAGS = Table(
 )
 
 
+def completes(policies: Sequence[Policy]) -> bool:
+    """A policy of the run completes what is not paid yet."""
+    return any(policy.cost.completion != "none" for policy in policies)
+
+
 def claim_lags(
     final_claim_lines: DataFrame, *, policies: Sequence[Policy], performance_years: Sequence[int]
 ) -> DataFrame:
     """One aggregate of the undenied lines that tell when they were paid; of all years, as old ones teach the new."""
-    completes = any(policy.cost.completion != "none" for policy in policies)
-    lines = final_claim_lines.where(F.lit(completes) & ~F.col("is_denied") & F.col("paid_on").isNotNull())
+    lines = final_claim_lines.where(F.lit(completes(policies)) & ~F.col("is_denied") & F.col("paid_on").isNotNull())
     return (
         lines.select(
             "service_category",

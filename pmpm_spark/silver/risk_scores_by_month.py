@@ -37,6 +37,11 @@ RISK_SCORES_BY_MONTH = Table(
 )
 
 
+def scores_by_month(policies: Sequence[Policy]) -> bool:
+    """A policy of the run asks for scores by month."""
+    return any(policy.risk.by_month for policy in policies)
+
+
 def risk_scores_by_month(
     risk_profiles: DataFrame,
     member_hccs: DataFrame,
@@ -50,7 +55,7 @@ def risk_scores_by_month(
     hcc_blends: Sequence[Sequence[Any]],
 ) -> DataFrame:
     """Each category stands from its first claim's month on; hierarchies and factors are found anew for each month."""
-    asked = F.lit(any(policy.risk.by_month for policy in policies))
+    asked = F.lit(scores_by_month(policies))
     models = models_of(hcc_blends, performance_years)
     known_by = F.last_day(F.make_date(F.col("performance_year") - 1, F.col("month"), F.lit(1))).alias("known_by")
 

@@ -48,6 +48,11 @@ TRUNCATED_COSTS = Table(
 )
 
 
+def truncates(policies: Sequence[Policy]) -> bool:
+    """A policy of the run counts costs up to a limit alone."""
+    return any(policy.cost.truncation != "none" for policy in policies)
+
+
 def truncated_costs(
     member_months: DataFrame,
     member_month_costs: DataFrame,
