@@ -13,7 +13,7 @@ from pmpm_spark.model import CLAIM_DIAGNOSES, FINAL_CLAIM_LINES, MEMBERS, SUPPLI
 from pmpm_spark.policy import Policy, Risk
 from pmpm_spark.reference import reference_rows
 from pmpm_spark.reference.hcc import HCC_BLENDS, HCC_NORMALIZATION, HCC_TABLES
-from pmpm_spark.risk_checks import check_models
+from pmpm_spark.risk_checks import check_models, risk_notices
 from pmpm_spark.silver.eligibility_spans import ELIGIBILITY_SPANS
 from pmpm_spark.silver.member_hccs import MEMBER_HCCS, member_hccs
 from pmpm_spark.silver.member_years import chosen_scores
@@ -23,6 +23,7 @@ from pmpm_spark.silver.risk_profiles import RISK_PROFILES, risk_profiles
 from pmpm_spark.silver.risk_scores import RISK_SCORES, risk_scores
 from pmpm_spark.silver.risk_scores_by_month import RISK_SCORES_BY_MONTH, risk_scores_by_month
 from pmpm_spark.silver.told_months import TOLD_MONTHS
+from pmpm_spark.store import Store
 from pmpm_spark.table import conform
 from tests.drawn_hcc import Person, by_package
 from tests.tables import assert_table, frame
@@ -451,3 +452,68 @@ def test_the_shares_of_every_year_and_part_add_up_to_1_and_every_model_of_a_blen
     assert set(sums.values()) == {Decimal(1)}
     check_models(config_of(*sorted({year for year, _ in sums}), scores="computed"))
     assert all(row[3] > 0 for row in reference_rows(HCC_NORMALIZATION))
+
+
+# --- what the run says ---
+
+
+def test_the_run_counts_who_and_what_is_scored_or_not_and_why(spark, tmp_path):
+    """Of 2021: m is scored, s has no sex told, b no birth date. Of its diagnoses one is ICD-9, one malformed, one without
+    a date, and N183 was a code of other years."""
+    store = Store(spark, Warehouse(path=str(tmp_path)))
+    whole = "2020-01-01 | 9999-12-31 | true | true | 10 | -"
+    tables = [
+        (ELIGIBILITY_SPANS, SPAN + "\n".join(f"{who} | {whole}" for who in ("m", "s", "b", "dead"))),
+        (
+            MEMBERS,
+            """
+            member_id | birth_date | sex | death_date
+            m         | 1950-01-01 | F   | -
+            s         | 1950-01-01 | U   | -
+            b         | -          | F   | -
+            dead      | 1950-01-01 | F   | 2021-02-01
+        """,
+        ),
+        (
+            CLAIM_DIAGNOSES,
+            """
+            claim_id | position | member_id | code  | code_system | service_thru
+            c        | 1        | m         | E119  | ICD-10-CM   | 2021-05-05
+            c        | 2        | m         | N183  | ICD-10-CM   | 2021-05-05
+            c        | 3        | m         | 25000 | ICD-9-CM    | 2021-05-05
+            c        | 4        | m         | ?E1   | ICD-10-CM   | 2021-05-05
+            c        | 5        | m         | E119  | ICD-10-CM   | -
+        """,
+        ),
+        (
+            RISK_DIAGNOSES,
+            """
+            member_id | performance_year | code | service_thru | claim_id
+            m         | 2022             | E119 | 2021-05-05   | c
+            m         | 2022             | N183 | 2021-05-05   | c
+        """,
+        ),
+        (MEMBER_HCCS, "member_id | performance_year | model | hcc\nm | 2022 | V24 | 19"),
+        (
+            RISK_PROFILES,
+            PROFILE.splitlines()[1] + "\n m | 2022 | V24 | 1 | * | CNA | 72 | F | 0 | none | false | false",
+        ),
+        (RISK_SCORES, "member_id | performance_year | origin | risk_score\nm | 2022 | computed | 0.5"),
+    ]
+    for table, written in tables:
+        store.publish(table, frame(spark, table, written))
+    config = RunConfig(Source("rif", "in"), store.warehouse, (2022,), COMPUTED)
+    assert risk_notices(store, config) == [
+        "risk scores: 1 member-years are computed; long-term institutional status is not told, so all count as living in "
+        "the community; 0 with Medicare status 11, 21 or 31 count as on dialysis, 0 as new enrollees",
+        "risk scores: 2 member-years are not computed (1 without a birth date, 1 without a known sex); the others have no "
+        "month of the collection year told",
+        "risk scores: 4 diagnoses of the collection years (1 in ICD-9, 1 malformed), in 2 codes of a member and year on "
+        "claims that count; categories that count: 1 of V24",
+        "risk scores: 1 diagnoses without a date count for no year",
+        "risk scores: 1 of these codes have a category in another payment year alone: they are told before they were "
+        "valid, or after",
+        "policy p: computed scores are divided by normalization_factors, which were published for scores of a program; "
+        'with risk.normalization = "population" their own mean is 1',
+    ]
+    assert risk_notices(store, RunConfig(config.source, store.warehouse, (2022,), (Policy("p"),))) == []
