@@ -155,3 +155,11 @@ def test_the_engine_is_one_of_two() -> None:
         load_config(
             None, ['source.kind="rif"', "source.path=x", "warehouse.path=y", "performance_years=[2021]", "engine=duck"]
         )
+
+
+def test_rows_made_of_grouped_ones_are_told_apart_by_a_sum_and_not_by_distinct(spark: SparkSession) -> None:
+    """pysail takes what was grouped by for a key even after an inline: it leaves a distinct out, and sorts by no more."""
+    told = spark.createDataFrame([("a", 2), ("a", 1), ("b", 3)], "id string, n int")
+    rows = told.groupBy("id").agg(F.collect_list(F.struct("n")).alias("rows")).select("id", F.inline("rows"))
+    assert sorted(tuple(row) for row in rows.groupBy("id").agg(F.sum("n")).collect()) == [("a", 3), ("b", 3)]
+    assert [row["id"] for row in rows.groupBy("id").agg(F.max("n")).sort("id").collect()] == ["a", "b"]
