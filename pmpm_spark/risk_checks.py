@@ -21,7 +21,7 @@ from pmpm_spark.reference.hcc import (
 )
 from pmpm_spark.silver.eligibility_spans import ELIGIBILITY_SPANS
 from pmpm_spark.silver.member_hccs import MEMBER_HCCS
-from pmpm_spark.silver.risk_diagnoses import ICD_10, RISK_DIAGNOSES
+from pmpm_spark.silver.risk_diagnoses import ICD_10, RISK_DIAGNOSES, plain_code
 from pmpm_spark.silver.risk_profiles import AGED_DISABLED, DIALYSIS, ESRD, RISK_PROFILES, computes, models_of
 from pmpm_spark.silver.risk_scores import COMPUTED, RISK_SCORES
 from pmpm_spark.table import Table, small_frame
@@ -127,7 +127,6 @@ def _people(store: Store, config: RunConfig) -> list[str]:
 
 def _diagnoses(store: Store, config: RunConfig) -> list[str]:
     years = [year - 1 for year in config.performance_years]
-    code = F.upper(F.regexp_replace("code", "[. ]", ""))
     of_years = F.year("service_thru").isin(*years)
     is_icd_10 = F.col("code_system") == ICD_10
     row = (
@@ -136,7 +135,7 @@ def _diagnoses(store: Store, config: RunConfig) -> list[str]:
             F.count_if(of_years).alias("told"),
             F.count_if(F.col("service_thru").isNull()).alias("undated"),
             F.count_if(of_years & ~is_icd_10).alias("icd_9"),
-            F.count_if(of_years & is_icd_10 & ~code.rlike(WELL_FORMED)).alias("malformed"),
+            F.count_if(of_years & is_icd_10 & ~plain_code().rlike(WELL_FORMED)).alias("malformed"),
         )
         .collect()[0]
     )
@@ -184,7 +183,7 @@ _CODES = T.StructType(
 def _factors(config: RunConfig) -> list[str]:
     rows = reference_rows(HCC_BLENDS, config.reference.path)
     told = {(row[0], row[2]) for row in reference_rows(HCC_NORMALIZATION, config.reference.path)}
-    models = sorted({(row[2], row[0]) for row in rows if row[0] in set(config.performance_years) and row[3] > 0})
+    models = sorted((model, year) for year in config.performance_years for model in models_of(rows, [year]))
     missing = [f"{model} {year}" for model, year in models if (model, year) not in told]
     said = []
     if missing:

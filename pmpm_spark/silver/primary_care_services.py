@@ -65,7 +65,7 @@ def primary_care_services(final_claim_lines: DataFrame, primary_care_hcpcs: Data
     """Undenied lines with a code of any program's set, and every line of a clinic."""
     undenied = final_claim_lines.where(~F.col("is_denied"))
     codes = primary_care_hcpcs.select("hcpcs", F.lit(True).alias("is_primary_care")).distinct()
-    facility_type = F.substring(F.regexp_replace("bill_type", "^0", ""), 1, 2)
+    facility_type = type_of_facility()
     revenue = F.substring("revenue_code", 1, 3)
     line_kind = (
         F.when(F.col("claim_type") == "professional", "professional")
@@ -146,6 +146,11 @@ def _placed(events: DataFrame) -> DataFrame:
     )
     lines = placed.where("is_line = 1")
     return lines.withColumn("has_base_code", F.max(F.coalesce(is_base, F.lit(False))).over(on_claim))
+
+
+def type_of_facility() -> Column:
+    """Facility type and classification of a bill, two characters, whether or not a 0 stands before them."""
+    return F.substring(F.regexp_replace("bill_type", "^0", ""), 1, 2)
 
 
 def _sums(lines: DataFrame) -> DataFrame:

@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from pmpm_spark.policy import Policy
+from pmpm_spark.silver.primary_care_services import type_of_facility
 from pmpm_spark.silver.risk_profiles import ANY, computes
 from pmpm_spark.table import Table, day, small_frame, text, year
 
@@ -80,7 +81,7 @@ def risk_diagnoses(
         )
     )
     told = claim_diagnoses.where(asked & F.year("service_thru").isin(*years) & (F.col("code_system") == ICD_10)).select(
-        "member_id", "claim_id", "service_thru", _plain("code").alias("code"), F.lit(False).alias("counts")
+        "member_id", "claim_id", "service_thru", plain_code().alias("code"), F.lit(False).alias("counts")
     )
     claims = (
         lines.unionByName(told)
@@ -102,14 +103,14 @@ def risk_diagnoses(
     )
 
 
-def _plain(code: str) -> Column:
-    return F.upper(F.regexp_replace(code, "[. ]", ""))
+def plain_code() -> Column:
+    """The code in capitals, without dots and blanks."""
+    return F.upper(F.regexp_replace("code", "[. ]", ""))
 
 
 def _asks(bill_types: Sequence[Sequence[Any]]) -> Column:
     """Whether a line's claim asks for a procedure (yes, no), or does not count at all (null)."""
-    bill = F.substring(F.regexp_replace("bill_type", "^0", ""), 1, 2)
-    service = F.year("service_thru")
+    bill, service = type_of_facility(), F.year("service_thru")
     asks = F.when(F.lit(False), "")
     for claim_type, of_bill, procedure, first, last, *_ in bill_types:
         meets = (F.col("claim_type") == claim_type) & service.between(first, last)

@@ -54,11 +54,14 @@ def risk_factors(
     hcc_coefficients: Sequence[Sequence[Any]],
     hcc_blends: Sequence[Sequence[Any]],
 ) -> DataFrame:
-    counted = (
-        member_hccs.where("dropped_by IS NULL").groupBy(*_KEY).agg(F.sort_array(F.collect_set("hcc")).alias("hccs"))
-    )
-    people = risk_profiles.join(counted, list(_KEY), how="left")
+    people = risk_profiles.join(counted_hccs(member_hccs, _KEY), list(_KEY), how="left")
     return factors(people, _KEY, performance_years, hcc_age_cells, hcc_interactions, hcc_coefficients, hcc_blends)
+
+
+def counted_hccs(rows: DataFrame, key: Sequence[str]) -> DataFrame:
+    """`hccs` of each key: the categories that no other drops."""
+    standing = rows.where("dropped_by IS NULL")
+    return standing.groupBy(*key).agg(F.sort_array(F.collect_set("hcc")).alias("hccs"))
 
 
 def factors(

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from pmpm_spark.policy import Policy
 from pmpm_spark.silver.member_hccs import with_drops
-from pmpm_spark.silver.risk_factors import factors
+from pmpm_spark.silver.risk_factors import counted_hccs, factors
 from pmpm_spark.silver.risk_profiles import models_of
 from pmpm_spark.table import SCORE, Table, column, day, text, year
 
@@ -64,12 +64,7 @@ def risk_scores_by_month(
         return months.select("*", known_by).drop("month")
 
     told = in_months(member_hccs.select(*_MEMBER_MODEL, "hcc", "service_thru"), F.month("service_thru"))
-    counted = (
-        with_drops(told.select(*_KEY, "hcc"), _KEY, hcc_hierarchies, models)
-        .where("dropped_by IS NULL")
-        .groupBy(*_KEY)
-        .agg(F.sort_array(F.collect_set("hcc")).alias("hccs"))
-    )
+    counted = counted_hccs(with_drops(told.select(*_KEY, "hcc"), _KEY, hcc_hierarchies, models), _KEY)
     people = in_months(risk_profiles, F.lit(1)).join(counted, list(_KEY), how="left")
     found = factors(
         people, (*_KEY, "share"), performance_years, hcc_age_cells, hcc_interactions, hcc_coefficients, hcc_blends
