@@ -7,6 +7,7 @@ For these there is the `deltalake` package, and the commit itself tells its vers
 from __future__ import annotations
 
 import atexit
+import json
 import shutil
 import tempfile
 from pathlib import Path
@@ -17,7 +18,16 @@ from pyspark.sql import functions as F
 
 from pmpm_spark.at_once import CORES
 from pmpm_spark.config import Warehouse
-from pmpm_spark.delta_text import Written, definition, engine_condition, folder_of, is_local_folder, literal, quoted
+from pmpm_spark.delta_text import (
+    Written,
+    definition,
+    engine_condition,
+    folder_of,
+    is_local_folder,
+    literal,
+    newest_commit,
+    quoted,
+)
 from pmpm_spark.errors import ConfigError, StageError, is_engine_error
 from pmpm_spark.paths import plain
 from pmpm_spark.table import Table
@@ -46,7 +56,7 @@ class DeltaEmbedded:
         layout += f" LOCATION {literal(self._folder(table))}"
         self.spark.sql(f"CREATE OR REPLACE TABLE {name} {definition(table, layout)}").collect()
         self.spark.sql(f"DROP TABLE {name}").collect()
-        return int(self._log(table).version())
+        return self._last_commit(table)[0]
 
     def write(self, table: Table, frame: DataFrame, append: bool, where: str | None) -> Written:
         """Write; the engine refuses the whole where a row breaks a rule, and only then such rows are counted.
@@ -58,7 +68,7 @@ class DeltaEmbedded:
         writer = frame.repartition(CORES).write.format("delta").mode("append" if append else "overwrite")
         if where is not None and not append:
             writer = writer.option("replaceWhere", where)
-        before = self._log(table).version()
+        before, _ = self._last_commit(table)
         try:
             writer.save(self._folder(table))
         except Exception as error:
@@ -66,14 +76,12 @@ class DeltaEmbedded:
             if not any(broken.values()):
                 raise
             return Written(before, 0, broken)
-        last = self._log(table).history(1)[0]
-        if last["version"] == before:
+        version, commit = self._last_commit(table)
+        if version == before:
             return Written(before, 0, {})  # nothing to change, no commit
-        if where is not None and self._rows_outside(table, before, where) != self._rows_outside(
-            table, last["version"], where
-        ):
+        if where is not None and self._rows_outside(table, before, where) != self._rows_outside(table, version, where):
             raise StageError(f"{table.name}: the engine failed (rows outside their slice); nothing is published")
-        return Written(int(last["version"]), int(last["operationMetrics"]["numOutputRows"]), {})
+        return Written(version, _rows_written(commit), {})
 
     def _plain(self, folder: str) -> str:
         """The folder, or a link to it where its name in a URL differs: pysail makes tables below the URL.s name."""
@@ -138,6 +146,19 @@ class DeltaEmbedded:
         from deltalake import DeltaTable
 
         return DeltaTable(self._folder(table))
+
+    def _last_commit(self, table: Table) -> tuple[int, Path]:
+        """The newest version of a table that stands, and its file in the log."""
+        commit = newest_commit(self._folder(table))
+        if commit is None:
+            raise StageError(f"{table.name}: {self._folder(table)} holds no table though it is there; delete it")
+        return int(commit.stem), commit
+
+
+def _rows_written(commit: Path) -> int:
+    with commit.open(encoding="utf-8") as actions:
+        told = json.loads(next(line for line in actions if line.startswith('{"commitInfo"')))
+    return int(told["commitInfo"]["operationMetrics"]["numOutputRows"])
 
 
 def _broken(frame: DataFrame, table: Table) -> dict[str, int]:

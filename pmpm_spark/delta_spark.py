@@ -5,7 +5,6 @@ SQL is written here and in `delta_embedded.py` and nowhere else; the `delta.tabl
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyspark.sql import Observation
@@ -13,9 +12,16 @@ from pyspark.sql import functions as F
 
 from pmpm_spark.at_once import CORES
 from pmpm_spark.config import Warehouse
-from pmpm_spark.delta_text import Written, definition, engine_condition, is_local_folder, place_of, quoted
+from pmpm_spark.delta_text import (
+    Written,
+    definition,
+    engine_condition,
+    is_local_folder,
+    newest_commit,
+    place_of,
+    quoted,
+)
 from pmpm_spark.errors import StageError, is_engine_error
-from pmpm_spark.paths import plain
 from pmpm_spark.table import Table
 
 if TYPE_CHECKING:
@@ -55,6 +61,9 @@ class DeltaOnSpark:
         elif self._is_clustered(table):
             layout = f" {_cluster_by(table)}"
         said = f"TABLE {self.name_of(table)} {definition(table, layout)}"
+        if is_local_folder(self.warehouse) and newest_commit(self._folder(table)) is None:
+            self.spark.sql(f"CREATE {said}")
+            return self._version_now(table)
         try:  # not CREATE OR REPLACE: in a folder it keeps the rows of a table that stands there
             self.spark.sql(f"REPLACE {said}")
         except Exception as error:
@@ -123,15 +132,14 @@ class DeltaOnSpark:
 
     def _version_now(self, table: Table) -> int:
         """The version after a commit. A run has the warehouse to itself, so the newest is the run's own."""
-        newest = self._newest_in_log(table) if is_local_folder(self.warehouse) else self.newest(table)
+        if is_local_folder(self.warehouse):
+            commit = newest_commit(self._folder(table))
+            newest = int(commit.stem) if commit else None
+        else:
+            newest = self.newest(table)
         if newest is None:
             raise StageError(f"{table.name}: {self.name_of(table)} holds no table though it is there; delete it")
         return newest
-
-    def _newest_in_log(self, table: Table) -> int | None:
-        """By the names of the commits, which is quicker than to ask for the history."""
-        log = Path(plain(self._folder(table)), "_delta_log")
-        return max((int(commit.stem) for commit in log.glob("[0-9]*.json") if commit.stem.isdigit()), default=None)
 
 
 def _cluster_by(table: Table) -> str:

@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame
 
 from pmpm_spark.config import Warehouse
 from pmpm_spark.errors import StageError
-from pmpm_spark.paths import is_local
+from pmpm_spark.paths import is_local, plain
 from pmpm_spark.table import Table
 
 
@@ -100,6 +100,12 @@ def quoted(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_\-]+", name):
         raise StageError(f"{name!r} is no name of a table or column: letters, digits, _ and - only")
     return f"`{name}`"
+
+
+def newest_commit(folder: str) -> Path | None:
+    """The file of the newest version in a table's log, by the names of the commits, which is quicker than to read it."""
+    commits = (path for path in Path(plain(folder), "_delta_log").glob("[0-9]*.json") if path.stem.isdigit())
+    return max(commits, key=lambda path: path.name, default=None)
 
 
 def literal(value: str) -> str:

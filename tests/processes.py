@@ -12,12 +12,28 @@ from pmpm_spark.java import find_java
 from pmpm_spark.properties import read_properties
 
 ROOT = Path(__file__).resolve().parent.parent
-WITHOUT_COMPILING = (
-    *("--conf", "spark.sql.codegen.wholeStage=false"),
-    *("--conf", "spark.sql.codegen.factoryMode=NO_CODEGEN"),
+LATE_OPTIMIZING = " ".join(
+    f"-XX:Tier4{name}={times}"
+    for name, times in (
+        ("InvocationThreshold", 50_000),
+        ("MinInvocationThreshold", 20_000),
+        ("CompileThreshold", 100_000),
+        ("BackEdgeThreshold", 400_000),
+    )
 )
-"""Options of spark-submit: plans are interpreted. Tests have few rows and many plans, and compiling each takes longer than
-running it. With Spark's own compiling run tests/prove.py and its every table."""
+NOT_COMPILED = f"""
+spark.driver.extraJavaOptions -XX:+UseSerialGC {LATE_OPTIMIZING}
+spark.sql.codegen.wholeStage  false
+spark.sql.codegen.factoryMode NO_CODEGEN
+"""
+WITHOUT_COMPILING = tuple(
+    word
+    for name, value in (line.split(maxsplit=1) for line in NOT_COMPILED.strip().splitlines())
+    for word in ("--conf", f"{name}={value}")
+)
+"""Properties, and options of spark-submit: plans are interpreted, and Java optimizes what ran ten times as often as by default. Tests have
+few rows and many plans: compiling takes longer than running. With Spark's own compiling run tests/prove.py and its every
+table."""
 OF_THE_SESSION = ("SPARK_REMOTE", "SPARK_CONNECT_MODE_ENABLED", "SPARK_LOCAL_REMOTE", "PMPM_DEBUG")
 
 

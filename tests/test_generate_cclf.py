@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -455,20 +456,17 @@ def test_there_is_a_delivery_for_each_month_and_three_of_run_out_each_as_its_ccl
 
 
 def test_the_same_seed_gives_the_same_bytes(spark: SparkSession, tmp_path: Path) -> None:
-    def contents(name: str) -> dict[str, bytes]:
-        generate(spark, str(tmp_path / name), members=30, years=(2020, 2020), seed=3, file_format="cclf")
-        folder = tmp_path / name / "cclf"
-        return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
-
-    once = contents("once")
+    """On any machine, whatever the partitions: those that were made when this was written."""
     before = spark.conf.get("spark.sql.shuffle.partitions")
     spark.conf.set("spark.sql.shuffle.partitions", "5")
     try:
-        again = contents("again")
+        generate(spark, str(tmp_path), members=30, years=(2020, 2020), seed=3, file_format="cclf")
     finally:
         spark.conf.set("spark.sql.shuffle.partitions", before)
-    assert len(once) == (24 + 3) * 10
-    assert once == again
+    files = sorted(file for file in (tmp_path / "cclf").rglob("*") if file.is_file())
+    assert len(files) == (24 + 3) * 10
+    made = sha256(b"".join(file.name.encode() + file.read_bytes() for file in files))
+    assert made.hexdigest()[:16] == "12bd5e4269800c78"
 
 
 @pytest.mark.parametrize(

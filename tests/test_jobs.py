@@ -27,7 +27,7 @@ from pmpm_spark.store import Store
 from pmpm_spark.table import Table
 from pmpm_spark.warehouse import Published, published
 from tests import dirty, panel
-from tests.processes import WITHOUT_COMPILING, environment, submit_command
+from tests.processes import NOT_COMPILED, WITHOUT_COMPILING, environment, submit_command
 
 pytestmark = pytest.mark.delta
 
@@ -62,10 +62,9 @@ class House:
         return subprocess.run(command, capture_output=True, text=True, env=environment(), cwd=self.root, check=False)
 
     def submit(self, job: str) -> Answer:
-        """As CONTRIBUTING.md says; the options of Java and of compiling only make a short job shorter."""
+        """As CONTRIBUTING.md says; the options of compiling only make a short job shorter."""
         command, own = submit_command(
             ROOT / "conf" / "spark" / "local.conf",
-            *("--driver-java-options", "-XX:+UseSerialGC"),
             *WITHOUT_COMPILING,
             *[word for name, value in EVENT_LOG.items() for word in ("--conf", f"{name}={value}")],
             *("--conf", f"spark.eventLog.dir=file://{self.events}"),
@@ -126,7 +125,9 @@ def killed(in_groups: dict[str, Answer], house: House) -> str:
     """One more file comes; the driver dies when it stands in bronze and nothing else knows of it. What it said."""
     (house.root / LATE_FILE).rename(house.root / "claims" / LATE_FILE)
     command = [sys.executable, "-m", "pmpm_spark", "run", "--config", str(house.config)]
-    own = environment(PMPM_SPARK_PROPERTIES=str(ROOT / "conf" / "spark" / "small.conf"))
+    properties = house.root / "small.conf"
+    properties.write_text((ROOT / "conf" / "spark" / "small.conf").read_text() + NOT_COMPILED)
+    own = environment(PMPM_SPARK_PROPERTIES=str(properties))
     said = []
     with subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, env=own, cwd=house.root, start_new_session=True

@@ -25,6 +25,7 @@ from tests.rif_files import claim, enrolled, heading, visit, write
 from .rif_duckdb import OracleSettings, Result, check_identities, compute, read_inputs, recompute
 
 REPOSITORY = Path(__file__).parents[2]
+CUT = REPOSITORY / "tests" / "data" / "rif"
 SHARED_DATA = Path(os.environ.get("PMPM_SHARED", REPOSITORY.parent / "shared")) / "data"
 
 FACTORS = {
@@ -811,26 +812,8 @@ def test_the_published_totals_of_the_shared_data() -> None:
     assert [months[year] for year in FIVE_YEARS.performance_years] == [3_359, 3_406, 3_345, 3_352, 3_359]
 
 
-@needs_shared_data
-@pytest.mark.parametrize("method", ["plurality", "roster"])
-@pytest.mark.parametrize("part_a_b", ["full_window", "current_month"])
-@pytest.mark.parametrize("claim_month", ["thru", "from"])
-@pytest.mark.parametrize("basis", ["total_cost_of_care", "reimbursed_to_network"])
-def test_nothing_leaks_on_the_shared_data(method: str, part_a_b: str, claim_month: str, basis: str) -> None:
-    settings = changed(FIVE_YEARS, method=method, part_a_b=part_a_b, claim_month=claim_month, basis=basis)
-    check_identities(compute(shared_inputs(), factors=FACTORS, settings=settings))
-
-
-@needs_shared_data
 def test_reading_and_computing_in_one_call_gives_the_same() -> None:
-    rif = SHARED_DATA / "rif"
-    result = recompute(
-        rif,
-        network_roster=rif / "network_roster.csv",
-        risk_scores=rif / "risk_scores.csv",
-        member_attribution=rif / "member_attribution.csv",
-        factors=FACTORS,
-        primary_care_hcpcs=SHARED_DATA / "reference" / "primary_care_hcpcs.csv",
-        settings=FIVE_YEARS,
-    )
-    assert result == compute(shared_inputs(), factors=FACTORS, settings=FIVE_YEARS)
+    lists = {name: CUT / f"{name}.csv" for name in ("network_roster", "risk_scores", "member_attribution")}
+    lists["primary_care_hcpcs"] = REPOSITORY / "pmpm_spark" / "reference" / "primary_care_hcpcs.csv"
+    result = recompute(CUT, factors=FACTORS, settings=FIVE_YEARS, **lists)
+    assert result == compute(read_inputs(CUT, **lists), factors=FACTORS, settings=FIVE_YEARS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 
-import pytest
 from pyspark.sql import SparkSession
 
 from pmpm_spark.model.intake import UNMATCHED_CANCEL, UNMATCHED_LINE
@@ -42,57 +41,61 @@ def test_a_version_delivered_twice_counts_once(spark: SparkSession) -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "other",
-    [
-        {"CLM_BLG_PRVDR_OSCAR_NUM": "410002"},
-        {"CLM_FROM_DT": "2022-04-09"},
-        {"CLM_THRU_DT": "2022-04-11"},
-        {"BENE_MBI_ID": "M2"},
-    ],
-)
-def test_a_part_a_key_is_provider_days_and_person(spark: SparkSession, other: dict[str, str]) -> None:
-    found = Netted(spark, cclf1=[header("1", "M1", "100.00"), header("2", "M1", "100.00", "1", **other)])
-    assert found.standing() == [("1", 1, "100.00")]
-    assert ("2", 0, "rejected", UNMATCHED_CANCEL) in found.fates()
+def test_a_part_a_key_is_provider_days_and_person(spark: SparkSession) -> None:
+    others = (
+        {"CLM_BLG_PRVDR_OSCAR_NUM": "410002"}, {"CLM_FROM_DT": "2022-04-09"}, {"CLM_THRU_DT": "2022-04-11"},
+        {"BENE_MBI_ID": "N4"},
+    )  # fmt: skip
+    versions = []
+    for place, other in enumerate(others, 1):
+        whose = f"M{place}"
+        versions += [header(f"1{place}", whose, "100.00"), header(f"2{place}", whose, "100.00", "1", **other)]
+    found = Netted(spark, cclf1=versions)
+    assert found.standing() == [(f"1{place}", 1, "100.00") for place in (1, 2, 3, 4)]
+    for place in (1, 2, 3, 4):
+        assert (f"2{place}", 0, "rejected", UNMATCHED_CANCEL) in found.fates()
 
 
-@pytest.mark.parametrize("kind", ["CCLF5", "CCLF6"])
-def test_a_part_b_or_dme_key_is_control_number_person_and_line(spark: SparkSession, kind: str) -> None:
+def test_a_part_b_or_dme_key_is_control_number_person_and_line(spark: SparkSession) -> None:
     """What replaces a line is another original under the same control number: there is no code 2."""
-    lines = [
-        line(kind, "1", 1, "M1", "10.00"),
-        line(kind, "1", 2, "M1", "20.00"),
-        line(kind, "2", 2, "M1", "20.00", "1"),
-        line(kind, "3", 2, "M1", "15.00"),
-        line(kind, "4", 1, "M1", "10.00", "1", CLM_CNTL_NUM="N2"),
-        line(kind, "5", 1, "M2", "10.00", "1"),
+
+    def lines(kind: str, n: int) -> list[str]:
+        return [
+            line(kind, f"{n}1", 1, "M1", "10.00"),
+            line(kind, f"{n}1", 2, "M1", "20.00"),
+            line(kind, f"{n}2", 2, "M1", "20.00", "1"),
+            line(kind, f"{n}3", 2, "M1", "15.00"),
+            line(kind, f"{n}4", 1, "M1", "10.00", "1", CLM_CNTL_NUM="N2"),
+            line(kind, f"{n}5", 1, "M2", "10.00", "1"),
+        ]
+
+    found = Netted(spark, cclf5=lines("CCLF5", 5), cclf6=lines("CCLF6", 6))
+    assert found.standing() == [
+        (f"{n}{claim}", at, paid) for n in (5, 6) for claim, at, paid in ((1, 1, "10.00"), (3, 2, "15.00"))
     ]
-    found = Netted(spark, **{kind.lower(): lines})
-    assert found.standing() == [("1", 1, "10.00"), ("3", 2, "15.00")]
     assert {(claim, why) for claim, _, _, why in found.fates() if why} == {
-        ("4", UNMATCHED_CANCEL), ("5", UNMATCHED_CANCEL),
-    }  # fmt: skip
+        (f"{n}{claim}", UNMATCHED_CANCEL) for n in (5, 6) for claim in (4, 5)
+    }
 
 
-@pytest.mark.parametrize("cancelled_on", ["2022-04-19", "2022-04-25", "2022-05-01", "2022-05-10"])
-def test_a_cancel_before_with_or_after_what_replaces_the_original_removes_the_original(
-    spark: SparkSession, cancelled_on: str
-) -> None:
-    found = Netted(
-        spark,
-        cclf1=[
-            header("1", "M1", "100.00", CLM_EFCTV_DT="2022-04-20"),
-            header("3", "M1", "100.00", "1", CLM_EFCTV_DT=cancelled_on, CLM_ORG_CNTL_NUM="N1"),
-            header("2", "M1", "90.00", "2", CLM_EFCTV_DT="2022-05-01"),
-        ],
-        cclf5=[
-            line("CCLF5", "4", 1, "M1", "10.00", CLM_EFCTV_DT="2022-04-20"),
-            line("CCLF5", "5", 1, "M1", "10.00", "1", CLM_EFCTV_DT=cancelled_on),
-            line("CCLF5", "6", 1, "M1", "9.00", CLM_EFCTV_DT="2022-05-01"),
-        ],
-    )
-    assert found.standing() == [("2", 1, "90.00"), ("6", 1, "9.00")]
+def test_a_cancel_before_with_or_after_what_replaces_the_original_removes_the_original(spark: SparkSession) -> None:
+    """One person a day of the cancel."""
+    headers, lines = [], []
+    for n, cancelled_on in enumerate(("2022-04-19", "2022-04-25", "2022-05-01", "2022-05-10"), 1):
+        headers += [
+            header(f"1{n}", f"M{n}", "100.00", CLM_EFCTV_DT="2022-04-20"),
+            header(f"3{n}", f"M{n}", "100.00", "1", CLM_EFCTV_DT=cancelled_on, CLM_ORG_CNTL_NUM=f"N1{n}"),
+            header(f"2{n}", f"M{n}", "90.00", "2", CLM_EFCTV_DT="2022-05-01"),
+        ]
+        lines += [
+            line("CCLF5", f"4{n}", 1, f"M{n}", "10.00", CLM_EFCTV_DT="2022-04-20"),
+            line("CCLF5", f"5{n}", 1, f"M{n}", "10.00", "1", CLM_EFCTV_DT=cancelled_on),
+            line("CCLF5", f"6{n}", 1, f"M{n}", "9.00", CLM_EFCTV_DT="2022-05-01"),
+        ]
+    found = Netted(spark, cclf1=headers, cclf5=lines)
+    assert found.standing() == [
+        (f"{kind}{n}", 1, paid) for kind, paid in ((2, "90.00"), (6, "9.00")) for n in (1, 2, 3, 4)
+    ]
 
 
 def test_of_two_originals_of_one_key_the_one_that_the_cancel_names_is_removed(spark: SparkSession) -> None:

@@ -17,7 +17,15 @@ from pyspark.sql import functions as F
 
 from pmpm_spark.config import RunConfig, Source, Warehouse
 from pmpm_spark.errors import InputError
-from pmpm_spark.model import CLAIM_DIAGNOSES, COVERAGE_RECORDS, FINAL_CLAIM_LINES, LOAD_AUDIT, MEMBERS, REJECTS
+from pmpm_spark.model import (
+    CLAIM_DIAGNOSES,
+    CLAIM_LINES,
+    COVERAGE_RECORDS,
+    FINAL_CLAIM_LINES,
+    LOAD_AUDIT,
+    MEMBERS,
+    REJECTS,
+)
 from pmpm_spark.pipeline import run
 from pmpm_spark.policy import Eligibility, Policy
 from pmpm_spark.silver.member_months import MEMBER_MONTHS
@@ -49,9 +57,11 @@ def person(member: str, part_a: object, part_b: object, managed: object, **more:
     return {"DESYNPUF_ID": member, "BENE_BIRTH_DT": "19400101", "BENE_SEX_IDENT_CD": "2", **told, **more}
 
 
-def ran(spark: SparkSession, folder: Path, warehouse: Path, *years: int) -> tuple[Published, tuple[str, ...]]:
+def ran(
+    spark: SparkSession, folder: Path, warehouse: Path, *years: int, group: str | None = None
+) -> tuple[Published, tuple[str, ...]]:
     config = RunConfig(Source("synpuf", str(folder), max_reject_share=1.0), Warehouse(str(warehouse)), years, (MONTH,))
-    notices = run(spark, config).notices
+    notices = run(spark, config, group=group).notices
     return published(spark, config), notices
 
 
@@ -255,8 +265,8 @@ def test_outpatient_payments_equal_cmss_own_total_where_the_cut_file_is_whole(
     spark: SparkSession, shared_data: Path, tmp_path: Path
 ) -> None:
     folder, whole_below = shared_data / "synpuf" / "outpatient_cut", "286D3555B1415C68"
-    warehouse, _ = ran(spark, folder, tmp_path / "warehouse", 2008)
-    lines = warehouse.read(FINAL_CLAIM_LINES).where(F.year("service_thru") == 2008)
+    warehouse, _ = ran(spark, folder, tmp_path / "warehouse", 2008, group="load")
+    lines = warehouse.read(CLAIM_LINES).where(F.year("service_thru") == 2008)
     sums = lines.groupBy("member_id", "claim_type").agg(F.sum("paid_amount").alias("paid")).collect()
     paid = {(row["member_id"], row["claim_type"]): row["paid"] for row in sums}
     people = read_summary(folder, 2008)
