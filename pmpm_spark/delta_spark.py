@@ -5,6 +5,7 @@ SQL is written here and in `delta_embedded.py` and nowhere else; the `delta.tabl
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyspark.sql import Observation
@@ -22,6 +23,7 @@ from pmpm_spark.delta_text import (
     quoted,
 )
 from pmpm_spark.errors import StageError, is_engine_error
+from pmpm_spark.paths import plain
 from pmpm_spark.table import Table
 
 if TYPE_CHECKING:
@@ -61,7 +63,7 @@ class DeltaOnSpark:
         elif self._is_clustered(table):
             layout = f" {_cluster_by(table)}"
         said = f"TABLE {self.name_of(table)} {definition(table, layout)}"
-        if is_local_folder(self.warehouse) and newest_commit(self._folder(table)) is None:
+        if is_local_folder(self.warehouse) and not Path(plain(self._folder(table))).exists():
             self.spark.sql(f"CREATE {said}")
             return self._version_now(table)
         try:  # not CREATE OR REPLACE: in a folder it keeps the rows of a table that stands there

@@ -103,7 +103,7 @@ def quoted(name: str) -> str:
 
 
 def newest_commit(folder: str) -> Path | None:
-    """The file of the newest version in a table's log, by the names of the commits, which is quicker than to read it."""
+    """The file of the newest version in a table's log, by the names of the commits: quicker than to read it."""
     commits = (path for path in Path(plain(folder), "_delta_log").glob("[0-9]*.json") if path.stem.isdigit())
     return max(commits, key=lambda path: path.name, default=None)
 
