@@ -71,11 +71,11 @@ ONCE = {
         for word in BOOK
     },
     **dict.fromkeys(NOTICES, "what a run says of its tables; the tables are tried on both"),
+}
+LONG = {
     **dict.fromkeys(
         GENERATED, "a thousand members of many policies; on Spark each rule by hand, and every row in tests/prove.py"
     ),
-}
-LONG = {
     **dict.fromkeys(
         WHOLE_RUNS, "a whole run takes Spark minutes: one is in tests/test_jobs.py, many in tests/prove.py"
     ),
