@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 from collections.abc import Iterator
@@ -91,5 +92,7 @@ def spark(engine: str) -> Iterator[Any]:
         if engine == "spark" and REMOTE in os.environ:
             opening.setenv("SPARK_REMOTE", wait_for_server())
         session = open_session(properties, "pmpm tests", engine)
+    gc.freeze()  # what the packages hold is not looked through again and again
+    gc.set_threshold(50_000, 20, 20)
     yield session
     session.stop()

@@ -48,6 +48,21 @@ NOTICES = (
     "tests/test_checks.py::test_what_no_rule",
     "tests/silver/test_risk_scores_by_hand.py::test_the_run_counts",
 )
+BY_RULE = ("tests/silver/test_mssp.py", "tests/silver/test_reach.py", "tests/silver/test_attribution_by_hand.py")
+SEED = (
+    "the_same_seed",
+    "the_generated_set_has",
+    "every_monthly_code",
+    "every_month_that",
+    "the_files_have",
+    "the_payment_of",
+    "the_lines_of",
+    "the_amounts_are",
+    "a_quarter",
+    "scores_are_given",
+    "the_rosters_name",
+    "one_practice_moves",
+)
 RISK = ("every_score", "normalized_by", "a_cap_holds")
 STEPS = (
     "every_member_year",
@@ -60,7 +75,6 @@ STEPS = (
 GENERATED = (
     *[f"tests/gold/test_risk.py::test_{word}" for word in RISK],
     *[f"tests/test_cost_steps.py::test_{word}" for word in STEPS],
-    "tests/silver/test_programs_by_hand.py",
     "tests/test_hcc_equality.py",
 )
 ONCE = {
@@ -70,6 +84,9 @@ ONCE = {
         f"tests/test_runs.py::test_{word}": "the book of runs is the same on both; what rests on Delta is tried on both"
         for word in BOOK
     },
+    **dict.fromkeys(
+        BY_RULE, "rule by rule; on Spark all rules of the programs at once: tests/silver/test_programs_by_hand.py"
+    ),
     **dict.fromkeys(NOTICES, "what a run says of its tables; the tables are tried on both"),
 }
 LONG = {
@@ -80,7 +97,10 @@ LONG = {
         WHOLE_RUNS, "a whole run takes Spark minutes: one is in tests/test_jobs.py, many in tests/prove.py"
     ),
     "tests/test_impact.py::test_every_mixture": "hundreds of people under dozens of policies; on Spark by hand",
-    "tests/test_generate.py::test_the_same_seed": "the rows of the seed are the same on both: test_the_rows_are_those",
+    **{
+        f"tests/test_generate.py::test_{word}": "the rows of the seed are the same on both: test_the_rows_are_those"
+        for word in SEED
+    },
     **{
         f"tests/silver/test_member_months_by_day.py::test_every_month_of_every_generated_person_has_exactly_the_reasons_"
         f"that_its_days_give[{rule}]": "hundreds of people a rule; on Spark with one rule, and by hand with all"
