@@ -69,6 +69,32 @@ def test_the_published_scores_come_out_one_by_one(spark):
     assert scores["2"][1] == {"38", "226", "329"}
 
 
+GRAFTS = """
+    ESRD V24 | 70 | F | 2 | none    | new       | 5  | 0.688 + 2.529         | 0.905 | 3.555
+    ESRD V24 | 70 | F | 1 | full    | new       | 12 | 2.004 + 1.279         | 0.698 | 4.703
+    ESRD V24 | 40 | M | 1 | partial | new       | 9  | 0.663 + 1.737         | 0.905 | 2.652
+    ESRD V24 | 64 | M | 0 | none    | new       | 10 | 0.562 + 0.905         | 0.698 | 2.102
+    ESRD V24 | 64 | M | 2 | none    | new       | 10 | 1.048 + 0.335         | 0.698 | 1.981
+    ESRD V24 | 70 | F | 0 | partial | community | 10 | 0.359 + 0.905 + 0.162 | 1     | 1.426
+    ESRD V21 | 64 | F | 0 | none    | new       | 4  | 0.520 + 2.562         | 1     | 3.082
+"""
+
+
+def test_the_sum_of_a_new_enrollee_with_a_graft_is_divided_and_rounded_and_takes_no_addition_for_partial_medicaid(
+    spark,
+):
+    """Cell and months since the transplant (the ages of the cell: 64 and entitled by age is 65), over ACTADJ of the months,
+    as CMS's E2423T1M; ESRD V21, and who is no new enrollee, is not divided."""
+    people, expected = [], []
+    for number, line in enumerate(GRAFTS.strip().splitlines()):
+        model, age, sex, reason, dual, kind, months, _, _, score = [part.strip() for part in line.split("|")]
+        who = (str(number), model, "graft", int(age), sex, reason, dual, kind == "new", False, int(months), ())
+        people.append(Person(*who))
+        expected.append(float(score))
+    scores = by_package(spark, people)
+    assert [scores[person.member_id][0] for person in people] == pytest.approx(expected, abs=1e-9)
+
+
 # --- whose diagnoses count ---
 
 
