@@ -31,7 +31,7 @@ from pmpm_spark.reference.hcc import (
 from pmpm_spark.session import open_session
 from pmpm_spark.silver.member_hccs import member_hccs
 from pmpm_spark.silver.risk_diagnoses import RISK_DIAGNOSES
-from pmpm_spark.silver.risk_factors import risk_factors
+from pmpm_spark.silver.risk_factors import raw_score, risk_factors
 from pmpm_spark.silver.risk_profiles import ANY, DIALYSIS, GRAFT, RISK_PROFILES, TRANSPLANT, with_segment
 from pmpm_spark.table import Table
 from tests.processes import ROOT
@@ -207,7 +207,7 @@ def by_package(
         hcc_coefficients=[row for row in rows_of(HCC_COEFFICIENTS) if (row[0], row[2]) != without],
         **rules,  # type: ignore[arg-type]
     )
-    sums = told_factors.groupBy("member_id").agg(F.sum("coefficient").alias("raw")).collect()
+    sums = told_factors.groupBy("member_id").agg(raw_score().alias("raw")).collect()
     counted = hccs.where("dropped_by IS NULL").groupBy("member_id").agg(F.collect_set("hcc").alias("hccs")).collect()
     raw = {row["member_id"]: float(row["raw"]) for row in sums}
     sets = {row["member_id"]: frozenset(row["hccs"]) for row in counted}

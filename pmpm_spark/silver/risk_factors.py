@@ -1,4 +1,5 @@
-"""Risk factors: each variable of a member's year that a model has a coefficient for; their sum is the raw score.
+"""Risk factors: each variable of a member's year that a model has a coefficient for; their sum is the raw score, but of
+new enrollees with a graft, whose sum ESRD V24 divides.
 
 The variables are those of CMS's software, by its names: age and sex cell, categories that count, interactions, the
 number of payment categories. One without a coefficient in the member's segment adds nothing and is no row.
@@ -21,11 +22,14 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 _KEY = ("member_id", "performance_year", "model")
-KINDS = ("demographic", "condition", "interaction", "count")
+DIVISOR = "divisor"
+KINDS = ("demographic", "condition", "interaction", "count", DIVISOR)
+PLACES = 3
+"""CMS rounds a score that is divided to so many places, half up, step by step."""
 
 RISK_FACTORS = Table(
     name="silver.risk_factors",
-    grain="one row per member, performance year, model and variable that adds to the score",
+    grain="one row per member, performance year, model and variable that makes the score",
     key=(*_KEY, "variable"),
     columns=(
         text("member_id", "pseudonymous member key"),
@@ -33,12 +37,14 @@ RISK_FACTORS = Table(
         text("model", "model that the score is of"),
         text("variable", "CMS's name of the variable, in capitals"),
         text("kind", f"one of: {', '.join(KINDS)}"),
-        column("coefficient", SCORE, "what it adds to the raw score"),
+        column("coefficient", SCORE, "what it adds to the raw score; of a divisor: what divides the sum"),
     ),
     rules={"kind_is_known": f"kind IN ({', '.join(repr(kind) for kind in KINDS)})"},
     cluster_by=("member_id",),
 )
 
+ACTUARIAL = "ACTADJ"
+"""CMS's name of the divisors: actuarial adjustments, by months since the transplant."""
 MOST_COUNTED = 10
 """So many payment categories, or more, are one variable."""
 _TEXTS = T.ArrayType(T.StringType())
@@ -93,6 +99,14 @@ def factors(
     )
 
 
+def raw_score() -> Column:
+    """The sum of a group of factors. A divisor among them divides it, and the quotient is rounded (CMS: E2423T1M)."""
+    is_divisor = F.col("kind") == DIVISOR
+    total = F.sum(F.when(is_divisor, F.lit(0)).otherwise(F.col("coefficient")))
+    divisor = F.max(F.when(is_divisor, F.col("coefficient")))
+    return F.coalesce(F.round(total / divisor, PLACES), total).cast(SCORE)
+
+
 def _told_coefficients(
     coefficients: Sequence[Sequence[Any]],
     interactions: Sequence[Sequence[Any]],
@@ -111,6 +125,8 @@ def _told_coefficients(
             return "interaction"
         if re.fullmatch(r"HCC\d+", variable):
             return "condition"
+        if variable.startswith(ACTUARIAL):
+            return DIVISOR
         return "count" if re.fullmatch(r"D\d+P?", variable) else "demographic"
 
     return [
@@ -144,7 +160,9 @@ def _demographic(age_cells: Sequence[Sequence[Any]], models: set[str]) -> Column
     in_graft = F.col("part") == GRAFT
     since = F.col("graft_months")
     place = F.when(institutional, "FGI").otherwise("FGC")
-    ages = F.when(is_aged, "GE65").otherwise("LT65")
+    new_with_graft = F.col("segment") == "GNE"
+    of_cell = F.when(new_with_graft, _age_of_new()).otherwise(F.col("age"))
+    ages = F.when(of_cell >= AGED, "GE65").otherwise("LT65")
     duration = F.when(since.between(4, 9), "_DUR4_9").when(since >= 10, "_DUR10PL")
     in_dialysis = F.col("part") == DIALYSIS
     return F.array(
@@ -162,15 +180,15 @@ def _demographic(age_cells: Sequence[Sequence[Any]], models: set[str]) -> Column
         named(in_graft & institutional, "LTI_", ages),
         named(in_graft, place, "_", ages, duration, F.when(dual == "full", "_FBD").otherwise("_ND_PBD")),
         named(in_graft, ages, duration),
-        named(in_graft & (dual == "partial") & duration.isNotNull(), place, "_PBD_", ages, "_FLAG"),
+        named(in_graft & ~new_with_graft & (dual == "partial") & duration.isNotNull(), place, "_PBD_", ages, "_FLAG"),
+        named(new_with_graft, ACTUARIAL, duration),
         named(F.col("part") == TRANSPLANT, "TRANSPLANT_KIDNEY_ONLY_", since.cast("string"), "M"),
     )
 
 
 def _cell(age_cells: Sequence[Sequence[Any]], models: set[str]) -> Column:
-    """The ages of the member's cell. At 64, and entitled by age, a new enrollee is with those of 65 (CMS: AGESEXV2)."""
-    age, new = F.col("age"), F.col("is_new_enrollee")
-    as_new = F.when((age == AGED - 1) & (F.col("original_entitlement_reason") == "0"), F.lit(AGED)).otherwise(age)
+    """The ages of the member's cell."""
+    age, new, as_new = F.col("age"), F.col("is_new_enrollee"), _age_of_new()
     cells = (
         F.when(~new, "standard")
         .when(F.col("part") == DIALYSIS, "dialysis_new_enrollee")
@@ -186,6 +204,12 @@ def _cell(age_cells: Sequence[Sequence[Any]], models: set[str]) -> Column:
         looked_at = age if kind == "standard" else as_new
         cell = cell.when(F.col("model").isin(*of) & (cells == kind) & looked_at.between(age_from, age_to), name)
     return cell
+
+
+def _age_of_new() -> Column:
+    """At 64, and entitled by age, a new enrollee is with those of 65 (CMS: AGESEXV2)."""
+    is_entitled_by_age = F.col("original_entitlement_reason") == "0"
+    return F.when((F.col("age") == AGED - 1) & is_entitled_by_age, F.lit(AGED)).otherwise(F.col("age"))
 
 
 def _interactions(rows: Sequence[Sequence[Any]]) -> Column:

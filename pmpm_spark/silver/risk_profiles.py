@@ -19,7 +19,7 @@ from pmpm_spark.silver.told_months import told_numbers
 from pmpm_spark.table import SCORE, Table, column, flag, small_frame, text, year
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
 RISK_PROFILES = Table(
     name="silver.risk_profiles",
@@ -114,7 +114,6 @@ def risk_profiles(
         .where(F.col("birth_date").isNotNull() & F.col("sex").isin("F", "M") & is_alive)
     )
     february = F.make_date("performance_year", F.lit(2), F.lit(1))
-    dual = F.col("at_first.dual_status_code")
     is_esrd = F.coalesce(status.isin(*ESRD_CODES), F.lit(False))
     person = known.select(
         "member_id",
@@ -122,10 +121,7 @@ def risk_profiles(
         F.greatest(age_on(F.col("birth_date"), february), F.lit(0)).alias("age"),
         "sex",
         F.coalesce("original_entitlement_reason", by_status, F.lit("0")).alias("original_entitlement_reason"),
-        F.when(dual.isin(*DUAL_CODES["full"]), "full")
-        .when(dual.isin(*DUAL_CODES["any"]), "partial")
-        .otherwise("none")
-        .alias("dual_status"),
+        medicaid_of(F.col("at_first.dual_status_code")).alias("dual_status"),
         (F.col("b_bits").bitwiseAND(F.col("told_bits")) != F.col("told_bits")).alias("is_new_enrollee"),
         F.lit(False).alias("is_institutional"),
         F.lit(None).cast("int").alias("graft_months"),
@@ -135,6 +131,12 @@ def risk_profiles(
     wanted = [row[:4] for row in hcc_blends if row[0] in set(performance_years) and row[3] > 0]
     blends = small_frame(eligibility_spans.sparkSession, wanted, _BLEND)
     return with_segment(person.join(F.broadcast(blends), ["performance_year", "of"], how="inner"))
+
+
+def medicaid_of(dual_status_code: Column) -> Column:
+    """full, partial or none."""
+    is_full, is_any = (dual_status_code.isin(*DUAL_CODES[which]) for which in ("full", "any"))
+    return F.when(is_full, "full").when(is_any, "partial").otherwise("none")
 
 
 def with_segment(people: DataFrame) -> DataFrame:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from pmpm_spark.silver.risk_factors import PLACES, raw_score
 from pmpm_spark.silver.risk_profiles import ANY
 from pmpm_spark.table import FACTOR, SCORE, Table, column, small_frame, text, year
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 _KEY = ("member_id", "performance_year")
 SUPPLIED, COMPUTED = "supplied", "computed"
-PLACES = 3
-"""CMS rounds normalized and payment scores to so many places, half up, step by step (Rate Announcement)."""
 
 RISK_SCORES = Table(
     name="silver.risk_scores",
@@ -62,7 +61,7 @@ def risk_scores(
         none.alias("payment_score"),
     )
     rates = small_frame(risk_factors.sparkSession, [row[:5] for row in hcc_normalization], _RATES)
-    by_model = risk_factors.groupBy(*_KEY, "model").agg(F.sum("coefficient").cast(SCORE).alias("raw"))
+    by_model = risk_factors.groupBy(*_KEY, "model").agg(raw_score().alias("raw"))
     scored = risk_profiles.select(*_KEY, "model", "part", "share").join(by_model, [*_KEY, "model"], how="inner")
     for_part = F.coalesce(F.col("rate_of_part"), F.col("rate_of_all"))
     own = rates.where(F.col("part") != ANY).select(

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from pmpm_spark.policy import Policy
 from pmpm_spark.silver.member_hccs import with_drops
-from pmpm_spark.silver.risk_factors import counted_hccs, factors
+from pmpm_spark.silver.risk_factors import counted_hccs, factors, raw_score
 from pmpm_spark.silver.risk_profiles import models_of
 from pmpm_spark.table import SCORE, Table, column, day, text, year
 
@@ -69,6 +69,7 @@ def risk_scores_by_month(
     found = factors(
         people, (*_KEY, "share"), performance_years, hcc_age_cells, hcc_interactions, hcc_coefficients, hcc_blends
     )
-    blended = F.sum(F.col("coefficient") * F.col("share"))
-    by_month = found.groupBy("member_id", "performance_year", "known_by").agg(blended.alias("risk_score"))
+    of_models = found.groupBy(*_KEY, "share").agg(raw_score().alias("raw"))
+    blended = F.sum(F.col("raw") * F.col("share"))
+    by_month = of_models.groupBy("member_id", "performance_year", "known_by").agg(blended.alias("risk_score"))
     return by_month.withColumn("risk_score", F.greatest(F.col("risk_score"), F.lit(0)).cast(SCORE))

@@ -5,14 +5,14 @@ drops, and the coefficients with their sum.
 from __future__ import annotations
 
 from collections import defaultdict
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
 from pmpm_spark.errors import InputError, StageError
 from pmpm_spark.silver.member_hccs import MEMBER_HCCS
-from pmpm_spark.silver.risk_factors import KINDS, RISK_FACTORS
+from pmpm_spark.silver.risk_factors import DIVISOR, KINDS, PLACES, RISK_FACTORS
 from pmpm_spark.silver.risk_profiles import RISK_PROFILES
 from pmpm_spark.silver.risk_scores import COMPUTED, RISK_SCORES
 from pmpm_spark.table import Table
@@ -52,9 +52,7 @@ def risk_sections(warehouse: Published, member_id: str, year: int | None) -> lis
     profiles = {(row["performance_year"], row["model"]): row for row in of_member(RISK_PROFILES)}
     factors = sorted(of_member(RISK_FACTORS), key=_in_order)
     coefficient = {(*[row[name] for name in _AT], row["variable"]): row["coefficient"] for row in factors}
-    sums: dict[tuple[Any, ...], Decimal] = defaultdict(Decimal)
-    for row in factors:
-        sums[row["performance_year"], row["model"]] += row["coefficient"]
+    sums = _sums(factors)
     _check(scores, profiles, sums)
     hccs = sorted(of_member(MEMBER_HCCS), key=lambda row: (*[row[name] for name in _AT], int(row["hcc"])))
     told = [
@@ -82,6 +80,18 @@ def _cells(rows: Any, names: tuple[str, ...]) -> list[tuple[Any, ...]]:
 
 def _in_order(row: Row) -> tuple[Any, ...]:
     return (*[row[name] for name in _AT], KINDS.index(row["kind"]), row["variable"])
+
+
+def _sums(factors: list[Row]) -> dict[tuple[Any, ...], Decimal]:
+    """The raw score by year and model."""
+    sums: dict[tuple[Any, ...], Decimal] = defaultdict(Decimal)
+    for row in sorted(factors, key=lambda row: row["kind"] == DIVISOR):
+        at = (row["performance_year"], row["model"])
+        if row["kind"] == DIVISOR:
+            sums[at] = (sums[at] / row["coefficient"]).quantize(Decimal(1).scaleb(-PLACES), ROUND_HALF_UP)
+        else:
+            sums[at] += row["coefficient"]
+    return sums
 
 
 def _check(scores: list[Row], profiles: dict[Any, Row], sums: dict[tuple[Any, ...], Decimal]) -> None:

@@ -9,12 +9,12 @@ from pyspark.sql import functions as F
 
 from pmpm_spark.config import RunConfig, Source, Warehouse
 from pmpm_spark.errors import ConfigError, InputError
-from pmpm_spark.model import CLAIM_DIAGNOSES, FINAL_CLAIM_LINES, MEMBERS, SUPPLIED_RISK_SCORES
+from pmpm_spark.model import CLAIM_DIAGNOSES, COVERAGE_RECORDS, FINAL_CLAIM_LINES, MEMBERS, SUPPLIED_RISK_SCORES
 from pmpm_spark.policy import Policy, Risk
 from pmpm_spark.reference import reference_rows
 from pmpm_spark.reference.hcc import HCC_BLENDS, HCC_NORMALIZATION, HCC_TABLES
 from pmpm_spark.risk_checks import check_models, risk_notices
-from pmpm_spark.silver.eligibility_spans import ELIGIBILITY_SPANS
+from pmpm_spark.silver.eligibility_spans import ELIGIBILITY_SPANS, eligibility_spans
 from pmpm_spark.silver.member_hccs import MEMBER_HCCS, member_hccs
 from pmpm_spark.silver.member_years import chosen_scores
 from pmpm_spark.silver.risk_diagnoses import RISK_DIAGNOSES, risk_diagnoses
@@ -67,6 +67,32 @@ def test_the_published_scores_come_out_one_by_one(spark):
     scores = by_package(spark, people)
     assert [round(scores[person.member_id][0], 6) for person in people] == expected
     assert scores["2"][1] == {"38", "226", "329"}
+
+
+GRAFTS = """
+    ESRD V24 | 70 | F | 2 | none    | new       | 5  | 0.688 + 2.529         | 0.905 | 3.555
+    ESRD V24 | 70 | F | 1 | full    | new       | 12 | 2.004 + 1.279         | 0.698 | 4.703
+    ESRD V24 | 40 | M | 1 | partial | new       | 9  | 0.663 + 1.737         | 0.905 | 2.652
+    ESRD V24 | 64 | M | 0 | none    | new       | 10 | 0.562 + 0.905         | 0.698 | 2.102
+    ESRD V24 | 64 | M | 2 | none    | new       | 10 | 1.048 + 0.335         | 0.698 | 1.981
+    ESRD V24 | 70 | F | 0 | partial | community | 10 | 0.359 + 0.905 + 0.162 | 1     | 1.426
+    ESRD V21 | 64 | F | 0 | none    | new       | 4  | 0.520 + 2.562         | 1     | 3.082
+"""
+
+
+def test_the_sum_of_a_new_enrollee_with_a_graft_is_divided_and_rounded_and_takes_no_addition_for_partial_medicaid(
+    spark,
+):
+    """Cell and months since the transplant (the ages of the cell: 64 and entitled by age is 65), over ACTADJ of the months,
+    as CMS's E2423T1M; ESRD V21, and who is no new enrollee, is not divided."""
+    people, expected = [], []
+    for number, line in enumerate(GRAFTS.strip().splitlines()):
+        model, age, sex, reason, dual, kind, months, _, _, score = [part.strip() for part in line.split("|")]
+        who = (str(number), model, "graft", int(age), sex, reason, dual, kind == "new", False, int(months), ())
+        people.append(Person(*who))
+        expected.append(float(score))
+    scores = by_package(spark, people)
+    assert [scores[person.member_id][0] for person in people] == pytest.approx(expected, abs=1e-9)
 
 
 # --- whose diagnoses count ---
@@ -168,7 +194,7 @@ def test_nothing_is_computed_where_no_policy_asks(diagnoses_are):
 def profiles_are(spark):
     def check(spans, members, expected, year=2022, told="first_month | last_month\n2020-01-01 | 2022-12-01"):
         built = risk_profiles(
-            frame(spark, ELIGIBILITY_SPANS, spans),
+            frame(spark, ELIGIBILITY_SPANS, spans) if isinstance(spans, str) else spans,
             frame(spark, MEMBERS, members),
             frame(spark, TOLD_MONTHS, told),
             policies=COMPUTED,
@@ -228,6 +254,40 @@ def test_a_person_is_scored_by_age_on_1_february_entitlement_medicaid_and_months
         d | V24      | CND | 42 | 1 | none    | False
         w | V24      | NE  | 72 | 0 | none    | True
         f | V24      | CFA | 82 | 0 | full    | False
+        """,
+    )
+
+
+RECORDS = """
+    member_id | coverage_start | coverage_end | plan_id | recorded_on | has_part_b | medicare_status_code | dual_status_code
+    later     | 2020-01-01     | 9999-12-31   | a       | 2021-06-01  | true       | 10                   | 02
+    later     | 2020-01-01     | 9999-12-31   | b       | 2022-03-01  | true       | 10                   | NA
+    begins    | 2020-01-01     | 9999-12-31   | a       | 2021-06-01  | true       | 10                   | NA
+    begins    | 2021-05-01     | 2022-04-30   | b       | 2021-06-01  | true       | 10                   | 03
+    plan      | 2020-01-01     | 9999-12-31   | a       | 2021-06-01  | true       | 10                   | 02
+    plan      | 2020-01-01     | 9999-12-31   | b       | 2021-06-01  | true       | 10                   | 03
+    after     | 2020-01-01     | 9999-12-31   | a       | 2021-06-01  | true       | 10                   | 02
+    after     | 2022-02-01     | 2022-12-31   | b       | 2022-06-01  | true       | 10                   | NA
+    esrd      | 2020-01-01     | 9999-12-31   | a       | 2021-06-01  | true       | 10                   | 02
+    esrd      | 2020-01-01     | 9999-12-31   | b       | 2022-06-01  | true       | 11                   | 04
+"""
+
+
+def test_of_records_that_disagree_on_dual_status_the_one_that_speaks_for_the_first_covered_day_counts(
+    profiles_are, spark
+):
+    """The record recorded last; of those of one day the one that starts last, then of the lowest plan. A record that
+    begins after the first covered day of the year says nothing of it."""
+    profiles_are(
+        eligibility_spans(frame(spark, COVERAGE_RECORDS, RECORDS)),
+        "member_id | birth_date | sex\n"
+        + "\n".join(f"{who} | 1950-01-01 | F" for who in ("later", "begins", "plan", "after", "esrd")),
+        """
+        later  | V24      | CNA | 72 | 0 | none    | False
+        begins | V24      | CPA | 72 | 0 | partial | False
+        plan   | V24      | CFA | 72 | 0 | full    | False
+        after  | V24      | CFA | 72 | 0 | full    | False
+        esrd   | ESRD V21 | DI  | 72 | 0 | full    | False
         """,
     )
 
@@ -458,20 +518,44 @@ def test_the_shares_of_every_year_and_part_add_up_to_1_and_every_model_of_a_blen
 
 
 def test_the_run_counts_who_and_what_is_scored_or_not_and_why(spark, tmp_path):
-    """Of 2021: m is scored, s has no sex told, b no birth date. Of its diagnoses one is ICD-9, one malformed, one without
-    a date, and N183 was a code of other years."""
+    """Of 2022: m, baby and old are scored, all but old told of entitlement or Medicare status; m was in Part C until
+    October. s has no sex told, b no birth date, dead died, and who came has no month told. On 1 January m's records
+    disagree on Medicaid, old's on his status. Of the diagnoses one is ICD-9, one malformed, one without a date, Z000 has no
+    category, and N183 was a code of other years."""
     store = Store(spark, Warehouse(path=str(tmp_path)))
     whole = "2020-01-01 | 9999-12-31 | true | true | 10 | -"
     tables = [
-        (ELIGIBILITY_SPANS, SPAN + "\n".join(f"{who} | {whole}" for who in ("m", "s", "b", "dead"))),
+        (
+            ELIGIBILITY_SPANS,
+            SPAN.strip()
+            + " | in_medicare_advantage\nm | 2020-01-01 | 2021-10-31 | true | true | 10 | - | true\n"
+            + "m | 2021-11-01 | 9999-12-31 | true | true | 10 | - | false\n"
+            + "\n".join(f"{who} | {whole} | false" for who in ("s", "b", "dead", "baby", "old", "came")),
+        ),
+        (
+            COVERAGE_RECORDS,
+            """
+            member_id | coverage_start | coverage_end | plan_id | recorded_on | medicare_status_code | dual_status_code
+            m         | 2020-01-01     | 9999-12-31   | a       | 2021-06-01  | 10                   | 02
+            m         | 2021-11-01     | 2022-04-30   | b       | 2021-06-01  | 10                   | NA
+            old       | 2020-01-01     | 9999-12-31   | a       | 2021-06-01  | 10                   | NA
+            old       | 2020-01-01     | 9999-12-31   | b       | 2021-06-01  | 20                   | -
+            came      | 2020-01-01     | 2021-12-31   | a       | 2021-06-01  | 10                   | 02
+            came      | 2020-01-01     | 9999-12-31   | b       | 2021-06-01  | 10                   | NA
+            came      | 2022-02-01     | 9999-12-31   | c       | 2021-06-01  | 10                   | 02
+        """,
+        ),
         (
             MEMBERS,
             """
-            member_id | birth_date | sex | death_date
-            m         | 1950-01-01 | F   | -
-            s         | 1950-01-01 | U   | -
-            b         | -          | F   | -
-            dead      | 1950-01-01 | F   | 2021-02-01
+            member_id | birth_date | sex | death_date | original_entitlement_reason
+            m         | 1950-01-01 | F   | -          | 0
+            s         | 1950-01-01 | U   | -          | 0
+            b         | -          | F   | -          | 0
+            dead      | 1950-01-01 | F   | 2021-02-01 | 0
+            baby      | 2021-09-01 | F   | -          | -
+            old       | 1902-01-01 | F   | -          | -
+            came      | 1950-01-01 | F   | -          | -
         """,
         ),
         (
@@ -491,25 +575,39 @@ def test_the_run_counts_who_and_what_is_scored_or_not_and_why(spark, tmp_path):
             member_id | performance_year | code | service_thru | claim_id
             m         | 2022             | E119 | 2021-05-05   | c
             m         | 2022             | N183 | 2021-05-05   | c
+            m         | 2022             | Z000 | 2021-05-05   | c
         """,
         ),
         (MEMBER_HCCS, "member_id | performance_year | model | hcc\nm | 2022 | V24 | 19"),
         (
             RISK_PROFILES,
-            PROFILE.splitlines()[1] + "\n m | 2022 | V24 | 1 | * | CNA | 72 | F | 0 | none | false | false",
+            PROFILE.splitlines()[1]
+            + """
+            m    | 2022 | V24 | 1 | * | CNA | 72  | F | 0 | none | false | false
+            baby | 2022 | V24 | 1 | * | CND | 0   | F | 1 | none | true  | false
+            old  | 2022 | V24 | 0.5 | * | CNA | 120 | F | 0 | none | true  | false
+            old  | 2022 | V28 | 0.5 | * | CNA | 120 | F | 0 | none | true  | false
+            """,
         ),
-        (RISK_SCORES, "member_id | performance_year | origin | risk_score\nm | 2022 | computed | 0.5"),
     ]
     for table, written in tables:
         store.publish(table, frame(spark, table, written))
     config = RunConfig(Source("rif", "in"), store.warehouse, (2022,), COMPUTED)
     assert risk_notices(store, config) == [
-        "risk scores: 1 member-years are computed; long-term institutional status is not told, so all count as living in "
-        "the community; 0 with Medicare status 11, 21 or 31 count as on dialysis, 0 as new enrollees",
-        "risk scores: 2 member-years are not computed (1 without a birth date, 1 without a known sex); the others have no "
-        "month of the collection year told",
-        "risk scores: 4 diagnoses of the collection years (1 in ICD-9, 1 malformed), in 2 codes of a member and year on "
-        "claims that count; categories that count: 1 of V24",
+        "risk scores: 3 member-years are computed; long-term institutional status is not told, so all count as living in "
+        "the community; 0 with Medicare status 11, 21 or 31 count as on dialysis, 2 as new enrollees",
+        "risk scores: 4 member-years are not computed (1 without a birth date, 1 without a known sex, 1 dead before the "
+        "year, 1 without a told month of the collection year)",
+        "risk scores: 1 member-years are scored at age 0, 1 at 110 or over; their birth dates may be wrong",
+        "risk scores: 1 of the member-years were in Part C in the collection year; where the source lacks the plan's claims "
+        "they are scored almost by age and sex alone",
+        "risk scores: original entitlement is not told for 2 of the member-years; 1 count as entitled by age, the others as "
+        "their Medicare status says",
+        "risk scores: on the first covered day of 1 member-years records disagree on Medicaid, of 1 on Medicare status; the "
+        "record that speaks for the day counts, as for months",
+        "risk scores: 4 diagnoses of the collection years (1 in ICD-9, 1 malformed), in 3 codes of a member and year on "
+        "claims that count, 1 of them without a category in any year, true codes or unknown ones; categories that count: 1 "
+        "of V24",
         "risk scores: 1 diagnoses without a date count for no year",
         "risk scores: 1 of these codes have a category in another payment year alone: they are told before they were "
         "valid, or after",
