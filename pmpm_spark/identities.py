@@ -31,11 +31,20 @@ IDENTITIES = Table(
             "identity",
             "months: counted + excluded = all; dollars: the same; steps: counted = paid + steps; leakage: paid in the "
             "members' own networks + outside = paid for members of networks; subcategories: paid by second level of "
-            "service category = by first; subcategories_counted: the policy's dollars likewise",
+            "service category = by first; subcategories_counted: the policy's dollars likewise; concentration: the "
+            "dollars of each network's dearest 5% of members by category = by member",
         ),
-        column("counted", QUANTITY, "what counts, the counted amount, what was paid in network, or by second level"),
+        column(
+            "counted",
+            QUANTITY,
+            "what counts, the counted amount, what was paid in network, by second level, by category",
+        ),
         column("excluded", QUANTITY, "what is excluded, the effect of the steps taken away, or what was paid outside"),
-        column("everything", QUANTITY, "all member months; net claim dollars; what was paid; the sum by first level"),
+        column(
+            "everything",
+            QUANTITY,
+            "all member months; net claim dollars; what was paid; the sum by first level, by member",
+        ),
     ),
     rules={"nothing_leaks": "counted + excluded = everything"},
     partition_by=("policy", "performance_year"),
@@ -54,11 +63,13 @@ def identities(
     leakage_destinations: DataFrame,
     network_pmpm_by_category: DataFrame,
     network_pmpm_by_subcategory: DataFrame,
+    high_cost_members: DataFrame,
+    cost_concentration: DataFrame,
     *,
     policies: Sequence[Policy],
     performance_years: Sequence[int],
 ) -> DataFrame:
-    """The six identities of every policy and year; each side is summed from its own table."""
+    """The seven identities of every policy and year; each side is summed from its own table."""
 
     def side(frame: DataFrame, identity: str, **of: Column) -> DataFrame:
         zero = F.lit(0).cast(QUANTITY)
@@ -104,5 +115,12 @@ def identities(
             side(by_second, identity, counted=F.col(amount)),
             side(by_first, identity, everything=F.col(amount)),
         ]
+    dearest, by_category = (
+        of_run(table, policies, performance_years) for table in (high_cost_members, cost_concentration)
+    )
+    sides += [
+        side(dearest, "concentration", everything=F.col("counted_amount")),
+        side(by_category.where("top_percent = 5"), "concentration", counted=F.col("counted_amount")),
+    ]
     rows = reduce(lambda left, right: left.unionByName(right), sides)
     return rows.groupBy(*_GRAIN).agg(*[F.sum(name).alias(name) for name in ("counted", "excluded", "everything")])

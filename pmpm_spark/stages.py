@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pmpm_spark import intake
+from pmpm_spark.gold.cost_concentration import COST_CONCENTRATION, cost_concentration
 from pmpm_spark.gold.excluded import EXCLUDED, excluded
 from pmpm_spark.gold.leakage_destinations import LEAKAGE_DESTINATIONS, leakage_destinations
 from pmpm_spark.gold.network_pmpm import NETWORK_PMPM, network_pmpm
@@ -70,6 +71,7 @@ from pmpm_spark.silver.claim_lags import CLAIM_LAGS, claim_lags, completes
 from pmpm_spark.silver.completion_factors import COMPLETION_FACTORS, completion_factors
 from pmpm_spark.silver.eligibility_spans import ELIGIBILITY_SPANS, eligibility_spans
 from pmpm_spark.silver.final_claim_lines import final_claim_lines
+from pmpm_spark.silver.high_cost_members import HIGH_COST_MEMBERS, high_cost_members
 from pmpm_spark.silver.member_hccs import MEMBER_HCCS, member_hccs
 from pmpm_spark.silver.member_month_costs import MEMBER_MONTH_COSTS, member_month_costs
 from pmpm_spark.silver.member_months import MEMBER_MONTHS, member_months
@@ -231,12 +233,18 @@ STAGES = in_order(
             member_years,
             RUN_SETTINGS,
         ),
+        Stage(HIGH_COST_MEMBERS, (MEMBER_YEARS,), high_cost_members, RUN_SETTINGS),
         Stage(
             NETWORK_PMPM, (MEMBER_YEARS, NETWORK_ROSTER, NORMALIZATION_FACTORS, RISK_MEANS), network_pmpm, RUN_SETTINGS
         ),
-        Stage(PRACTICE_PMPM, (MEMBER_YEARS, NORMALIZATION_FACTORS, RISK_MEANS), practice_pmpm, RUN_SETTINGS),
         Stage(
-            PHYSICIAN_PMPM, (MEMBER_YEARS, PROVIDERS, NORMALIZATION_FACTORS, RISK_MEANS), physician_pmpm, RUN_SETTINGS
+            PRACTICE_PMPM, (MEMBER_YEARS, NORMALIZATION_FACTORS, RISK_MEANS, NETWORK_PMPM), practice_pmpm, RUN_SETTINGS
+        ),
+        Stage(
+            PHYSICIAN_PMPM,
+            (MEMBER_YEARS, PROVIDERS, NORMALIZATION_FACTORS, RISK_MEANS, NETWORK_PMPM),
+            physician_pmpm,
+            RUN_SETTINGS,
         ),
         Stage(
             NETWORK_PMPM_BY_MONTH,
@@ -254,6 +262,12 @@ STAGES = in_order(
             NETWORK_PMPM_BY_SUBCATEGORY,
             (NETWORK_PMPM_BY_CATEGORY, CLAIM_COSTS, MEMBER_MONTH_COSTS, TRUNCATED_COSTS),
             network_pmpm_by_subcategory,
+            RUN_SETTINGS,
+        ),
+        Stage(
+            COST_CONCENTRATION,
+            (HIGH_COST_MEMBERS, NETWORK_PMPM, NETWORK_PMPM_BY_CATEGORY, MEMBER_MONTH_COSTS, TRUNCATED_COSTS),
+            cost_concentration,
             RUN_SETTINGS,
         ),
         Stage(LEAKAGE_DESTINATIONS, (CLAIM_COSTS, MEMBER_MONTH_COSTS), leakage_destinations, RUN_SETTINGS),
@@ -275,6 +289,8 @@ STAGES = in_order(
                 LEAKAGE_DESTINATIONS,
                 NETWORK_PMPM_BY_CATEGORY,
                 NETWORK_PMPM_BY_SUBCATEGORY,
+                HIGH_COST_MEMBERS,
+                COST_CONCENTRATION,
             ),
             identities,
             RUN_SETTINGS,

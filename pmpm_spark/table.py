@@ -116,6 +116,11 @@ class Table:
         return self.name.partition(".")[2]
 
     @property
+    def has_members(self) -> bool:
+        """Whether a row tells of a single member: it stays in the warehouse, never in a report or an export."""
+        return "member_id" in self.column_names
+
+    @property
     def column_names(self) -> tuple[str, ...]:
         return tuple(c.name for c in self.columns)
 

@@ -176,7 +176,7 @@ def test_the_networks_add_up_and_all_identities_hold(compared: tuple[str, Compar
         "ops.identities", ("policy", "performance_year", "identity", "counted", "excluded", "everything")
     )
     assert {row["identity"] for row in identities} == {
-        "months", "dollars", "steps", "leakage", "subcategories", "subcategories_counted",
+        "months", "dollars", "steps", "leakage", "subcategories", "subcategories_counted", "concentration",
     }  # fmt: skip
     assert [row for row in identities if row["counted"] + row["excluded"] != row["everything"]] == []
     sums: dict[str, dict[tuple, Decimal]] = {}

@@ -12,6 +12,7 @@ import pytest
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from pmpm_spark.gold.cost_concentration import cost_concentration
 from pmpm_spark.gold.excluded import excluded
 from pmpm_spark.gold.leakage_destinations import LEAKAGE_DESTINATIONS, leakage_destinations
 from pmpm_spark.gold.network_pmpm import network_pmpm
@@ -25,6 +26,7 @@ from pmpm_spark.reference import NORMALIZATION_FACTORS, RISK_MEANS, SEQUESTRATIO
 from pmpm_spark.silver.attribution import ATTRIBUTION
 from pmpm_spark.silver.claim_costs import CLAIM_COSTS
 from pmpm_spark.silver.completion_factors import COMPLETION_FACTORS
+from pmpm_spark.silver.high_cost_members import HIGH_COST_MEMBERS, high_cost_members
 from pmpm_spark.silver.member_month_costs import MEMBER_MONTH_COSTS, member_month_costs
 from pmpm_spark.silver.member_months import MEMBER_MONTHS
 from pmpm_spark.silver.member_years import MEMBER_YEARS, member_years
@@ -41,6 +43,7 @@ POLICIES = (
 )
 READ = (
     "member_months", "claim_costs", "network_pmpm", "excluded", "leakage_destinations", "by_category", "by_subcategory",
+    "dearest", "concentration",
 )  # fmt: skip
 CATEGORIES = ("inpatient", "professional", "emergency", "pharmacy")
 REASONS = ((), (), (), ("NOT_ENROLLED", "NOT_IN_PART_A_AND_B"), ("MEDICARE_SECONDARY",), ("DECEASED",))
@@ -107,7 +110,12 @@ def tables(spark):
     categories = spark.createDataFrame(
         conform(by_category, NETWORK_PMPM_BY_CATEGORY).collect(), NETWORK_PMPM_BY_CATEGORY.schema
     )
+    dearest = spark.createDataFrame(
+        conform(high_cost_members(people, **run), HIGH_COST_MEMBERS).collect(), HIGH_COST_MEMBERS.schema
+    )
     return {
+        "dearest": dearest,
+        "concentration": cost_concentration(dearest, networks_table, categories, held, truncated, **run),
         "member_months": member_months,
         "claim_costs": claim_costs,
         "network_pmpm": networks_table,
@@ -229,14 +237,14 @@ def test_every_counted_dollar_paid_outside_a_members_own_network_stands_with_who
     assert {key[0] for key in found} == {"default", "allowed"}
 
 
-def test_the_six_identities_hold_to_the_cent_in_every_policy_and_year(spark, tables):
+def test_the_seven_identities_hold_to_the_cent_in_every_policy_and_year(spark, tables):
     built = identities(
         *[tables[name] for name in READ],
         policies=POLICIES,
         performance_years=YEARS,
     )
     rows = conform(built, IDENTITIES).collect()
-    assert len(rows) == len(POLICIES) * len(YEARS) * 6
+    assert len(rows) == len(POLICIES) * len(YEARS) * 7
     costs, months, _ = generated()
     for row in rows:
         assert row.counted + row.excluded == row.everything
@@ -251,7 +259,9 @@ def test_the_six_identities_hold_to_the_cent_in_every_policy_and_year(spark, tab
     assert steps == {"allowed"}
 
 
-def test_a_reason_or_a_category_that_is_lost_breaks_the_identity_of_months_of_dollars_of_leakage_or_of_levels(tables):
+def test_a_reason_or_a_category_that_is_lost_breaks_the_identity_of_months_of_dollars_of_leakage_of_levels_or_of_the_dearest(
+    tables,
+):
     built = identities(
         tables["member_months"],
         tables["claim_costs"],
@@ -260,6 +270,8 @@ def test_a_reason_or_a_category_that_is_lost_breaks_the_identity_of_months_of_do
         tables["leakage_destinations"].where("service_category <> 'emergency'"),
         tables["by_category"],
         tables["by_subcategory"].where("service_category_2 <> 'two'"),
+        tables["dearest"],
+        tables["concentration"].where("service_category <> 'inpatient'"),
         policies=POLICIES[:1],
         performance_years=(2021,),
     )
@@ -270,4 +282,5 @@ def test_a_reason_or_a_category_that_is_lost_breaks_the_identity_of_months_of_do
         "leakage",
         "subcategories",
         "subcategories_counted",
+        "concentration",
     }

@@ -92,6 +92,7 @@ def test_every_stage_makes_a_stored_table_and_every_gold_table_is_made(kind: str
         "network_pmpm_by_month",
         "network_pmpm_by_category",
         "network_pmpm_by_subcategory",
+        "cost_concentration",
         "leakage_destinations",
         "network_risk_by_month",
         "excluded",

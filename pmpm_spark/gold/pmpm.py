@@ -17,6 +17,7 @@ from pmpm_spark.silver.union import of_run
 from pmpm_spark.table import FACTOR, MONTHS, Column, column, count, flag, money, quotient, text
 
 if TYPE_CHECKING:
+    from pyspark.sql import Column as SparkColumn
     from pyspark.sql import DataFrame
 
 SMALL_CELL = 11
@@ -53,15 +54,19 @@ def pmpm_by(
     risk_means: DataFrame,
     policies: Sequence[Policy],
     performance_years: Sequence[int],
+    more_sums: Sequence[SparkColumn] = (),
 ) -> DataFrame:
-    """PMPM raw and risk-adjusted by `keys`, every eligible month and counted dollar in exactly one row."""
+    """PMPM raw and risk-adjusted by `keys`, every eligible month and counted dollar in exactly one row.
+
+    `more_sums` are summed over the members of a row.
+    """
     grain = ("policy", "performance_year", *keys)
     years = of_run(member_years, policies, performance_years)
     people = years.groupBy(*grain, "member_id").agg(
         *[F.sum(name).alias(name) for name in SUMS], F.max("risk_score").alias("risk_score")
     )
     sums = people.groupBy(*grain).agg(
-        F.count(F.lit(1)).alias("members"), *[F.sum(name).alias(name) for name in SUMS], *score_sums()
+        F.count(F.lit(1)).alias("members"), *[F.sum(name).alias(name) for name in SUMS], *score_sums(), *more_sums
     )
     rows = with_risk(sums, keys, years, normalization_factors, risk_means, policies)
     adjusted = ratio(F.col("counted_amount"), F.col("normalized_risk_score"))

@@ -1,12 +1,14 @@
-"""PMPM by practice inside a network and year, raw and risk-adjusted."""
+"""PMPM by practice inside a network and year, raw, risk-adjusted and shrunken."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from pmpm_spark.gold.credibility import CREDIBILITY_COLUMNS, square_sums, with_credibility
 from pmpm_spark.gold.pmpm import PMPM_COLUMNS, pmpm_by
 from pmpm_spark.policy import Policy
+from pmpm_spark.silver.union import of_run
 from pmpm_spark.table import Table, text, year
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ PRACTICE_PMPM = Table(
         text("network_id", "network; UNATTRIBUTED for members of none"),
         text("practice_tin", "tax number of the practice; UNATTRIBUTED where none"),
         *PMPM_COLUMNS,
+        *CREDIBILITY_COLUMNS,
     ),
     partition_by=("policy", "performance_year"),
     slice_by=("policy", "performance_year"),
@@ -33,11 +36,19 @@ def practice_pmpm(
     member_years: DataFrame,
     normalization_factors: DataFrame,
     risk_means: DataFrame,
+    network_pmpm: DataFrame,
     *,
     policies: Sequence[Policy],
     performance_years: Sequence[int],
 ) -> DataFrame:
-    """Member years by network and practice."""
-    return pmpm_by(
-        ("network_id", "practice_tin"), member_years, normalization_factors, risk_means, policies, performance_years
+    """Member years by network and practice, with how much of its own figure to believe."""
+    rows = pmpm_by(
+        ("network_id", "practice_tin"),
+        member_years,
+        normalization_factors,
+        risk_means,
+        policies,
+        performance_years,
+        square_sums(),
     )
+    return with_credibility(rows, "practice_tin", of_run(network_pmpm, policies, performance_years))

@@ -87,7 +87,7 @@ def house(spark: SparkSession) -> House:
     made = {
         NETWORK_PMPM.name: held,
         NETWORK_PMPM_BY_CATEGORY.name: network_pmpm_by_category(held, costs, truncated, **run),
-        PRACTICE_PMPM.name: practice_pmpm(people, factors, means, **run),
+        PRACTICE_PMPM.name: practice_pmpm(people, factors, means, held, **run),
         MEMBER_YEARS.name: people,
         MEMBER_MONTH_COSTS.name: costs,
         TRUNCATED_COSTS.name: truncated,
