@@ -80,7 +80,7 @@ def chain(
         "member_years": people,
         "network_pmpm": networks,
         "excluded": left_out,
-        "by_month": network_pmpm_by_month(months, by_row, truncated, whose, **run),
+        "by_month": network_pmpm_by_month(months, by_row, truncated, whose, given["factors"], **run),
         "by_category": by_category,
         "by_subcategory": by_subcategory,
         "identities": identities(

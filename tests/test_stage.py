@@ -90,6 +90,8 @@ def test_every_stage_makes_a_stored_table_and_every_gold_table_is_made(kind: str
         "practice_pmpm",
         "physician_pmpm",
         "network_pmpm_by_month",
+        "network_pmpm_rolling",
+        "pmpm_forecast",
         "network_pmpm_by_category",
         "network_pmpm_by_subcategory",
         "leakage_destinations",

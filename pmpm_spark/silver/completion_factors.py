@@ -4,6 +4,10 @@ Run-out is counted from the month of service to the newest month of payment that
 taken as they are. Estimated ones are those of the chain ladder: paid amounts by month of service and months until
 payment, cumulated; from each run-out to the next the sum of all months of service that have both, next / this
 (volume-weighted); a factor is 1 / the product of these from its run-out on.
+
+How far what is completed may be off is Mack's standard error (ASTIN Bulletin 23/2, 1993, theorem 3): the spread of a
+step is the sum over its months of service of this x (next / this - age to age) squared, over the months less one; the
+squared relative error of a month that was paid C is process_variance / C + estimate_variance.
 """
 
 from __future__ import annotations
@@ -25,6 +29,7 @@ MOST_RUNOUT = 36
 BACK_TEST_MONTHS = 12
 _SERIES = ("claim_month", "service_category")
 _KEY = ("method", *_SERIES, "incurred_month")
+_STEPS = "array<struct<runout:int,age_to_age:double,months:bigint,process:double,estimate:double,weighs:double>>"
 
 COMPLETION_FACTORS = Table(
     name="silver.completion_factors",
@@ -45,6 +50,15 @@ COMPLETION_FACTORS = Table(
             "back_test_error",
             f"of the month that had this run-out {BACK_TEST_MONTHS} months of payment ago: completed by what was known "
             "then / completed by what is known now, less 1; null where there is no such month",
+        ),
+        quotient(
+            "process_variance",
+            "squared relative error that dollars have by their own chance, x the dollars paid so far, US "
+            "dollars; 0 for steps that one month of service alone has taken; null where supplied",
+        ),
+        quotient(
+            "estimate_variance",
+            "squared relative error that the age-to-age factors themselves give; null where supplied",
         ),
     ),
     rules={"factor_is_a_share": "completion_factor > 0 AND completion_factor <= 1"},
@@ -89,6 +103,29 @@ def _is_step_of_payment(runout: Column) -> Column:
 def _age_to_age() -> Column:
     """1 where nothing was paid that could grow."""
     return F.when(F.col("this") > 0, ratio(F.col("next"), F.col("this"))).otherwise(F.lit(1.0))
+
+
+def _spread() -> Column:
+    """Mack's variance of a step, US dollars; 0 where one month alone has taken it."""
+    grown = F.filter("of_months", lambda month: month["this"] > 0)
+    squares = F.aggregate(grown, F.lit(0.0), lambda so_far, month: so_far + _square(month, F.col("age_to_age")))
+    return F.when(F.col("months") > 1, squares / (F.col("months") - 1)).otherwise(F.lit(0.0))
+
+
+def _square(month: Column, age_to_age: Column) -> Column:
+    off = month["next"] / month["this"] - age_to_age
+    return month["this"] * off * off
+
+
+def _variances() -> list[Column]:
+    """What a step adds to the squared relative error, and what the part of all later steps weighs beside it."""
+    grows, volume = F.col("age_to_age"), F.col("this").cast("double")
+    of_step = F.when(grows > 0, F.col("spread") / (grows * grows)).otherwise(F.lit(0.0))
+    return [
+        of_step.alias("process"),
+        F.when(volume > 0, of_step / volume).otherwise(F.lit(0.0)).alias("estimate"),
+        F.when(grows > 0, F.lit(1.0) / grows).otherwise(F.lit(1.0)).alias("weighs"),
+    ]
 
 
 def _supplied(payments: DataFrame, supplied: DataFrame) -> DataFrame:
@@ -139,6 +176,8 @@ def chain_ladder(payments: DataFrame, back: int = BACK_TEST_MONTHS) -> DataFrame
         "age_to_age",
         "months_of_service",
         "back_test_error",
+        "process_variance",
+        "estimate_variance",
     )
 
 
@@ -160,30 +199,45 @@ def _ladder(payments: DataFrame) -> DataFrame:
         "paid_amount",
         F.explode(F.filter(F.sequence(F.lit(0), F.lit(MOST_RUNOUT)), _is_step_of_payment)).alias("runout"),
     )
+    months_of_steps = parts.groupBy(*_SERIES, "runout", "incurred").agg(
+        F.sum("paid_amount").alias("next"),
+        F.coalesce(F.sum(F.when(F.col("lag") <= F.col("runout"), F.col("paid_amount"))), F.lit(0)).alias("this"),
+    )
+    # in the order of the months: a sum of doubles depends on it
+    amounts = [F.col(name).cast("double").alias(name) for name in ("this", "next")]
+    month = F.struct("incurred", *amounts)
     steps = (
-        parts.groupBy(*_SERIES, "runout")
+        months_of_steps.groupBy(*_SERIES, "runout")
         .agg(
-            F.sum("paid_amount").alias("next"),
-            F.sum(F.when(F.col("lag") <= F.col("runout"), F.col("paid_amount"))).alias("this"),
-            F.count_distinct("incurred").alias("months"),
+            F.sum("next").alias("next"),
+            F.sum("this").alias("this"),
+            F.count(F.lit(1)).alias("months"),
+            F.array_sort(F.collect_list(month)).alias("of_months"),
         )
-        .select(*_SERIES, F.struct("runout", _age_to_age().alias("age_to_age"), "months").alias("step"))
+        .withColumn("age_to_age", _age_to_age())
+        .withColumn("spread", _spread())
+        .select(*_SERIES, F.struct("runout", "age_to_age", "months", *_variances()).alias("step"))
     )
     ladders = steps.groupBy(*_SERIES).agg(F.array_sort(F.collect_list("step")).alias("steps"))
     months = known.groupBy(*_SERIES, "incurred", "runout_months", "reached").agg(
         F.sum("paid_amount").alias("paid_amount")
     )
     laddered = months.join(F.broadcast(ladders), list(_SERIES), how="left").withColumn(
-        "steps", F.coalesce("steps", F.array().cast("array<struct<runout:int,age_to_age:double,months:bigint>>"))
+        "steps", F.coalesce("steps", F.array().cast(_STEPS))
     )
     to_come = F.filter("steps", lambda step: step["runout"] >= F.col("reached"))
     grows = F.aggregate(to_come, F.lit(1.0), lambda so_far, step: so_far * step["age_to_age"])
     first = F.get(F.filter("steps", lambda step: step["runout"] == F.col("reached")), F.lit(0))
+    # from the last step back: what comes after a step weighs less by its growth
+    process = F.aggregate(F.reverse(to_come), F.lit(0.0), lambda after, step: step["process"] + after * step["weighs"])
+    estimate = F.aggregate(to_come, F.lit(0.0), lambda so_far, step: so_far + step["estimate"])
     return laddered.select(
         *_SERIES,
         "incurred",
         "runout_months",
         "paid_amount",
+        process.alias("process_variance"),
+        estimate.alias("estimate_variance"),
         # repaid dollars would make a share above 1: what is paid is all then
         F.when(grows > 1, ratio(F.lit(1.0), grows)).otherwise(F.lit(1.0)).alias("completion_factor"),
         first["age_to_age"].alias("age_to_age"),
