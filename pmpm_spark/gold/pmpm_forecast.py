@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from pyspark.sql import Window
 from pyspark.sql import functions as F
 
 from pmpm_spark.measures import per_member_month, ratio
@@ -84,56 +85,40 @@ def pmpm_forecast(
         "member_months",
         F.col("completed_amount").alias("amount"),
     )
-    origins = _origins(months)
-    learned = months.join(F.broadcast(origins), "policy", how="inner").withColumn(
+    learned = months.join(F.broadcast(_origins(months)), "policy", how="inner").withColumn(
         "age", F.col("origin") - F.col("month")
     )
     in_reach = learned.where((F.col("age") >= 0) & (F.col("age") < LEARNED))
-    origin = ("policy", "is_test")
-    of_all = in_reach.groupBy(*origin, "age").agg(
-        F.sum("amount").alias("amount"), F.sum("member_months").alias("member_months")
-    )
-    levels = _levels(of_all, origin).select(
-        *origin, F.col("recent").alias("all_recent"), F.col("before").alias("all_before")
-    )
-    networks = (
-        _levels(in_reach, (*origin, "network_id"))
-        .join(F.broadcast(levels), list(origin), how="inner")
-        .join(F.broadcast(origins), list(origin), how="inner")
+    forecast = (
+        _levels(in_reach, ("policy", "is_test", "network_id"))
+        .join(F.broadcast(_population(in_reach)), ["policy", "is_test"], how="inner")
         .withColumn("ahead", F.explode(F.sequence(F.lit(1), F.col("most_ahead"))))
-        .withColumn("place", (-F.col("ahead") + 10 * AHEAD) % AHEAD)
+        .withColumn("month", F.col("origin") + F.col("ahead"))
+        .withColumn("season", _season())
+        .withColumn("growth", _growth())
+        .withColumn(
+            "forecast_pmpm",
+            F.col("recent") * F.col("season") * (F.lit(1.0) + F.col("growth") * _damped() / AHEAD),
+        )
     )
-    forecast = networks.join(F.broadcast(_seasons(of_all, levels)), [*origin, "place"], how="inner").select(
-        *origin,
-        "network_id",
-        "origin",
-        "last",
-        "ahead",
-        "member_months",
-        F.col("recent").alias("level_pmpm"),
-        "season",
-        _growth().alias("growth"),
-        (F.col("recent") * F.col("season") * (F.lit(1.0) + _growth() * _damped() / AHEAD)).alias("forecast_pmpm"),
-    )
-    errors = _errors(forecast.where("is_test"), months)
-    to_come = forecast.where(~F.col("is_test") & (F.col("origin") + F.col("ahead") > F.col("last")))
-    half = F.col("forecast_pmpm") * F.get(F.array(*[F.lit(t) for t in STUDENT_95]), F.col("held_back_months") - 1)
-    half = half * F.col("root_error")
-    low = F.when(half.isNotNull(), F.greatest(F.col("forecast_pmpm") - half, F.lit(0.0)))
-    return to_come.join(F.broadcast(errors), ["policy", "network_id"], how="left").select(
+    rows = _with_errors(forecast, months).where(~F.col("is_test") & (F.col("month") > F.col("last")))
+    half = F.get(F.array(*[F.lit(t) for t in STUDENT_95]), F.col("held_back_months") - 1) * F.col("root_error")
+    return rows.withColumn("half", F.col("forecast_pmpm") * half).select(
         "policy",
         F.floor(F.col("last") / 12).cast("int").alias("performance_year"),
         "network_id",
-        month_at(F.col("origin") + F.col("ahead")).alias("member_month"),
+        month_at(F.col("month")).alias("member_month"),
         month_at(F.col("origin")).alias("learned_until"),
         "member_months",
-        "level_pmpm",
+        F.col("recent").alias("level_pmpm"),
         "season",
         "growth",
         "forecast_pmpm",
-        low.alias("forecast_pmpm_low"),
-        (F.col("forecast_pmpm") + half).alias("forecast_pmpm_high"),
-        F.coalesce("held_back_months", F.lit(0)).cast("bigint").alias("held_back_months"),
+        F.when(F.col("half").isNotNull(), F.greatest(F.col("forecast_pmpm") - F.col("half"), F.lit(0.0))).alias(
+            "forecast_pmpm_low"
+        ),
+        (F.col("forecast_pmpm") + F.col("half")).alias("forecast_pmpm_high"),
+        F.col("held_back_months").cast("bigint").alias("held_back_months"),
         "mean_error",
     )
 
@@ -185,27 +170,46 @@ def _levels(months: DataFrame, keys: tuple[str, ...]) -> DataFrame:
     )
 
 
-def _seasons(of_all: DataFrame, levels: DataFrame) -> DataFrame:
-    """season by place: months back from the origin, 0 to 11; so far after it the same month of the year comes."""
-    is_recent = F.col("age") < AHEAD
-    pmpm = per_member_month(F.col("amount"), F.col("member_months"))
-    places = (
-        of_all.withColumn("place", F.col("age") % AHEAD)
-        .groupBy("policy", "is_test", "place")
-        .agg(F.max(F.when(is_recent, pmpm)).alias("recent"), F.max(F.when(~is_recent, pmpm)).alias("before"))
-        .join(F.broadcast(levels), ["policy", "is_test"], how="inner")
+def _population(months: DataFrame) -> DataFrame:
+    """Of all members, by policy and origin: level and growth, and `pmpms`: of each month back from the origin."""
+    keys = ("policy", "is_test", "origin", "last", "most_ahead")
+    of_all = months.groupBy(*keys, "age").agg(
+        F.sum("amount").alias("amount"), F.sum("member_months").alias("member_months")
     )
-    growth = ratio(F.col("all_recent"), F.col("all_before")) - 1
-    share = (ratio(F.col("recent"), F.col("all_recent")) + ratio(F.col("before"), F.col("all_before"))) / 2
-    grown = F.lit(1.0) + growth * (F.lit(5.5) - F.col("place")) / AHEAD
-    return places.select("policy", "is_test", "place", ratio(share, grown).alias("season"))
+    pmpm = per_member_month(F.col("amount"), F.col("member_months")).alias("pmpm")
+    sums = of_all.groupBy(*keys).agg(
+        F.array_sort(F.collect_list(F.struct("age", pmpm))).alias("pmpms"),
+        *[
+            F.sum(F.when(where, F.col(name))).alias(f"{when}_{name}")
+            for when, where in (("recent", F.col("age") < AHEAD), ("before", F.col("age") >= AHEAD))
+            for name in ("amount", "member_months")
+        ],
+    )
+    recent, before = (
+        per_member_month(F.col(f"{when}_amount"), F.col(f"{when}_member_months")) for when in ("recent", "before")
+    )
+    return sums.select(
+        *keys,
+        "pmpms",
+        recent.alias("all_recent"),
+        before.alias("all_before"),
+        (ratio(recent, before) - 1).alias("all_growth"),
+    )
+
+
+def _season() -> Column:
+    """Of the month so far ahead: the same one of the year is so many places back from the origin, 0 to 11."""
+    place = (F.lit(10 * AHEAD) - F.col("ahead")) % AHEAD
+    recent, before = (F.get("pmpms", place + back)["pmpm"] for back in (0, AHEAD))
+    share = (ratio(recent, F.col("all_recent")) + ratio(before, F.col("all_before"))) / 2
+    return ratio(share, F.lit(1.0) + F.col("all_growth") * (F.lit(5.5) - place) / AHEAD)
 
 
 def _growth() -> Column:
-    of_all = ratio(F.col("all_recent"), F.col("all_before")) - 1
     own = ratio(F.col("recent"), F.col("before")) - 1
     credibility = F.least(F.lit(1.0), F.sqrt(F.col("member_months").cast("double") / FULL_CREDIBILITY))
-    return F.when(own.isNull(), of_all).otherwise(credibility * own + (F.lit(1.0) - credibility) * of_all)
+    mixed = credibility * own + (F.lit(1.0) - credibility) * F.col("all_growth")
+    return F.coalesce(mixed, F.col("all_growth"))
 
 
 def _damped() -> Column:
@@ -218,34 +222,34 @@ def _damped() -> Column:
     return F.get(F.array(*sums), F.col("ahead") - 1)
 
 
-def _errors(tested: DataFrame, months: DataFrame) -> DataFrame:
-    """By network, over the held back months in which it cost something: how many, and the mean and root mean square."""
+def _with_errors(forecast: DataFrame, months: DataFrame) -> DataFrame:
+    """With held_back_months, mean_error and root_error of each network; of months in which it cost something."""
     actual = months.select(
         "policy",
         "network_id",
         "month",
         per_member_month(F.col("amount"), F.col("member_months")).alias("actual"),
     ).where("actual > 0")
-    both = (
-        tested.where("forecast_pmpm > 0")
-        .withColumn("month", F.col("origin") + F.col("ahead"))
-        .join(actual, ["policy", "network_id", "month"], how="inner")
+    of_network = (
+        Window.partitionBy("policy", "network_id")
+        .orderBy("month", "is_test")
+        .rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
     )
-    forecast, actual_pmpm = F.col("forecast_pmpm"), F.col("actual")
-    error = F.abs(forecast / actual_pmpm - 1).alias("error")
-    off = (actual_pmpm / forecast - 1).alias("off")
-    # in the order of the months: a sum of doubles depends on it
-    gathered = both.groupBy("policy", "network_id").agg(
-        F.count(F.lit(1)).cast("int").alias("held_back_months"),
-        F.array_sort(F.collect_list(F.struct("month", error, off))).alias("errors"),
-    )
+    ahead, actual_pmpm = F.col("forecast_pmpm"), F.col("actual")
+    is_held_back = (F.col("is_test") & actual_pmpm.isNotNull() & (ahead > 0)).alias("is_held_back")
+    error, off = F.abs(ratio(ahead, actual_pmpm) - 1).alias("error"), (ratio(actual_pmpm, ahead) - 1).alias("off")
+    gathered = F.collect_list(F.struct("month", is_held_back, error, off)).over(of_network)
     errors = F.aggregate("errors", F.lit(0.0), lambda so_far, one: so_far + one["error"])
     squares = F.aggregate("errors", F.lit(0.0), lambda so_far, one: so_far + one["off"] * one["off"])
-    months_held = F.col("held_back_months")
-    return gathered.select(
-        "policy",
-        "network_id",
-        "held_back_months",
-        (errors / months_held).alias("mean_error"),
-        F.sqrt(squares / months_held).alias("root_error"),
+    count_of = F.size("errors")
+    return (
+        forecast.join(actual, ["policy", "network_id", "month"], how="left")
+        .withColumn("errors", F.filter(gathered, lambda one: one["is_held_back"]))
+        .withColumns(
+            {
+                "held_back_months": count_of,
+                "mean_error": F.when(count_of > 0, errors / count_of),
+                "root_error": F.when(count_of > 0, F.sqrt(squares / count_of)),
+            }
+        )
     )

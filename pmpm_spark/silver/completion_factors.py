@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pyspark.sql import Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -68,21 +69,23 @@ COMPLETION_FACTORS = Table(
 def completion_factors(claim_lags: DataFrame, supplied: DataFrame) -> DataFrame:
     """The supplied factors, and those that the chain ladder estimates, for both months of a claim."""
     newest = claim_lags.agg(month_number(F.max("paid_month")).alias("newest")).where("newest IS NOT NULL")
-    by_claim_month = _payments(claim_lags, "thru").unionByName(_payments(claim_lags, "from"))
-    payments = by_claim_month.crossJoin(F.broadcast(newest))
+    payments = _payments(claim_lags).crossJoin(F.broadcast(newest))
     return chain_ladder(payments).unionByName(_supplied(payments, supplied), allowMissingColumns=True)
 
 
-def _payments(claim_lags: DataFrame, claim_month: str) -> DataFrame:
-    incurred = month_number(f"{claim_month}_month")
+def _payments(claim_lags: DataFrame) -> DataFrame:
+    both = [
+        F.struct(F.lit(of).alias("claim_month"), month_number(f"{of}_month").alias("incurred"))
+        for of in ("thru", "from")
+    ]
+    of_both = claim_lags.select(
+        "service_category",
+        F.explode(F.array(*both)).alias("at"),
+        month_number("paid_month").alias("paid"),
+        "paid_amount",
+    )
     return (
-        claim_lags.select(
-            F.lit(claim_month).alias("claim_month"),
-            "service_category",
-            incurred.alias("incurred"),
-            F.greatest(month_number("paid_month"), incurred).alias("paid_in"),
-            "paid_amount",
-        )
+        of_both.select("at.*", "service_category", F.greatest("paid", "at.incurred").alias("paid_in"), "paid_amount")
         .groupBy(*_SERIES, "incurred", "paid_in")
         .agg(F.sum("paid_amount").cast(MONEY).alias("paid_amount"))
     )
@@ -154,52 +157,70 @@ def chain_ladder(payments: DataFrame, back: int = BACK_TEST_MONTHS) -> DataFrame
 
     `payments` has claim_month, service_category, incurred, paid_in and newest (numbers of months), paid_amount.
     """
-    now = _ladder(payments)
-    until = F.col("newest") - back
-    then = _ladder(payments.where(F.col("paid_in") <= until).withColumn("newest", until))
+    days = F.explode(F.array(F.col("newest"), F.col("newest") - back))
+    known = payments.withColumn("until", days).where("paid_in <= until AND incurred <= until")
+    of_now = F.col("until") == F.col("newest")
     completed = ratio(F.col("paid_amount"), F.col("completion_factor"))
-    known_then = then.select(*_SERIES, "incurred", "runout_months", completed.alias("completed_then"))
-    known_now = now.select(*_SERIES, "incurred", completed.alias("completed_now"))
-    errors = known_then.join(known_now, [*_SERIES, "incurred"], how="inner").select(
-        *_SERIES,
-        "runout_months",
-        (ratio(F.col("completed_then"), F.col("completed_now")) - 1).alias("back_test_error"),
-    )
-    of_run = now.where(F.col("runout_months") <= MOST_RUNOUT)
-    return of_run.join(errors, [*_SERIES, "runout_months"], how="left").select(
-        F.lit("chain_ladder").alias("method"),
-        *_SERIES,
-        month_at(F.col("incurred")).alias("incurred_month"),
+
+    def now(value: Column | str) -> Column:
+        return F.max(F.when(of_now, value))
+
+    names = (
         "runout_months",
         "completion_factor",
         "paid_amount",
         "age_to_age",
         "months_of_service",
-        "back_test_error",
         "process_variance",
         "estimate_variance",
+    )
+    months = (
+        _ladder(known)
+        .groupBy(*_SERIES, "incurred")
+        .agg(
+            *[now(F.col(name)).alias(name) for name in names],
+            now(completed).alias("completed_now"),
+            F.max(F.when(~of_now, completed)).alias("completed_then"),
+        )
+    )
+    # the month that had this one's run-out then is as many months older
+    at_that_runout = Window.partitionBy(*_SERIES).orderBy("incurred").rangeBetween(-back, -back)
+    error = ratio(F.col("completed_then"), F.col("completed_now")) - 1
+    return (
+        months.withColumn("error", error)
+        .withColumn("back_test_error", F.max("error").over(at_that_runout))
+        .where(F.col("runout_months") <= MOST_RUNOUT)
+        .select(
+            F.lit("chain_ladder").alias("method"),
+            *_SERIES,
+            month_at(F.col("incurred")).alias("incurred_month"),
+            *names,
+            "back_test_error",
+        )
     )
 
 
 def _ladder(payments: DataFrame) -> DataFrame:
-    """One row per series and month of service: its run-out, paid so far, and the factor of that run-out."""
-    known = payments.where("incurred <= newest").select(
-        *_SERIES,
+    """One row per series, day that payments are known until, and month of service: its run-out, paid so far, and the
+    factor of that run-out."""
+    series = (*_SERIES, "newest", "until")
+    known = payments.select(
+        *series,
         "incurred",
         "paid_amount",
-        _runout(F.col("newest")).alias("runout_months"),
-        _least_runout(F.col("newest")).alias("reached"),
+        _runout(F.col("until")).alias("runout_months"),
+        _least_runout(F.col("until")).alias("reached"),
         _least_runout(F.col("paid_in")).alias("lag"),
     )
     # a payment is part of each sum from its own run-out on, and of the next one's already a run-out before
     parts = known.select(
-        *_SERIES,
+        *series,
         "incurred",
         "lag",
         "paid_amount",
         F.explode(F.filter(F.sequence(F.lit(0), F.lit(MOST_RUNOUT)), _is_step_of_payment)).alias("runout"),
     )
-    months_of_steps = parts.groupBy(*_SERIES, "runout", "incurred").agg(
+    months_of_steps = parts.groupBy(*series, "runout", "incurred").agg(
         F.sum("paid_amount").alias("next"),
         F.coalesce(F.sum(F.when(F.col("lag") <= F.col("runout"), F.col("paid_amount"))), F.lit(0)).alias("this"),
     )
@@ -207,7 +228,7 @@ def _ladder(payments: DataFrame) -> DataFrame:
     amounts = [F.col(name).cast("double").alias(name) for name in ("this", "next")]
     month = F.struct("incurred", *amounts)
     steps = (
-        months_of_steps.groupBy(*_SERIES, "runout")
+        months_of_steps.groupBy(*series, "runout")
         .agg(
             F.sum("next").alias("next"),
             F.sum("this").alias("this"),
@@ -216,13 +237,13 @@ def _ladder(payments: DataFrame) -> DataFrame:
         )
         .withColumn("age_to_age", _age_to_age())
         .withColumn("spread", _spread())
-        .select(*_SERIES, F.struct("runout", "age_to_age", "months", *_variances()).alias("step"))
+        .select(*series, F.struct("runout", "age_to_age", "months", *_variances()).alias("step"))
     )
-    ladders = steps.groupBy(*_SERIES).agg(F.array_sort(F.collect_list("step")).alias("steps"))
-    months = known.groupBy(*_SERIES, "incurred", "runout_months", "reached").agg(
+    ladders = steps.groupBy(*series).agg(F.array_sort(F.collect_list("step")).alias("steps"))
+    months = known.groupBy(*series, "incurred", "runout_months", "reached").agg(
         F.sum("paid_amount").alias("paid_amount")
     )
-    laddered = months.join(F.broadcast(ladders), list(_SERIES), how="left").withColumn(
+    laddered = months.join(F.broadcast(ladders), list(series), how="left").withColumn(
         "steps", F.coalesce("steps", F.array().cast(_STEPS))
     )
     to_come = F.filter("steps", lambda step: step["runout"] >= F.col("reached"))
@@ -232,7 +253,7 @@ def _ladder(payments: DataFrame) -> DataFrame:
     process = F.aggregate(F.reverse(to_come), F.lit(0.0), lambda after, step: step["process"] + after * step["weighs"])
     estimate = F.aggregate(to_come, F.lit(0.0), lambda so_far, step: so_far + step["estimate"])
     return laddered.select(
-        *_SERIES,
+        *series,
         "incurred",
         "runout_months",
         "paid_amount",
