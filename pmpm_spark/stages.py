@@ -16,6 +16,7 @@ from pmpm_spark.gold.network_pmpm import NETWORK_PMPM, network_pmpm
 from pmpm_spark.gold.network_pmpm_by_category import NETWORK_PMPM_BY_CATEGORY, network_pmpm_by_category
 from pmpm_spark.gold.network_pmpm_by_month import NETWORK_PMPM_BY_MONTH, network_pmpm_by_month
 from pmpm_spark.gold.network_pmpm_by_subcategory import NETWORK_PMPM_BY_SUBCATEGORY, network_pmpm_by_subcategory
+from pmpm_spark.gold.network_pmpm_change import NETWORK_PMPM_CHANGE, network_pmpm_change
 from pmpm_spark.gold.network_pmpm_rolling import NETWORK_PMPM_ROLLING, network_pmpm_rolling
 from pmpm_spark.gold.network_risk_by_month import NETWORK_RISK_BY_MONTH, network_risk_by_month
 from pmpm_spark.gold.physician_pmpm import PHYSICIAN_PMPM, physician_pmpm
@@ -250,6 +251,12 @@ STAGES = in_order(
             NETWORK_PMPM_ROLLING,
             (NETWORK_PMPM_BY_MONTH, NETWORK_PMPM, MEMBER_MONTH_COSTS, FINAL_CLAIM_LINES),
             network_pmpm_rolling,
+            RUN_SETTINGS,
+        ),
+        Stage(
+            NETWORK_PMPM_CHANGE,
+            (NETWORK_PMPM, MEMBER_YEARS, MEMBER_MONTH_COSTS, TRUNCATED_COSTS),
+            network_pmpm_change,
             RUN_SETTINGS,
         ),
         Stage(PMPM_FORECAST, (NETWORK_PMPM_BY_MONTH,), pmpm_forecast, RUN_SETTINGS),

@@ -91,6 +91,7 @@ def test_every_stage_makes_a_stored_table_and_every_gold_table_is_made(kind: str
         "physician_pmpm",
         "network_pmpm_by_month",
         "network_pmpm_rolling",
+        "network_pmpm_change",
         "pmpm_forecast",
         "network_pmpm_by_category",
         "network_pmpm_by_subcategory",
