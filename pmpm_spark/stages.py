@@ -17,8 +17,11 @@ from pmpm_spark.gold.network_pmpm import NETWORK_PMPM, network_pmpm
 from pmpm_spark.gold.network_pmpm_by_category import NETWORK_PMPM_BY_CATEGORY, network_pmpm_by_category
 from pmpm_spark.gold.network_pmpm_by_month import NETWORK_PMPM_BY_MONTH, network_pmpm_by_month
 from pmpm_spark.gold.network_pmpm_by_subcategory import NETWORK_PMPM_BY_SUBCATEGORY, network_pmpm_by_subcategory
+from pmpm_spark.gold.network_pmpm_change import NETWORK_PMPM_CHANGE, network_pmpm_change
+from pmpm_spark.gold.network_pmpm_rolling import NETWORK_PMPM_ROLLING, network_pmpm_rolling
 from pmpm_spark.gold.network_risk_by_month import NETWORK_RISK_BY_MONTH, network_risk_by_month
 from pmpm_spark.gold.physician_pmpm import PHYSICIAN_PMPM, physician_pmpm
+from pmpm_spark.gold.pmpm_forecast import PMPM_FORECAST, pmpm_forecast
 from pmpm_spark.gold.practice_pmpm import PRACTICE_PMPM, practice_pmpm
 from pmpm_spark.identities import IDENTITIES, identities
 from pmpm_spark.model import (
@@ -67,7 +70,7 @@ from pmpm_spark.reference.hcc import (
 from pmpm_spark.runs import RUNS
 from pmpm_spark.silver.attribution import ATTRIBUTION, attribution
 from pmpm_spark.silver.claim_costs import CLAIM_COSTS, claim_costs
-from pmpm_spark.silver.claim_lags import CLAIM_LAGS, claim_lags, completes
+from pmpm_spark.silver.claim_lags import CLAIM_LAGS, claim_lags
 from pmpm_spark.silver.completion_factors import COMPLETION_FACTORS, completion_factors
 from pmpm_spark.silver.eligibility_spans import ELIGIBILITY_SPANS, eligibility_spans
 from pmpm_spark.silver.final_claim_lines import final_claim_lines
@@ -132,7 +135,7 @@ STAGES = in_order(
         Stage(TOLD_MONTHS, (COVERAGE_RECORDS,), told_months, settings=("last_told_day",)),
         Stage(FINAL_CLAIM_LINES, (CLAIM_LINES,), final_claim_lines, rules=(SERVICE_CATEGORIES,)),
         Stage(CLAIM_COSTS, (FINAL_CLAIM_LINES, NETWORK_ROSTER), claim_costs),
-        Stage(CLAIM_LAGS, (FINAL_CLAIM_LINES,), claim_lags, RUN_SETTINGS, asked=completes),
+        Stage(CLAIM_LAGS, (FINAL_CLAIM_LINES,), claim_lags),
         Stage(COMPLETION_FACTORS, (CLAIM_LAGS, COMPLETION_FACTORS_SUPPLIED), completion_factors),
         Stage(PRIMARY_CARE_SERVICES, (FINAL_CLAIM_LINES, PRIMARY_CARE_HCPCS), primary_care_services),
         Stage(SECONDARY_PAYER_MONTHS, (FINAL_CLAIM_LINES, ELIGIBILITY_SPANS, TOLD_MONTHS), secondary_payer_months),
@@ -248,10 +251,23 @@ STAGES = in_order(
         ),
         Stage(
             NETWORK_PMPM_BY_MONTH,
-            (MEMBER_MONTHS, MEMBER_MONTH_COSTS, TRUNCATED_COSTS, ATTRIBUTION),
+            (MEMBER_MONTHS, MEMBER_MONTH_COSTS, TRUNCATED_COSTS, ATTRIBUTION, COMPLETION_FACTORS),
             network_pmpm_by_month,
             RUN_SETTINGS,
         ),
+        Stage(
+            NETWORK_PMPM_ROLLING,
+            (NETWORK_PMPM_BY_MONTH, NETWORK_PMPM, MEMBER_MONTH_COSTS, FINAL_CLAIM_LINES),
+            network_pmpm_rolling,
+            RUN_SETTINGS,
+        ),
+        Stage(
+            NETWORK_PMPM_CHANGE,
+            (NETWORK_PMPM, MEMBER_YEARS, MEMBER_MONTH_COSTS, TRUNCATED_COSTS),
+            network_pmpm_change,
+            RUN_SETTINGS,
+        ),
+        Stage(PMPM_FORECAST, (NETWORK_PMPM_BY_MONTH,), pmpm_forecast, RUN_SETTINGS),
         Stage(
             NETWORK_PMPM_BY_CATEGORY,
             (NETWORK_PMPM, MEMBER_MONTH_COSTS, TRUNCATED_COSTS),

@@ -76,6 +76,9 @@ GENERATED = (
     *[f"tests/gold/test_risk.py::test_{word}" for word in RISK],
     *[f"tests/test_cost_steps.py::test_{word}" for word in STEPS],
     "tests/test_hcc_equality.py",
+    "tests/gold/test_rolling.py::test_every_period",
+    "tests/gold/test_forecast.py::test_every_forecast",
+    "tests/gold/test_change.py::test_generated_changes",
 )
 ONCE = {
     "tests/test_embedded.py": "the embedded engine's own faults, and the ways around them",

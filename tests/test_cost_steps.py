@@ -80,7 +80,7 @@ def chain(
         "member_years": people,
         "network_pmpm": networks,
         "excluded": left_out,
-        "by_month": network_pmpm_by_month(months, by_row, truncated, whose, **run),
+        "by_month": network_pmpm_by_month(months, by_row, truncated, whose, given["factors"], **run),
         "by_category": by_category,
         "by_subcategory": by_subcategory,
         "identities": identities(
@@ -250,7 +250,7 @@ def tables(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Tab
         (*key, network, "T", "N", "plurality", *[None] * 3, network, *_step_and_reason(network), None)
         for key, network in told["networks"].items()
     ]
-    factors = [(*key, 1, factor, None, None, None, None) for key, factor in told["factors"].items()]
+    factors = [(*key, 1, factor, *[None] * 6) for key, factor in told["factors"].items()]
     given = {
         "claim_costs": spark.createDataFrame([(*k, *v) for k, v in told["costs"].items()], CLAIM_COSTS.schema),
         "member_months": spark.createDataFrame(months, MEMBER_MONTHS.schema),

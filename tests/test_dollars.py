@@ -197,6 +197,37 @@ def test_the_networks_add_up_and_all_identities_hold(compared: tuple[str, Compar
     assert all(found == sums["network_pmpm"] for found in sums.values())
 
 
+def test_the_year_to_date_of_december_is_the_year_and_a_month_completed_already_is_not_completed_again(
+    compared: tuple[str, Compared],
+) -> None:
+    _, of = compared
+    figures = ("member_months", "counted_amount", "pmpm", "normalized_risk_score", "adjusted_pmpm")
+    grain = ("policy", "performance_year", "network_id")
+
+    def rows(table: str, *more: str) -> list[dict]:
+        return of.table(f"gold.{table}", (*grain, *figures, *more))
+
+    periods = [
+        row for row in rows("network_pmpm_rolling", "span", "member_month", "prior_cut") if row["policy"] == "steps"
+    ]
+    assert {row["prior_cut"] for row in periods} == {None, "COMPLETED"}
+    for span in ("YEAR_TO_DATE", "ROLLING_12"):
+        ends = [row for row in periods if row["span"] == span and row["member_month"].month == 12]
+        december = {row["performance_year"]: row for row in ends}
+        assert set(december) == set(YEARS)
+        found = {tuple(row[name] for name in grain): [row[name] for name in figures] for row in ends}
+        years = {tuple(row[name] for name in grain): row for row in rows("network_pmpm") if row["policy"] == "steps"}
+        assert set(found) == set(years)
+        for at, told in found.items():
+            assert told[:2] == [years[at][name] for name in figures[:2]]
+            assert told[2:] == pytest.approx([years[at][name] for name in figures[2:]], rel=1e-12)
+    names = (*grain, "member_month", "counted_amount", "completed_amount", "completed_pmpm_high", "runout_months")
+    months = of.table("gold.network_pmpm_by_month", names)
+    assert months and all(row["completed_amount"] == row["counted_amount"] for row in months)
+    has_band = {row["policy"] for row in months if row["completed_pmpm_high"] is not None}
+    assert has_band == {"steps"} and min(row["runout_months"] for row in months) >= 0
+
+
 def test_what_the_steps_and_the_truncation_move_adds_up_to_the_figures_of_both(
     spark: SparkSession, compared: tuple[str, Compared]
 ) -> None:

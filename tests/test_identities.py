@@ -94,8 +94,8 @@ def tables(spark):
     attribution = spark.createDataFrame(whose, T.StructType(ATTRIBUTION.schema.fields[:4])).select("*", *untold)
     run = {"policies": POLICIES, "performance_years": YEARS}
     rates = frame(spark, SEQUESTRATION_RATES, "first_month")
-    factors = frame(spark, COMPLETION_FACTORS, "method")
-    by_month = member_month_costs(claim_costs, member_months, attribution, rates, factors, **run)
+    completion = frame(spark, COMPLETION_FACTORS, "method")
+    by_month = member_month_costs(claim_costs, member_months, attribution, rates, completion, **run)
     # collected once, so that what follows is not computed anew for each table
     held = spark.createDataFrame(conform(by_month, MEMBER_MONTH_COSTS).collect(), MEMBER_MONTH_COSTS.schema)
     scores = frame(spark, RISK_SCORES, "member_id | performance_year | risk_score")
@@ -124,7 +124,7 @@ def tables(spark):
             conform(leakage_destinations(claim_costs, held, **run), LEAKAGE_DESTINATIONS).collect(),
             LEAKAGE_DESTINATIONS.schema,
         ),
-        "by_month": network_pmpm_by_month(member_months, held, truncated, attribution, **run),
+        "by_month": network_pmpm_by_month(member_months, held, truncated, attribution, completion, **run),
         "by_category": categories,
         "by_subcategory": network_pmpm_by_subcategory(categories, claim_costs, held, truncated, **run),
     }

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
 from pmpm_spark.months import month_of
-from pmpm_spark.policy import Policy
 from pmpm_spark.table import MONEY, Table, day, money, text
 
 if TYPE_CHECKING:
@@ -18,8 +16,7 @@ _KEY = ("service_category", "thru_month", "from_month", "paid_month")
 
 CLAIM_LAGS = Table(
     name="silver.claim_lags",
-    grain="one row per service category, months of service and month of payment; none where no policy of the run "
-    "completes",
+    grain="one row per service category, months of service and month of payment",
     key=_KEY,
     columns=(
         text("service_category", "first-level service category"),
@@ -32,16 +29,9 @@ CLAIM_LAGS = Table(
 )
 
 
-def completes(policies: Sequence[Policy]) -> bool:
-    """A policy of the run completes what is not paid yet."""
-    return any(policy.cost.completion != "none" for policy in policies)
-
-
-def claim_lags(
-    final_claim_lines: DataFrame, *, policies: Sequence[Policy], performance_years: Sequence[int]
-) -> DataFrame:
+def claim_lags(final_claim_lines: DataFrame) -> DataFrame:
     """One aggregate of the undenied lines that tell when they were paid; of all years, as old ones teach the new."""
-    lines = final_claim_lines.where(F.lit(completes(policies)) & ~F.col("is_denied") & F.col("paid_on").isNotNull())
+    lines = final_claim_lines.where(~F.col("is_denied") & F.col("paid_on").isNotNull())
     return (
         lines.select(
             "service_category",
