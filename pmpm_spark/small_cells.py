@@ -132,7 +132,7 @@ class _Cells:
 
 
 @dataclass(frozen=True)
-class Published:
+class Shareable:
     """The tables as they may leave the warehouse, each row with `is_left_out`, and what was left out of each."""
 
     tables: Mapping[str, list[dict[str, Any]]]
@@ -144,7 +144,7 @@ class Published:
         return [row for row in self.tables.get(name, []) if all(row[k] == v for k, v in where.items())]
 
 
-def without_small_cells(tables: Mapping[str, Sequence[Row]]) -> Published:
+def without_small_cells(tables: Mapping[str, Sequence[Row]]) -> Shareable:
     """The tables that may leave the warehouse, by short name, without figures that tell of fewer than 11.
 
     `totals` of all networks by policy and year are added. Tables that are not among SHOWN are dropped.
@@ -165,7 +165,7 @@ def without_small_cells(tables: Mapping[str, Sequence[Row]]) -> Published:
         )
     names = (*_PEOPLE, "paid_amount", "counted_amount", UNSCORED)
     published[TOTALS] = [_total_told(row, names, left_out) for row in totals]
-    return Published(published, rows_left_out, figures_left_out)
+    return Shareable(published, rows_left_out, figures_left_out)
 
 
 def cells_left_out(
@@ -300,7 +300,7 @@ class _LeftOut:
                 return
 
     def _add_near(self, cell: Cell, sums: Sequence[_Sum]) -> bool:
-        """Leave out the smallest cell of the sums that tell of a cell: of its own, else of those that share cells with them."""
+        """Leave out the smallest cell of the sums that a cell is in, else of those that share cells with them."""
         reached, met = {cell}, -1
         while len(reached) > met:
             met = len(reached)

@@ -116,9 +116,7 @@ def _draw_network(draw: random.Random, tables: dict[str, list[Row]], year: int, 
         outside = _split(draw, whole["paid_amount"] - whole["in_network_paid_amount"], list(places))
         for place, paid_there in outside.items():
             row = {**head, "service_category": "inpatient", "destination": place, "roster_network_id": ""}
-            tables["leakage_destinations"].append(
-                {**row, **_counts(places[place]), "paid_amount": paid_there}
-            )
+            tables["leakage_destinations"].append({**row, **_counts(places[place]), "paid_amount": paid_there})
         scored = whole["scored_members"]
         tables["network_risk_by_month"].append(
             {**head, "known_by": date(year - 1, 6, 30), "scored_members": scored, "risk_score": 1.0}
@@ -160,11 +158,12 @@ def _split(draw: random.Random, amount: Decimal, names: Sequence[Any]) -> dict[A
 
 
 def _fill(tables: dict[str, list[Row]]) -> None:
-    """What the attack does not look at is there all the same, as a quotient of what it does."""
+    """What the attack does not look at is there all the same."""
+    values = {"string": "x", "double": 1.5, "boolean": False, "bigint": 20, "date": date(2022, 1, 1)}
     for one in SHOWN:
-        for row in tables[one.name]:
-            for name in one.table.column_names:
-                row.setdefault(name, 1.5)
+        for column in one.table.columns:
+            for row in tables[one.name]:
+                row.setdefault(column.name, values.get(column.type.simpleString(), Decimal("1.5")))
 
 
 FEW = 5

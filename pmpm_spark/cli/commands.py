@@ -159,6 +159,31 @@ def show(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def export(arguments: argparse.Namespace) -> int:
+    """Gold tables without small cells, as files."""
+    from pmpm_spark.export import FORMATS
+    from pmpm_spark.export import export as export_to
+    from pmpm_spark.runs import RunBook
+    from pmpm_spark.shareable import shareable
+    from pmpm_spark.stages import GOLD
+    from pmpm_spark.warehouse import published
+
+    config = _config(arguments)
+    spark = _session("spark/small.conf", config.engine)
+    warehouse = published(spark, config)
+    hashes = RunBook(spark, config.warehouse).slices({table.name for table in GOLD})
+    manifest = export_to(
+        shareable(warehouse),
+        Path(arguments.out),
+        run_id=warehouse.run.run_id,
+        engine=warehouse.store.engine,
+        policy_hashes=hashes,
+        formats=(arguments.format,) if arguments.format else FORMATS,
+    )
+    print(manifest)
+    return 0
+
+
 def explain(arguments: argparse.Namespace) -> int:
     """A member's months and dollars or risk score, or a network's PMPM in its parts."""
     from pmpm_spark.cli.explain import explained, network_explained, risk_explained
