@@ -8,23 +8,17 @@ is left out under one policy is left out under all, as rows of two policies may 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
 from fractions import Fraction
 from typing import Any
 
 from pyspark.sql import types as T
 
-from pmpm_spark.gold.excluded import EXCLUDED
-from pmpm_spark.gold.leakage_destinations import LEAKAGE_DESTINATIONS
-from pmpm_spark.gold.network_pmpm import NETWORK_PMPM
-from pmpm_spark.gold.network_pmpm_by_category import NETWORK_PMPM_BY_CATEGORY
-from pmpm_spark.gold.network_pmpm_by_month import NETWORK_PMPM_BY_MONTH
-from pmpm_spark.gold.network_pmpm_by_subcategory import NETWORK_PMPM_BY_SUBCATEGORY
-from pmpm_spark.gold.network_risk_by_month import NETWORK_RISK_BY_MONTH
-from pmpm_spark.gold.physician_pmpm import PHYSICIAN_PMPM
 from pmpm_spark.gold.pmpm import SMALL_CELL
-from pmpm_spark.gold.practice_pmpm import PRACTICE_PMPM
+from pmpm_spark.months import number_of
+from pmpm_spark.stages import GOLD
 from pmpm_spark.table import MONTHS, Table
 
 Row = Mapping[str, Any]
@@ -34,9 +28,11 @@ Cell = tuple[str, tuple[Any, ...]]
 POLICY, LEFT_OUT = "policy", "is_left_out"
 TOTALS, EVERYTHING = "totals", "everything"
 """The sums of a year over all networks; and those of all that is excluded, by kind."""
+WHOLE = "whole"
 UNSCORED, IN_NETWORK = "scored_members", "in_network_paid_amount"
 OWN_CELLS = (UNSCORED, IN_NETWORK)
 """Figures that are left out by themselves: members less scored members are a count of members, too."""
+NOT_OF_PEOPLE = ("held_back_months",)
 KEPT = ("network_name", "network_type", "physician_name", "in_total", "performance_year")
 """What is told of a row that is left out, besides its key."""
 
@@ -53,15 +49,23 @@ class Of:
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A table that leaves the warehouse.
+class Relations:
+    """What the rows of a table tell of other rows.
 
-    `adds_up_to`: rows of which the table's rows are the parts. `goes_with`: rows whose figures its own repeat or tell.
+    `adds_up_to`: rows of which they are the parts. `goes_with`: rows whose figures theirs repeat or tell; `months`: the
+    months of their network whose sums they are.
     """
 
-    table: Table
     adds_up_to: tuple[Of, ...] = ()
     goes_with: tuple[Of, ...] = ()
+    months: Callable[[Row], Iterable[int]] = lambda row: ()
+
+
+@dataclass(frozen=True)
+class Shown(Relations):
+    """A table that leaves the warehouse."""
+
+    table: Table = field(kw_only=True)
 
     @property
     def name(self) -> str:
@@ -69,7 +73,11 @@ class Shown:
 
     @property
     def counts(self) -> tuple[str, ...]:
-        return tuple(c.name for c in self.table.columns if isinstance(c.type, T.LongType) or c.type == MONTHS)
+        return tuple(
+            c.name
+            for c in self.table.columns
+            if (isinstance(c.type, T.LongType) or c.type == MONTHS) and c.name not in NOT_OF_PEOPLE
+        )
 
     @property
     def figures(self) -> tuple[str, ...]:
@@ -79,27 +87,56 @@ class Shown:
         key = tuple(row[name] for name in self.table.key if name != POLICY)
         return (f"{self.name}.{column}" if column else self.name), key
 
+    def followed(self, row: Row) -> Iterator[Cell]:
+        """The cells with which the row is left out."""
+        yield from (_whole(of, row) for of in self.goes_with)
+        for number in self.months(row):
+            yield "network_pmpm_by_month", (row["network_id"], _month(number))
+
+
+def _month(number: int) -> date:
+    return date(number // 12, number % 12 + 1, 1)
+
+
+def _of_span(row: Row) -> Iterator[int]:
+    """The months of a period and of the same period a year before."""
+    last = number_of(row["member_month"])
+    length = row["member_month"].month if row["span"] == "YEAR_TO_DATE" else 12
+    for end in (last, last - 12):
+        yield from range(end - length + 1, end + 1)
+
+
+def _of_level(row: Row) -> Iterable[int]:
+    """The twelve months that a forecast starts from."""
+    last = number_of(row["learned_until"])
+    return range(last - 11, last + 1)
+
 
 _YEAR, _NETWORK = ("performance_year",), ("performance_year", "network_id")
 _PEOPLE, _SERVICES = ("members", "member_months"), ("claim_lines", "services")
 _OF_NETWORK = Of("network_pmpm", _NETWORK)
+_OF_CATEGORY = Of("network_pmpm_by_category", (*_NETWORK, "service_category"))
 
-SHOWN: tuple[Shown, ...] = (
-    Shown(NETWORK_PMPM, (Of(TOTALS, _YEAR, _PEOPLE),)),
-    Shown(PRACTICE_PMPM, (Of("network_pmpm", _NETWORK, _PEOPLE),)),
-    Shown(PHYSICIAN_PMPM, (Of("network_pmpm", _NETWORK, _PEOPLE),)),
-    Shown(NETWORK_PMPM_BY_MONTH, (Of("network_pmpm", _NETWORK, ("member_months",)),)),
-    Shown(NETWORK_PMPM_BY_CATEGORY, (Of("network_pmpm", _NETWORK, only_in_total=True),), (_OF_NETWORK,)),
-    Shown(
-        NETWORK_PMPM_BY_SUBCATEGORY,
-        (Of("network_pmpm_by_category", (*_NETWORK, "service_category"), _SERVICES),),
-        (_OF_NETWORK,),
+RELATIONS: Mapping[str, Relations] = {
+    "network_pmpm": Relations((Of(TOTALS, _YEAR, _PEOPLE),)),
+    "practice_pmpm": Relations((Of("network_pmpm", _NETWORK, _PEOPLE),)),
+    "physician_pmpm": Relations((Of("network_pmpm", _NETWORK, _PEOPLE),)),
+    "network_pmpm_by_month": Relations((Of("network_pmpm", _NETWORK, ("member_months",)),)),
+    "network_pmpm_rolling": Relations((), (_OF_NETWORK,), _of_span),
+    "pmpm_forecast": Relations((), (_OF_NETWORK,), _of_level),
+    "network_pmpm_by_category": Relations((Of("network_pmpm", _NETWORK, only_in_total=True),), (_OF_NETWORK,)),
+    "network_pmpm_by_subcategory": Relations((replace(_OF_CATEGORY, counts=_SERVICES),), (_OF_NETWORK,)),
+    "cost_concentration": Relations(
+        (Of("cost_concentration.top_counted_amount", (*_NETWORK, "top_percent")),), (_OF_NETWORK, _OF_CATEGORY)
     ),
-    Shown(LEAKAGE_DESTINATIONS, (Of(f"network_pmpm.{IN_NETWORK}", _NETWORK),)),
-    Shown(NETWORK_RISK_BY_MONTH, (), (_OF_NETWORK, Of(f"network_pmpm.{UNSCORED}", _NETWORK))),
-    Shown(EXCLUDED, (Of(EVERYTHING, ("performance_year", "kind"), ("member_months", "claim_lines")),)),
+    "leakage_destinations": Relations((Of(f"network_pmpm.{IN_NETWORK}", _NETWORK),)),
+    "network_risk_by_month": Relations((), (_OF_NETWORK, Of(f"network_pmpm.{UNSCORED}", _NETWORK))),
+    "excluded": Relations((Of(EVERYTHING, ("performance_year", "kind"), ("member_months", "claim_lines")),)),
+}
+SHOWN: tuple[Shown, ...] = tuple(
+    Shown(**vars(RELATIONS[table.short_name]), table=table) for table in GOLD if table.short_name in RELATIONS
 )
-"""Every table that may leave the warehouse, each after those that it names. One that is not here stays."""
+"""Every table that may leave the warehouse. One whose relations are not told here stays."""
 
 
 @dataclass(frozen=True)
@@ -168,6 +205,18 @@ def without_small_cells(tables: Mapping[str, Sequence[Row]]) -> Shareable:
     return Shareable(published, rows_left_out, figures_left_out)
 
 
+def parts_left_out(parts: Mapping[str, int]) -> set[str]:
+    """The parts of a sum that are left out, with WHOLE where the sum must be, too; parts of 0 are told."""
+    counts = {(name, ()): count for name, count in parts.items() if count}
+    told = _Cells({cell: [count] for cell, count in counts.items()}, sums=[_Sum((WHOLE, ()), tuple(counts), (counts,))])
+    left_out = _LeftOut(told)
+    for cell, count in counts.items():
+        if _is_small(count):
+            left_out.add(cell)
+    left_out.protect()
+    return {name for name, _ in left_out.cells}
+
+
 def cells_left_out(
     tables: Mapping[str, Sequence[Row]], totals: Sequence[Row], *, complementary: bool = True
 ) -> frozenset[Cell]:
@@ -204,8 +253,8 @@ def _cells(tables: Mapping[str, Sequence[Row]], totals: Sequence[Row]) -> _Cells
         rows = tables.get(one.name, ())
         for row in rows:
             _add_counts(cells, one.cell(row), row, one.counts)
-            for of in one.goes_with:
-                cells.followers.setdefault(_whole(of, row), []).append(one.cell(row))
+            for cell in one.followed(row):
+                cells.followers.setdefault(cell, []).append(one.cell(row))
         for column in _own_cells(one.table):
             for row in rows:
                 counts = {UNSCORED: _unscored(row)} if column == UNSCORED else {}

@@ -86,6 +86,13 @@ def parser() -> Parser:
     export.add_argument("--format", choices=("csv", "parquet"), help="one alone")
     export.set_defaults(command=commands.export)
 
+    report = of.add_parser("report", help="one HTML file of a year: networks, any two compared, data quality, method")
+    add_config(report)
+    report.add_argument("--out", metavar="FILE", help="where it goes; by default the configuration's report.path")
+    report.add_argument("--year", type=int, help="performance year; by default the run's last")
+    report.add_argument("--policy", metavar="LABEL", help="by default the run's first")
+    report.set_defaults(command=commands.report)
+
     explain = of.add_parser(
         "explain", help="each month and dollar of one member: counted, or why not; or a network's PMPM in its parts"
     )

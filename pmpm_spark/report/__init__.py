@@ -13,7 +13,7 @@ from pmpm_spark.small_cells import Shareable
 from pmpm_spark.version import __version__
 
 if TYPE_CHECKING:
-    from pmpm_spark.report.pages import About
+    from pmpm_spark.report.about import About
 
 NEEDED = ("jinja2", "pygal")
 EXTRA = 'pip install "pmpm-spark[report]"'
@@ -24,19 +24,30 @@ def missing_packages() -> list[str]:
     return [name for name in NEEDED if importlib.util.find_spec(name) is None]
 
 
+def check_packages() -> None:
+    """Nothing, where all is installed.
+
+    Raises:
+        SetupError: something is not.
+    """
+    missing = missing_packages()
+    if missing:
+        raise SetupError(f"the report lacks {', '.join(missing)}: {EXTRA}")
+
+
 def report(found: Shareable, about: About) -> str:
     """The whole file as text; the same tables give the same text.
 
     Raises:
         SetupError: what it is made with is not installed.
     """
-    missing = missing_packages()
-    if missing:
-        raise SetupError(f"the report lacks {', '.join(missing)}: {EXTRA}")
+    check_packages()
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     from pmpm_spark.report import views
-    from pmpm_spark.report.pages import comparison, pages
+    from pmpm_spark.report.about import Year
+    from pmpm_spark.report.comparison import comparison
+    from pmpm_spark.report.pages import pages
 
     environment = Environment(
         loader=PackageLoader("pmpm_spark.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -49,10 +60,11 @@ def report(found: Shareable, about: About) -> str:
         "words": lambda value: isinstance(value, list),
     }
     style, script = (_file(environment, name) for name in ("report.css", "report.js"))
+    year = Year(found, about.policy.label, about.performance_year)
     figures = ("members", "member_months", "pmpm", "normalized_risk_score", "adjusted_pmpm")
     return environment.get_template("report.html.j2").render(
-        pages=pages(found, about),
-        data=comparison(found, about),
+        pages=pages(year, about),
+        data=comparison(year),
         year=about.performance_year,
         policy=about.policy.label,
         policy_hash=about.policy_hash[:12],

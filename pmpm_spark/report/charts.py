@@ -11,7 +11,7 @@ import pygal
 from pygal.style import Style
 
 WIDTH, ROW, LETTERS = 480, 24, 12
-LONGEST_LABEL = 22
+LONGEST_LABEL = 26
 COMMON: dict[str, Any] = {
     "js": (),
     "css": (),
@@ -22,6 +22,7 @@ COMMON: dict[str, Any] = {
     "margin_right": 24,
     "truncate_label": LONGEST_LABEL,
     "dots_size": 3,
+    "max_scale": 6,
     "style": Style(label_font_size=LETTERS, major_label_font_size=LETTERS, title_font_size=LETTERS),
 }
 NOT_DRAWN = {"defs", "script", "title", "tooltip-overlay", "text-overlay"}
@@ -42,6 +43,14 @@ def dollars(value: float) -> str:
     return f"${value:,.0f}"
 
 
+def short_dollars(value: float) -> str:
+    """Thousands as k, millions as M: an axis has little room."""
+    for size, sign in ((1_000_000, "M"), (1_000, "k")):
+        if abs(value) >= size:
+            return f"${value / size:,.1f}".removesuffix(".0") + sign
+    return dollars(value)
+
+
 def counted(value: float) -> str:
     return f"{value:,.0f}"
 
@@ -59,13 +68,13 @@ def bars(
     ends = [end for one in series for interval in one.intervals if interval for end in interval]
     told = [value for one in series for value in one.values if value is not None] + ends
     span = (min(0.0, *told, 0.0), max(0.0, *told, 0.0))
-    chart = pygal.HorizontalBar(**COMMON, height=height, spacing=8, value_formatter=form, range=span, max_scale=6)
+    chart = pygal.HorizontalBar(**COMMON, height=height, spacing=8, value_formatter=form, range=span)
     chart.x_labels = [_short(label) for label in labels][::-1]
-    for one in series[::-1]:
+    for one in series:
         intervals = one.intervals or [None] * len(one.values)
         bars_told = [_bar(*bar) for bar in zip(labels, one.values, intervals, strict=True)]
         chart.add(one.name, bars_told[::-1])
-    return _svg(chart, name, title, description, [one.kind for one in series[::-1]])
+    return _svg(chart, name, title, description, [one.kind for one in series])
 
 
 def _bar(label: str, value: float | None, interval: tuple[float, float] | None) -> Any:
@@ -110,8 +119,11 @@ def points(
     form: Callable[[float], str] = dollars,
 ) -> str:
     """Labelled dots, and curves among them."""
+    told = [at for _, at in dots] + [at for curve in curves for at in curve]
     chart = pygal.XY(
         **COMMON,
+        range=(0, max(y for _, y in told) * 1.05),
+        xrange=(0, max(x for x, _ in told) * 1.05),
         height=300,
         stroke=False,
         value_formatter=form,

@@ -22,7 +22,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table; `kind`: text, date, month, share, or one of DECIMALS."""
+    """A column of a table; `kind`: text, date, month, share, change, or one of DECIMALS."""
 
     label: str
     kind: str
@@ -39,6 +39,7 @@ class TableView:
     rows: Sequence[Sequence[Any]]
     note: str = ""
     can_sort: bool = True
+    is_wide: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,10 @@ def shown(value: Any, kind: str, missing: str = LEFT_OUT_WORD) -> str:
         return value.text
     if isinstance(value, date):
         return f"{value:%Y-%m}" if kind == "month" else value.isoformat()
-    if kind == "share":
+    if kind == "share" and not isinstance(value, str):
         return f"{float(value):.1%}"
+    if kind == "change" and not isinstance(value, str):
+        return f"{float(value):+.1%}".replace("-", "−")
     if kind not in DECIMALS or isinstance(value, str):
         return str(value)
     number = f"{abs(value):,.{DECIMALS[kind]}f}"

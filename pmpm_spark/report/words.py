@@ -23,25 +23,61 @@ METHODS = {
 GLOSSARY: Said = [
     ("PMPM", "Per member per month: the cost of the months that count ÷ the number of those months."),
     ("Member month", "One member in one month. Who is covered all year has 12; who dies in June has 6."),
-    ("Eligible month", "A member month that the policy counts. Every month that does not count is listed with its reason."),
-    ("Risk score", "How costly a member is expected to be from age, sex and illnesses; 1.0 is an average person in Medicare."),
-    ("Normalization factor", "A published number of the year by which scores are divided, so that their average is 1.0 again."),
-    ("Normalized risk", "The mean risk score of a network's members ÷ the normalization factor. 1.10: 10% costlier than average."),
+    (
+        "Eligible month",
+        "A member month that the policy counts. Every month that does not count is listed with its reason.",
+    ),
+    (
+        "Risk score",
+        "How costly a member is expected to be from age, sex and illnesses; 1.0 is an average person in Medicare.",
+    ),
+    (
+        "Normalization factor",
+        "A published number of the year by which scores are divided, so that their average is 1.0 again.",
+    ),
+    (
+        "Normalized risk",
+        "The mean risk score of a network's members ÷ the normalization factor. 1.10: 10% costlier than average.",
+    ),
     ("Adjusted PMPM", "PMPM ÷ normalized risk: what the network would cost if its members were of average risk."),
-    ("Attribution", "Whose member somebody is: the network, practice and physician that a member's months and dollars go to."),
+    (
+        "Attribution",
+        "Whose member somebody is: the network, practice and physician that a member's months and dollars go to.",
+    ),
     ("UNATTRIBUTED", "Members of no network. They are kept in a row of their own, so that everything adds up."),
     ("Total cost of care", "All that was paid for a network's members, wherever they were treated."),
     ("Reimbursed to the network", "The part of it that was paid to the network's own providers."),
     ("Leakage", "The difference: what was paid for the network's members to others."),
-    ("Service category", "Where a dollar belongs: inpatient, outpatient, emergency, professional and so on; a claim has one."),
-    ("Services per 1,000", "Stays, visits, claims or fills × 12,000 ÷ member months: how many 1,000 members have in a year."),
-    ("Peers", "All other networks of the run whose figure is told, taken together: their dollars ÷ their member months."),
+    (
+        "Service category",
+        "Where a dollar belongs: inpatient, outpatient, emergency, professional and so on; a claim has one.",
+    ),
+    (
+        "Services per 1,000",
+        "Stays, visits, claims or fills × 12,000 ÷ member months: how many 1,000 members have in a year.",
+    ),
+    (
+        "Peers",
+        "All other networks of the run whose figure is told, taken together: their dollars ÷ their member months.",
+    ),
     ("95% interval", "Where the true value lies in 19 of 20 such cases. If it holds 0, a difference may be chance."),
-    ("Completion", "Recent months grow while claims still come in. A completed figure estimates what they will amount to."),
+    (
+        "Completion",
+        "Recent months grow while claims still come in. A completed figure estimates what they will amount to.",
+    ),
     ("Credibility", "How far a small panel's own figure is believed; the rest of the weight goes to the average."),
-    ("Funnel", "Small panels scatter more. Who is outside the funnel differs by more than the size of the panel explains."),
-    ("Policy", "The rules that made a figure: which months, which dollars, whose member, which risk. Its name is on every row."),
-    ("Left out", "A figure of 1 to 10 members, months, stays, visits, services or lines, or one that would give such a figure away."),
+    (
+        "Funnel",
+        "Small panels scatter more. Who is outside the funnel differs by more than the size of the panel explains.",
+    ),
+    (
+        "Policy",
+        "The rules that made a figure: which months, which dollars, whose member, which risk. Its name is on every row.",
+    ),
+    (
+        "Left out",
+        "A figure of 1 to 10 members, months, stays, visits, services or lines, or one that would give such a figure away.",
+    ),
 ]
 
 
@@ -83,7 +119,11 @@ def _months(policy: Policy) -> str:
 
 def _dollars(policy: Policy) -> str:
     cost = policy.cost
-    basis = "all costs of its members" if cost.basis == "total_cost_of_care" else "what its own providers were paid for them"
+    basis = (
+        "all costs of its members"
+        if cost.basis == "total_cost_of_care"
+        else "what its own providers were paid for them"
+    )
     month = "last" if cost.claim_month == "thru" else "first"
     pharmacy = "are in the total" if cost.include_pharmacy else "are told apart and are not in the total"
     return (
