@@ -52,11 +52,13 @@ def report(found: Shareable, about: About) -> str:
     environment = Environment(
         loader=PackageLoader("pmpm_spark.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
+    environment.policies["json.dumps_kwargs"] = {}  # in the order given: networks are ranked
     environment.filters |= {"shown": views.shown, "sort_key": views.sort_key, "source_lines": _source_lines}
     environment.tests |= {
         "link": lambda value: isinstance(value, views.Link),
         "table_view": lambda value: isinstance(value, views.TableView),
         "chart_view": lambda value: isinstance(value, views.ChartView),
+        "lines": lambda value: isinstance(value, tuple),
         "words": lambda value: isinstance(value, list),
     }
     style, script = (_file(environment, name) for name in ("report.css", "report.js"))

@@ -99,9 +99,11 @@ def columns(table: str, names: Sequence[tuple[str, str, str]]) -> list[Column]:
     return [Column(label, kind, f"gold.{table}.{name}") for name, label, kind in names]
 
 
-def bases(row: Row) -> tuple[float | None, float | None]:
+def bases(row: Row) -> tuple[Any, Any]:
     """What the network's own roster was paid per member month, and the share that went elsewhere."""
+    if row["network_id"] == UNATTRIBUTED:
+        return NO_FIGURE, NO_FIGURE
     inside, paid, months = row["in_network_paid_amount"], row["paid_amount"], row["member_months"]
-    if inside is None or not months or row["network_id"] == UNATTRIBUTED:
+    if inside is None or not months:
         return None, None
-    return float(inside) / float(months), float(1 - inside / paid) if paid else None
+    return float(inside) / float(months), float(1 - inside / paid) if paid else NO_FIGURE

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pmpm_spark.report.about import Year, name_of, number
-
-PARTS = {"MIX": "enrollment mix", "RISK": "risk", "USE": "use", "COST": "cost of a service"}
+from pmpm_spark.report.network import said_category
 
 
 def comparison(year: Year) -> dict[str, Any]:
@@ -17,7 +16,7 @@ def comparison(year: Year) -> dict[str, Any]:
             **{name: number(row[name]) for name in ("member_months", "pmpm", "adjusted_pmpm")},
             "risk": number(row["normalized_risk_score"]),
             "categories": {
-                c["service_category"]: {"pmpm": c["pmpm"], "per_1000": c["services_per_1000"]}
+                said_category(c): {"pmpm": c["pmpm"], "per_1000": c["services_per_1000"]}
                 for c in year.this_year("network_pmpm_by_category", row["network_id"])
                 if c["in_total"]
             },

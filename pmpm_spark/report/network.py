@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pmpm_spark.report.about import FIGURES, LEAKAGE, Row, Year, bases, listed, name_of, page_of
+from pmpm_spark.report.about import FIGURES, LEAKAGE, NO_FIGURE, Row, Year, bases, listed, name_of, page_of
 from pmpm_spark.report.charts import Series, bars
 from pmpm_spark.report.panels import physicians, practices
 from pmpm_spark.report.trend import trend
@@ -24,7 +24,7 @@ def network(year: Year, row: Row, place: int) -> Page:
     kind = f", {row['network_type']}" if row["network_type"] else ""
     facts = [Fact(label, row[column], kind, f"gold.network_pmpm.{column}") for column, label, kind in FIGURES]
     _, leakage = bases(row)
-    if leakage is not None:
+    if leakage != NO_FIGURE:
         facts.append(Fact("Leakage", leakage, "share", LEAKAGE))
     of = (year, row, name)
     parts = [*trend(*of), *_categories(*of), *_dearest(*of), *physicians(*of), *practices(*of), *_leakage(*of)]

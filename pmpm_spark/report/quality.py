@@ -33,7 +33,7 @@ def quality(year: Year, about: About) -> Page:
     ]
     parts: list[Any] = [*_loads(about), _small_cells(year)]
     if about.notices:
-        parts += ["What the run said", [("Notice", notice) for notice in about.notices]]
+        parts += ["What the run said", tuple(about.notices)]
     lead = "What was delivered, what could not be used, and what the figures do not cover."
     return Page("quality", "Data quality", lead, facts, parts)
 
@@ -43,7 +43,7 @@ def _loads(about: About) -> list[TableView]:
         return []
     named = [Column("Kind of file", "text", "silver.load_audit._bronze_table")]
     named += [Column(said, "count", f"silver.load_audit.{name}") for name, said in FATES]
-    rows = [(load["kind"], *[load[name] for name, _ in FATES]) for load in about.loads]
+    rows = [(load["kind"].removeprefix("bronze."), *[load[name] for name, _ in FATES]) for load in about.loads]
     note = "Rows read = accepted + rejected + twice + superseded, file by file; silver.rejects has the reasons."
     caption = "What was delivered, and what became of its rows"
     return [TableView("loads", caption, named, rows, note, is_wide=True)]

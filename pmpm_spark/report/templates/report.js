@@ -48,7 +48,7 @@
   const money = (value) => (value === null ? "left out"
     : (value < 0 ? "−$" : "$") + Math.abs(value).toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 }));
   const number = (places) => (value) => (value === null ? "left out"
-    : value.toLocaleString("en-US", { minimumFractionDigits: places, maximumFractionDigits: places }));
+    : value.toLocaleString("en-US", { minimumFractionDigits: places, maximumFractionDigits: places }).replace("-", "−"));
   const less = (a, b) => (a === null || b === null ? null : a - b);
   const [one, other] = ["one", "other"].map((id) => document.getElementById(id));
   const row = (body, cells) => {
