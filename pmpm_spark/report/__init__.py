@@ -53,7 +53,7 @@ def report(found: Shareable, about: About) -> str:
         loader=PackageLoader("pmpm_spark.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     environment.policies["json.dumps_kwargs"] = {}  # in the order given: networks are ranked
-    environment.filters |= {"shown": views.shown, "sort_key": views.sort_key, "source_lines": _source_lines}
+    environment.filters |= {"shown": views.shown, "source_lines": _source_lines}
     environment.tests |= {
         "link": lambda value: isinstance(value, views.Link),
         "table_view": lambda value: isinstance(value, views.TableView),

@@ -174,6 +174,12 @@ def _clean(parent: Any) -> None:
             continue
         else:
             _clean(child)
+            kept = [word for word in words if word not in ("reactive", "tooltip-trigger", "rect", "dot")]
+            child.attrib.pop("class", None)
+            if kept:
+                child.set("class", " ".join(kept))
+            for key in ("rx", "ry"):
+                child.attrib.pop(key, None)
             for key in ("x", "y", "cx", "cy", "width", "height", "d", "transform", "points"):
                 if key in child.attrib:
                     child.set(key, _shorter(child.get(key)))

@@ -89,12 +89,3 @@ def shown(value: Any, kind: str, missing: str = LEFT_OUT_WORD) -> str:
     number = f"{abs(value):,.{DECIMALS[kind]}f}"
     is_negative = value < 0 and any(digit in "123456789" for digit in number)
     return f"{'−' if is_negative else ''}{SIGNS.get(kind, '')}{number}"
-
-
-def sort_key(value: Any) -> str:
-    """What a column is sorted by; nothing for what is not told, which stays at the end."""
-    if value is None:
-        return ""
-    if isinstance(value, Link):
-        return value.text
-    return str(value)

@@ -23,9 +23,11 @@
   // tables: what is left out stays at the end
   const sort = (table, place, up) => {
     const body = table.tBodies[0];
-    const value = (row) => row.cells[place].dataset.v;
-    const numbers = [...body.rows].every((row) => value(row) === "" || !Number.isNaN(Number(value(row))));
-    const order = (a, b) => (numbers ? Number(a) - Number(b) : a.localeCompare(b));
+    const missing = ["left out", "–", ""];
+    const value = (row) => { const text = row.cells[place].textContent.trim(); return missing.includes(text) ? "" : text; };
+    const plain = (text) => text.replace(/[$,%+]/g, "").replace("−", "-");
+    const numbers = [...body.rows].every((row) => !Number.isNaN(Number(plain(value(row)))));
+    const order = (a, b) => (numbers ? Number(plain(a)) - Number(plain(b)) : a.localeCompare(b));
     const rows = [...body.rows].sort((a, b) => {
       const [one, other] = [value(a), value(b)];
       if (one === "" || other === "") return (one === "") - (other === "");
