@@ -33,7 +33,7 @@ UNSCORED, IN_NETWORK = "scored_members", "in_network_paid_amount"
 OWN_CELLS = (UNSCORED, IN_NETWORK)
 """Figures that are left out by themselves: members less scored members are a count of members, too."""
 NOT_OF_PEOPLE = ("held_back_months",)
-KEPT = ("network_name", "network_type", "physician_name", "in_total", "performance_year")
+KEPT = ("network_name", "network_type", "physician_name", "in_total", "performance_year", "learned_until")
 """What is told of a row that is left out, besides its key."""
 
 

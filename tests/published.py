@@ -117,11 +117,49 @@ def _draw_network(draw: random.Random, tables: dict[str, list[Row]], year: int, 
         for place, paid_there in outside.items():
             row = {**head, "service_category": "inpatient", "destination": place, "roster_network_id": ""}
             tables["leakage_destinations"].append({**row, **_counts(places[place]), "paid_amount": paid_there})
+        for name, row in _more(draw, head, by_month, paid, tables).items():
+            tables.get(name, []).extend(row)
         scored = whole["scored_members"]
         tables["network_risk_by_month"].append(
             {**head, "known_by": date(year - 1, 6, 30), "scored_members": scored, "risk_score": 1.0}
         )
     _fill(tables)
+
+
+def _more(
+    draw: random.Random,
+    head: Row,
+    by_month: dict[int, list[Row]],
+    paid: dict[int, Decimal],
+    tables: dict[str, list[Row]],
+) -> dict[str, list[Row]]:
+    """What repeats sums of the others: the year to date, the dearest members, and the level of a forecast."""
+    rolling = []
+    for last in sorted(paid):
+        of = [month for month in paid if month <= last]
+        months = sum(len(by_month[month]) for month in of)
+        row = {**head, "span": "YEAR_TO_DATE", "member_month": date(head["performance_year"], last, 1)}
+        members = max(len(by_month[month]) for month in of)
+        amounts = {"counted_amount": sum((paid[month] for month in of), Decimal(0)), "prior_member_months": 240}
+        rolling.append({**row, "members": members, "member_months": months, **amounts})
+    categories = [r for r in tables["network_pmpm_by_category"] if all(r[k] == head[k] for k in head) and r["in_total"]]
+    dearest = [
+        {
+            **head,
+            "top_percent": 5,
+            "service_category": r["service_category"],
+            "members": 30,
+            "counted_amount": draw.randint(1, 9),
+        }
+        for r in categories
+    ]
+    ahead = {
+        "member_month": date(head["performance_year"] + 1, 1, 1),
+        "learned_until": date(head["performance_year"], 12, 1),
+    }
+    months = sum(map(len, by_month.values()))
+    forecast = [{**head, **ahead, "member_months": months, "held_back_months": 3}]
+    return {"network_pmpm_rolling": rolling, "cost_concentration": dearest, "pmpm_forecast": forecast}
 
 
 def _people(people: Sequence[Row], paid: Decimal) -> Row:
@@ -217,6 +255,17 @@ def _equations(
             outside = [r for r in tables["leakage_destinations"] if all(r[k] == whole[k] for k in NETWORK)]
             told = [("network_pmpm", whole, measure, -1), ("network_pmpm", whole, "in_network_paid_amount", 1)]
             yield equation([*told, *[("leakage_destinations", row, measure, 1) for row in outside]])
+    if measure == "member_months":  # sums of months, and so each month as the difference of two sums
+        for name in ("network_pmpm_rolling", "pmpm_forecast"):
+            for row in tables.get(name, []):
+                last = row["member_month"] if name == "network_pmpm_rolling" else row["learned_until"]
+                months = [
+                    r
+                    for r in tables["network_pmpm_by_month"]
+                    if (r["policy"], r["network_id"]) == (row["policy"], row["network_id"])
+                    and date(last.year, 1, 1) <= r["member_month"] <= last
+                ]
+                yield equation([(name, row, measure, -1), *[("network_pmpm_by_month", r, measure, 1) for r in months]])
     for name in KEYS:
         for row in tables[name]:
             if row.get(measure) is not None:

@@ -44,7 +44,7 @@ def test_the_manifest_describes_every_file_and_the_same_run_gives_the_same_bytes
         assert len(rows) == told["rows"]
         assert sum(row["is_left_out"] == "true" for row in rows) == told["rows_left_out"]
         in_parquet = pq.read_table(tmp_path / "a" / told["files"][1]["file"])
-        assert in_parquet.column_names == list(rows[0]) == [column["name"] for column in told["columns"]]
+        assert in_parquet.column_names == [column["name"] for column in told["columns"]]
         assert in_parquet.num_rows == told["rows"]
 
 

@@ -66,7 +66,7 @@ def _believed(row: Row) -> tuple[Any, str]:
     """The shrunken figure, and whether the own one lies outside the funnel."""
     figure = row["credible_adjusted_pmpm"]
     if not row["is_outlier"]:
-        return (NO_FIGURE if figure is None else figure), ""
+        return (NO_FIGURE if figure is None else figure), "no"
     return figure, "yes, higher" if row["adjusted_pmpm"] > row["reference_pmpm"] else "yes, lower"
 
 
