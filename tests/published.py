@@ -205,6 +205,8 @@ def _fill(tables: dict[str, list[Row]]) -> None:
 
 
 FEW = 5
+REPEATS = ("network_pmpm_rolling", "pmpm_forecast")
+"""Sums of months, of no secret of their own: what they must not tell is a month."""
 COUNTS = ("members", "member_months", "scored_members", "claim_lines", "services")
 """The same under both policies, which the attacker knows."""
 MEASURES = (*COUNTS, "paid_amount", "in_network_paid_amount")
@@ -220,7 +222,7 @@ def found_out(tables: Mapping[str, Sequence[Row]]) -> set[Unknown]:
         found |= _solved(equations, hidden)
         if measure in ("members", "member_months", "claim_lines", "services"):
             found |= _bounded(equations) & hidden
-    return found
+    return {one for one in found if one[1] not in REPEATS}
 
 
 def _unknown(table: str, row: Row, measure: str) -> Unknown:
