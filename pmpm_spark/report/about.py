@@ -74,6 +74,11 @@ def name_of(row: Row) -> str:
     return str(row["network_name"] or row["network_id"])
 
 
+def apart(name: str) -> str:
+    """A name inside a sentence, whose direction it does not change."""
+    return f"\u2068{name}\u2069"
+
+
 def page_of(place: int) -> str:
     return f"network-{place + 1}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pmpm_spark.report.about import NO_FIGURE, Row, Year, listed, name_of
+from pmpm_spark.report.about import NO_FIGURE, Row, Year, apart, listed, name_of
 from pmpm_spark.report.charts import Series, bars, counted, short_dollars
 from pmpm_spark.report.views import ChartView, Column, Fact, Page, TableView
 from pmpm_spark.silver.attribution import UNATTRIBUTED
@@ -61,8 +61,8 @@ def _lead(year: Year, networks: list[dict[str, Any]]) -> str:
         return lead
     low, high = told[0], told[-1]
     return (
-        f"{lead} For like patients {name_of(low)} costs least, ${low['adjusted_pmpm']:,.2f} per member per month, and "
-        f"{name_of(high)} most, ${high['adjusted_pmpm']:,.2f}; small panels differ by chance, too: see Compare two."
+        f"{lead} For like patients {apart(name_of(low))} costs least, ${low['adjusted_pmpm']:,.2f} per member per month, and "
+        f"{apart(name_of(high))} most, ${high['adjusted_pmpm']:,.2f}; small panels differ by chance, too: see Compare two."
     )
 
 

@@ -46,7 +46,8 @@
     }));
   }
 
-  // the comparison of two networks
+  // the comparison of two networks; a name is kept apart from the sentence that it stands in, whatever its direction
+  const apart = (name) => `\u2068${name}\u2069`;
   const money = (value) => (value === null ? "left out"
     : (value < 0 ? "−$" : "$") + Math.abs(value).toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 }));
   const number = (places) => (value) => (value === null ? "left out"
@@ -87,8 +88,9 @@
     else if (difference === null) verdict = "The difference is left out: a figure of one of the networks is.";
     else {
       const ends = found && found.low !== null ? [sign * found.low, sign * found.high].sort((x, y) => x - y) : null;
-      verdict = `For like patients ${a.name} costs ${money(Math.abs(difference))} ${difference < 0 ? "less" : "more"} per member per month than ${b.name}.`;
-      if (ends) {
+      verdict = `For like patients ${apart(a.name)} costs ${money(Math.abs(difference))} ${difference < 0 ? "less" : "more"} per member per month than ${apart(b.name)}.`;
+      if (!ends) verdict += " The run has no interval for these two: the difference may be chance.";
+      else {
         verdict += ` With 95% confidence the difference lies between ${money(ends[0])} and ${money(ends[1])}: `
           + (ends[0] <= 0 && ends[1] >= 0 ? "it may be chance." : "it is more than chance.");
       }
