@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+AXE = "axe-core"
+"""Deque's checker of accessibility, beside the browser: WCAG 2.2 A and AA, as far as a program can tell."""
 UNPACKED = Path(__file__).resolve().parent.parent / ".venv" / "browser"
 OTHERS = ("chromium", "chromium-browser", "google-chrome")
 NO_BROWSER = "there is no Chromium: `make browser` brings one (needs npm), or PMPM_CHROMIUM names one"
@@ -85,6 +87,17 @@ class Reader:
         self.page.keyboard.press("Enter")
         return str(head.get_attribute("aria-sort"))
 
+    def barriers(self) -> list[str]:
+        """What keeps people out of the page shown, by the checker's rules; nothing where it is not at hand."""
+        checker = UNPACKED / "node_modules" / AXE / "axe.min.js"
+        if not checker.is_file():
+            return []
+        self.page.evaluate(checker.read_text(encoding="utf-8"))
+        found: list[str] = self.page.evaluate(
+            "async () => (await axe.run()).violations.map(v => `${v.id}: ${v.help} (${v.nodes[0].target})`)"
+        )
+        return found
+
     def is_too_wide(self) -> bool:
         return bool(self.page.evaluate("document.documentElement.scrollWidth > window.innerWidth"))
 
@@ -104,6 +117,7 @@ def take_pictures(browser: Any, report: Path, folder: Path) -> list[str]:
         for page in reader.pages():
             reader.go(page)
             reader.page.screenshot(path=str(folder / f"{page}-{width}.png"), full_page=True)
+            reader.faults += [f"{page}: {barrier}" for barrier in reader.barriers()]
             if reader.is_too_wide():
                 reader.faults.append(f"{page} is wider than {width} pixels")
         faults += reader.faults
