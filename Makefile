@@ -3,6 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+BROWSER := $(VENV)/browser
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # The versions and hashes of constraints.txt and nothing else: no package is built with what an index offers today.
 PINNED := --require-hashes --no-deps --no-build-isolation
@@ -11,7 +12,7 @@ PINNED := --require-hashes --no-deps --no-build-isolation
 TESTS := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo check test prove lint docs build constraints clean
+.PHONY: help venv demo check test prove lint browser docs build constraints clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -35,7 +36,7 @@ demo: $(READY) ## the whole job on sample data in the real format, then where it
 check: lint ## lint, types, import direction, then all but the long tests on the embedded engine: a minute
 	$(TESTS) --engine embedded -m "not long"
 
-test: lint ## lint, types, import direction, then all tests on the embedded engine, then on Spark
+test: lint browser ## lint, types, import direction, then all tests on the embedded engine, then on Spark
 	$(TESTS) --engine embedded
 	$(TESTS) --engine spark
 
@@ -46,6 +47,15 @@ lint: $(READY) ## ruff, mypy and the import contracts
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+browser: $(BROWSER)/ready ## the Chromium that reads the report in tests (needs npm; without it those tests are left out)
+
+$(BROWSER)/ready: tests/chromium/package-lock.json tests/chromium/unpack.mjs $(READY)
+	@mkdir -p $(BROWSER)
+	@cp tests/chromium/* $(BROWSER)
+	@if command -v npm >/dev/null; \
+	then cd $(BROWSER) && npm ci --ignore-scripts --no-audit --no-fund --silent && TMPDIR="$$PWD" node unpack.mjs >/dev/null && touch ready; \
+	else echo "npm is not on the PATH: the tests that read the report in a browser are left out"; fi
 
 docs: $(READY) ## write the data dictionary and the lineage diagram anew, from contracts and stages
 	$(BIN)/pmpm tables --write docs

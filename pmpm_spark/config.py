@@ -101,12 +101,20 @@ class Reference:
 
 
 @dataclass(frozen=True)
+class Report:
+    """Where `pmpm report` writes its file."""
+
+    path: str | None = None
+
+
+@dataclass(frozen=True)
 class FileConfig:
     source: Source
     warehouse: Warehouse
     performance_years: tuple[int, ...]
     policy: tuple[str, ...] = ("conf/policies/default.toml",)
     reference: Reference = Reference()
+    report: Report = Report()
     engine: str = field(default=SPARK, metadata=one_of(*ENGINES))
 
 
@@ -120,6 +128,7 @@ class RunConfig:
     policies: tuple[Policy, ...]
     reference: Reference = Reference()
     engine: str = SPARK
+    report: Report = Report()
 
     def __post_init__(self) -> None:
         if not self.performance_years:
@@ -143,7 +152,13 @@ def load_config(path: str | None, sets: Sequence[str] = (), engine: str | None =
     config, changes = _file_config(path, sets, engine)
     policies = tuple(load_policy(name, changes) for name in config.policy)
     return RunConfig(
-        config.source, config.warehouse, config.performance_years, policies, config.reference, config.engine
+        config.source,
+        config.warehouse,
+        config.performance_years,
+        policies,
+        config.reference,
+        config.engine,
+        config.report,
     )
 
 

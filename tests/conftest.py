@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.browser import NO_BROWSER
 from tests.connect_server import REMOTE, start_server, wait_for_server
 from tests.one_engine import is_long, reason_to_leave_out
 
@@ -68,8 +69,10 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     # from the reports: where the tests run in several processes, this one has not marked them
     reasons = [str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", [])]
     left_out = sum(NOT_THERE in reason for reason in reasons)
+    unread = sum(NO_BROWSER in reason for reason in reasons)
     terminalreporter.write_line(f"{left_out} tests were left out: {NOT_THERE}")
-    terminalreporter.write_line(f"{len(reasons) - left_out} tests are of the other engine alone (tests/one_engine.py)")
+    terminalreporter.write_line(f"{unread} tests were left out: {NO_BROWSER}")
+    terminalreporter.write_line(f"{len(reasons) - left_out - unread} tests are of the other engine alone (tests/one_engine.py)")
 
 
 @pytest.fixture(scope="session")

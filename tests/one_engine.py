@@ -64,6 +64,7 @@ SEED = (
     "one_practice_moves",
 )
 RISK = ("every_score", "normalized_by", "a_cap_holds")
+NO_ENGINE = ("tests/oracle/", "tests/test_small_cells.py", "tests/test_export.py", "tests/test_report.py")
 STEPS = (
     "every_member_year",
     "second_levels",
@@ -82,7 +83,7 @@ GENERATED = (
 )
 ONCE = {
     "tests/test_embedded.py": "the embedded engine's own faults, and the ways around them",
-    "tests/oracle/": "no engine is at work: once is enough",
+    **dict.fromkeys(NO_ENGINE, "no engine is at work: once is enough"),
     **{
         f"tests/test_runs.py::test_{word}": "the book of runs is the same on both; what rests on Delta is tried on both"
         for word in BOOK

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pmpm_spark import session
+from pmpm_spark import report, session
 from pmpm_spark.cli import guarded, main
 from pmpm_spark.cli.summary import SHOWN
 from pmpm_spark.errors import AuditError, InputError
@@ -48,7 +48,7 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = said(capsys, "--help")
     assert (code, err) == (0, "")
-    for command in ("demo", "run", "load", "loads", "show", "explain", "tables", "policies", "generate", "doctor"):
+    for command in ("demo", "run", "load", "loads", "show", "export", "report", "explain", "tables", "policies", "generate", "doctor"):
         assert f"\n    {command} " in out
     for option in ("--only", "--from", "--rebuild", "--config", "--set"):
         assert option in said(capsys, "run", "--help")[1]
@@ -73,6 +73,10 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         (("show", "excluded", "--network", "N1", *WITH_WAREHOUSE), "excluded has no network_id to choose by"),
         (("show", "network_pmpm", "--format", "xml"), "invalid choice: 'xml'"),
         (("show", "network_pmpm", "--year", "MMXXI"), "invalid int value"),
+        (("export", *WITH_WAREHOUSE), "the following arguments are required: --out"),
+        (("export", *WITH_WAREHOUSE, "--out", "x", "--format", "xml"), "invalid choice: 'xml'"),
+        (("report", *WITH_WAREHOUSE), "report: name a file with --out, or in the configuration as report.path"),
+        (("report", *WITH_WAREHOUSE, "--set", "report.file=x"), "unknown key report.file"),
         (("explain", "m1", "--month", "2021-13", *WITH_WAREHOUSE), "--month: write YYYY-MM"),
         (("policies", "impact", "a", "b", *WITH_WAREHOUSE), "the following arguments are required: --year"),
         (("policies", "impact", "a", "b", "--year", "2021"), "give --config FILE"),
@@ -193,3 +197,12 @@ def test_the_module_is_the_command() -> None:
     assert (answer.returncode, answer.stdout) == (2, "")
     assert answer.stderr.startswith("pmpm: --set: unknown key source.paht (known here: data_through, format, kind,")
     assert answer.stderr.count("\n") == 1
+
+
+def test_without_its_extra_the_report_is_one_line_that_names_the_command_to_install_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report, "NEEDED", ("jinja2", "no_such_package"))
+    code, out, err = said(capsys, "report", *WITH_WAREHOUSE, "--out", "x.html")
+    assert (code, out) == (2, "")
+    assert err == 'pmpm: the report lacks no_such_package: pip install "pmpm-spark[report]"\n'

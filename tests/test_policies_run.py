@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from pyspark.sql import Row, SparkSession
 
+from pmpm_spark.cli.report import write_report
 from pmpm_spark.config import RunConfig, load_config, load_policy
+from pmpm_spark.errors import ConfigError
+from pmpm_spark.export import export
 from pmpm_spark.gold.excluded import EXCLUDED
 from pmpm_spark.gold.network_pmpm import NETWORK_PMPM
 from pmpm_spark.gold.network_pmpm_by_category import NETWORK_PMPM_BY_CATEGORY
 from pmpm_spark.pipeline import run
 from pmpm_spark.runs import RUNS, RunBook
+from pmpm_spark.shareable import shareable
 from pmpm_spark.silver.attribution import UNATTRIBUTED
 from pmpm_spark.silver.member_years import MEMBER_YEARS
+from pmpm_spark.small_cells import SHOWN
 from pmpm_spark.table import Table
 from pmpm_spark.warehouse import Published, published
 from tests.equality import LISTS, generate_each
@@ -128,3 +134,21 @@ def test_what_prorated_months_and_pharmacy_move_adds_up_to_the_figures_of_both(r
         assert found["eligibility.coverage_rule"][0] == 0, "who is covered on a day is covered all month here"
         assert found["cost.include_pharmacy"][0] == 0 and found["cost.include_pharmacy"][1] != 0
         assert found["risk.normalization"] == (None, None, None)
+
+
+def test_the_report_is_of_the_policy_and_year_asked_for_and_the_export_of_all(ran: Published, tmp_path: Path) -> None:
+    first = write_report(ran, tmp_path / "a" / "first.html").read_text(encoding="utf-8")
+    assert f"PMPM report {YEARS[1]}, policy default" in first
+    assert ran.run.run_id in first
+    other = write_report(ran, tmp_path / "other.html", policy="commercial", year=YEARS[0]).read_text(encoding="utf-8")
+    assert f"PMPM report {YEARS[0]}, policy commercial" in other
+    with pytest.raises(ConfigError, match=r"no policy mssp \(it has default, commercial\)"):
+        write_report(ran, tmp_path / "x.html", policy="mssp")
+    with pytest.raises(ConfigError, match=r"no year 1999 \(it has 2020, 2021\)"):
+        write_report(ran, tmp_path / "x.html", year=1999)
+    with pytest.raises(ConfigError, match="not writable"):
+        write_report(ran, tmp_path)
+    manifest = export(shareable(ran), tmp_path / "export", run_id="r", engine="e", policy_hashes={})
+    told = {table["table"]: table["rows"] for table in json.loads(manifest.read_text())["tables"]}
+    assert set(told) == {one.table.name for one in SHOWN}
+    assert told[NETWORK_PMPM.name] == ran.read(NETWORK_PMPM).count()

@@ -101,17 +101,33 @@ def demo(arguments: argparse.Namespace) -> int:
         _empty(source)
         generate_input(spark, str(source), members=arguments.members, years=DEMO_YEARS, seed=DEMO_SEED)
         (source / "finished").write_text("", encoding="utf-8")
-    note.write_text(_demo_config(source, out / f"warehouse-{arguments.members}", engine), encoding="utf-8")
-    code = _run(spark, load_config(str(note)))
+    page = out / f"report-{arguments.members}.html"
+    note.write_text(_demo_config(source, out / f"warehouse-{arguments.members}", page, engine), encoding="utf-8")
+    config = load_config(str(note))
+    code = _run(spark, config)
     print(f"\nThe tables are in {out / f'warehouse-{arguments.members}'} (Delta). Look further with:")
     print(f"  pmpm show network_pmpm --config {note} --year {DEMO_YEARS[1]}")
     print(f"  pmpm show physician_pmpm --config {note} --year {DEMO_YEARS[1]}")
     print(f"  pmpm show excluded --config {note}")
     print(f"  pmpm explain {DEMO_MEMBER} --config {note}")
+    print(f"  pmpm export --config {note} --out {out / 'export'}")
+    _tell_report(spark, config, page)
     return code
 
 
-def _demo_config(source: Path, warehouse: Path, engine: str) -> str:
+def _tell_report(spark: SparkSession, config: RunConfig, page: Path) -> None:
+    """Write the report and say where it is, or how to install what it needs."""
+    from pmpm_spark.cli.report import write_report
+    from pmpm_spark.report import EXTRA, missing_packages
+    from pmpm_spark.warehouse import published
+
+    if missing_packages():
+        print(f"For the report: {EXTRA}, then pmpm report --config {page.parent / DEMO_NOTE}")
+    else:
+        print(f"The report, to open in a browser: {write_report(published(spark, config), page)}")
+
+
+def _demo_config(source: Path, warehouse: Path, page: Path, engine: str) -> str:
     lists = ("network_roster", "providers", "risk_scores", "member_attribution")
     lines = [
         "# The demo's configuration, written by `pmpm demo`.",
@@ -126,6 +142,9 @@ def _demo_config(source: Path, warehouse: Path, engine: str) -> str:
         "",
         "[warehouse]",
         f'path = "{warehouse}"',
+        "",
+        "[report]",
+        f'path = "{page}"',
     ]
     return "\n".join(lines) + "\n"
 
@@ -156,6 +175,47 @@ def show(arguments: argparse.Namespace) -> int:
     if not found.rows:
         print(f"no row of {arguments.table} fits", file=sys.stderr)
     print(rendered(found, arguments.format))
+    return 0
+
+
+def export(arguments: argparse.Namespace) -> int:
+    """Gold tables without small cells, as files."""
+    from pmpm_spark.export import FORMATS
+    from pmpm_spark.export import export as export_to
+    from pmpm_spark.runs import RunBook
+    from pmpm_spark.shareable import shareable
+    from pmpm_spark.stages import GOLD
+    from pmpm_spark.warehouse import published
+
+    config = _config(arguments)
+    spark = _session("spark/small.conf", config.engine)
+    warehouse = published(spark, config)
+    hashes = RunBook(spark, config.warehouse).slices({table.name for table in GOLD})
+    manifest = export_to(
+        shareable(warehouse),
+        Path(arguments.out),
+        run_id=warehouse.run.run_id,
+        engine=warehouse.store.engine,
+        policy_hashes=hashes,
+        formats=(arguments.format,) if arguments.format else FORMATS,
+    )
+    print(manifest)
+    return 0
+
+
+def report(arguments: argparse.Namespace) -> int:
+    """The report of a year and policy of the last finished run, as one HTML file."""
+    from pmpm_spark.cli.report import write_report
+    from pmpm_spark.report import check_packages
+    from pmpm_spark.warehouse import published
+
+    config = _config(arguments)
+    path = arguments.out or config.report.path
+    if path is None:
+        raise ConfigError("report: name a file with --out, or in the configuration as report.path")
+    check_packages()
+    warehouse = published(_session("spark/small.conf", config.engine), config)
+    print(write_report(warehouse, Path(path), policy=arguments.policy, year=arguments.year))
     return 0
 
 

@@ -80,6 +80,19 @@ def parser() -> Parser:
     show.add_argument("--limit", type=int, default=None, metavar="ROWS", help="at most so many rows (table: 60)")
     show.set_defaults(command=commands.show)
 
+    export = of.add_parser("export", help="gold tables as CSV and Parquet without small cells, with a manifest")
+    add_config(export)
+    export.add_argument("--out", required=True, metavar="DIR", help="where the files go")
+    export.add_argument("--format", choices=("csv", "parquet"), help="one alone")
+    export.set_defaults(command=commands.export)
+
+    report = of.add_parser("report", help="one HTML file of a year: networks, any two compared, data quality, method")
+    add_config(report)
+    report.add_argument("--out", metavar="FILE", help="where it goes; by default the configuration's report.path")
+    report.add_argument("--year", type=int, help="performance year; by default the run's last")
+    report.add_argument("--policy", metavar="LABEL", help="by default the run's first")
+    report.set_defaults(command=commands.report)
+
     explain = of.add_parser(
         "explain", help="each month and dollar of one member: counted, or why not; or a network's PMPM in its parts"
     )

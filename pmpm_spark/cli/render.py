@@ -11,6 +11,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from pmpm_spark.formulas import harmless
+
 CENTS = 2
 """Decimals of amounts, of rates, and of every number that is none of those below."""
 DECIMALS_OF_FRACTIONS = {"member_months": CENTS, "exposure": 6}
@@ -20,7 +22,6 @@ _COEFFICIENTS = ("coefficient", "share", "normalized_score", "payment_score")
 _FACTORS = ("normalization_factor", "completion_factor", "age_to_age", "sequestration_rate")
 _PLACES = {_SCORES: 4, _COEFFICIENTS: 3, _FACTORS: 6}
 DECIMALS = {**DECIMALS_OF_FRACTIONS, **{name: places for names, places in _PLACES.items() for name in names}}
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -94,9 +95,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _safe(value: Any) -> Any:
-    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
-        return f"'{value}"
-    return "" if value is None else value
+    return "" if value is None else harmless(value)
 
 
 def _plain(value: Any) -> Any:

@@ -1,0 +1,316 @@
+"""Drawn gold tables that agree with each other, and an attacker who solves what is published of them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from pmpm_spark.small_cells import SHOWN
+
+POLICIES = ("one", "other")
+"""Of the same people and months; they differ in dollars alone."""
+Row = dict[str, Any]
+Unknown = tuple[str, str, str, tuple[Any, ...]]
+NETWORK = ("policy", "performance_year", "network_id")
+SUMS: tuple[tuple[str, tuple[str, ...], str, tuple[str, ...]], ...] = (
+    ("network_pmpm", NETWORK[:2], "totals", ("members", "member_months", "paid_amount", "scored_members")),
+    *(
+        (
+            table,
+            NETWORK,
+            "network_pmpm",
+            ("members", "member_months", "paid_amount", "in_network_paid_amount", "scored_members"),
+        )
+        for table in ("practice_pmpm", "physician_pmpm")
+    ),
+    ("network_pmpm_by_month", NETWORK, "network_pmpm", ("member_months", "paid_amount")),
+    ("network_pmpm_by_category", NETWORK, "network_pmpm", ("paid_amount",)),
+    (
+        "network_pmpm_by_subcategory",
+        (*NETWORK, "service_category"),
+        "network_pmpm_by_category",
+        ("claim_lines", "services", "paid_amount"),
+    ),
+)
+"""What adds up to what, from the meaning of the tables and not from the code under test."""
+
+
+def drawn_tables(seed: int) -> dict[str, list[Row]]:
+    """Networks from one member to many, cut by practice, physician, month, category and destination."""
+    draw = random.Random(seed)
+    tables: dict[str, list[Row]] = {one.name: [] for one in SHOWN}
+    for year in (2021, 2022):
+        for network in range(draw.randint(2, 7)):
+            _draw_network(draw, tables, year, f"N{network}")
+        for kind in ("month", "dollar"):
+            for reason in range(draw.randint(2, 6)):
+                months = draw.choice((3, 9, 40, 700)) if kind == "month" else None
+                lines = draw.choice((2, 10, 11, 500)) if kind == "dollar" else None
+                for policy in POLICIES:
+                    cells = {"policy": policy, "performance_year": year, "kind": kind, "reason": f"R{reason}"}
+                    counts = {
+                        "member_months": months,
+                        "claim_lines": lines,
+                        "paid_amount": Decimal(draw.randint(0, 9999)),
+                    }
+                    tables["excluded"].append({**cells, **counts})
+    return tables
+
+
+def _draw_network(draw: random.Random, tables: dict[str, list[Row]], year: int, network: str) -> None:
+    people = [
+        {
+            "months": {draw.randint(1, 12) for _ in range(draw.randint(1, 12))},
+            "practice": f"T{draw.choice((0, 0, 0, 1, 2))}",
+            "physician": f"P{min(draw.randint(0, 9), draw.randint(0, 9))}",
+            "scored": draw.random() < 0.97,
+        }
+        for _ in range(draw.choice((1, 4, 11, 12, 30, 60, 150)))
+    ]
+    services = {
+        (category, f"{category}-{sub}"): draw.choice((1, 2, 6, 12, 30, 200))
+        for category in ("inpatient", "hospice", "professional", "pharmacy")
+        for sub in range(draw.randint(1, 4))
+        if category != "pharmacy" or sub
+    }
+    places = {f"ccn {n}": draw.choice((1, 8, 25, 60)) for n in range(draw.randint(1, 5))}
+    for policy in POLICIES:
+        head = {"policy": policy, "performance_year": year, "network_id": network}
+        money = {key: Decimal(count * draw.randint(1_000, 90_000)) / 100 for key, count in services.items()}
+        in_total = sum((paid for (category, _), paid in money.items() if category != "pharmacy"), Decimal(0))
+        whole = _people(people, in_total)
+        tables["network_pmpm"].append({**head, "network_name": network, "network_type": "MSSP", **whole})
+        for table, key, attribute in (
+            ("practice_pmpm", "practice_tin", "practice"),
+            ("physician_pmpm", "physician_npi", "physician"),
+        ):
+            parts: dict[str, list[Row]] = {}
+            for person in people:
+                parts.setdefault(person[attribute], []).append(person)
+            shares = _shares(draw, whole, list(parts))
+            for name, some in parts.items():
+                row = {**head, key: name, "physician_name": name, **_people(some, Decimal(0)), **shares[name]}
+                tables[table].append(row)
+        by_month = {m: [p for p in people if m in p["months"]] for m in range(1, 13)}
+        told = [month for month, some in by_month.items() if some]
+        paid = _split(draw, in_total, told)
+        for month in told:
+            row = {**head, "member_month": date(year, month, 1), "members": len(by_month[month])}
+            tables["network_pmpm_by_month"].append(
+                {**row, "member_months": len(by_month[month]), **_money(paid[month])}
+            )
+        for category in {category for category, _ in services}:
+            of = {sub: n for (c, sub), n in services.items() if c == category}
+            flags = {"in_total": category != "pharmacy", "member_months": whole["member_months"]}
+            total = sum((money[category, sub] for sub in of), Decimal(0))
+            row = {**head, "service_category": category, **flags, **_counts(sum(of.values())), **_money(total)}
+            tables["network_pmpm_by_category"].append(row)
+            for sub, n in of.items():
+                row = {**head, "service_category": category, "service_category_2": sub, **flags}
+                tables["network_pmpm_by_subcategory"].append({**row, **_counts(n), **_money(money[category, sub])})
+        outside = _split(draw, whole["paid_amount"] - whole["in_network_paid_amount"], list(places))
+        for place, paid_there in outside.items():
+            row = {**head, "service_category": "inpatient", "destination": place, "roster_network_id": ""}
+            tables["leakage_destinations"].append({**row, **_counts(places[place]), "paid_amount": paid_there})
+        for name, row in _more(draw, head, by_month, paid, tables).items():
+            tables.get(name, []).extend(row)
+        scored = whole["scored_members"]
+        tables["network_risk_by_month"].append(
+            {**head, "known_by": date(year - 1, 6, 30), "scored_members": scored, "risk_score": 1.0}
+        )
+    _fill(tables)
+
+
+def _more(
+    draw: random.Random,
+    head: Row,
+    by_month: dict[int, list[Row]],
+    paid: dict[int, Decimal],
+    tables: dict[str, list[Row]],
+) -> dict[str, list[Row]]:
+    """What repeats sums of the others: the year to date, the dearest members, and the level of a forecast."""
+    rolling = []
+    for last in sorted(paid):
+        of = [month for month in paid if month <= last]
+        months = sum(len(by_month[month]) for month in of)
+        row = {**head, "span": "YEAR_TO_DATE", "member_month": date(head["performance_year"], last, 1)}
+        members = max(len(by_month[month]) for month in of)
+        amounts = {"counted_amount": sum((paid[month] for month in of), Decimal(0)), "prior_member_months": 240}
+        rolling.append({**row, "members": members, "member_months": months, **amounts})
+    categories = [r for r in tables["network_pmpm_by_category"] if all(r[k] == head[k] for k in head) and r["in_total"]]
+    dearest = [
+        {
+            **head,
+            "top_percent": 5,
+            "service_category": r["service_category"],
+            "members": 30,
+            "counted_amount": draw.randint(1, 9),
+        }
+        for r in categories
+    ]
+    ahead = {
+        "member_month": date(head["performance_year"] + 1, 1, 1),
+        "learned_until": date(head["performance_year"], 12, 1),
+    }
+    months = sum(map(len, by_month.values()))
+    forecast = [{**head, **ahead, "member_months": months, "held_back_months": 3}]
+    return {"network_pmpm_rolling": rolling, "cost_concentration": dearest, "pmpm_forecast": forecast}
+
+
+def _people(people: Sequence[Row], paid: Decimal) -> Row:
+    months = sum(len(person["months"]) for person in people)
+    inside = (paid / 2).quantize(Decimal("0.01"))
+    scored = sum(person["scored"] for person in people)
+    return {
+        "members": len(people),
+        "member_months": months,
+        "scored_members": scored,
+        **_money(paid),
+        "in_network_paid_amount": inside,
+    }
+
+
+def _counts(services: int) -> Row:
+    return {"claim_lines": services * 2, "services": services}
+
+
+def _money(paid: Decimal) -> Row:
+    return {"paid_amount": paid, "counted_amount": paid}
+
+
+def _shares(draw: random.Random, whole: Row, names: list[str]) -> dict[str, Row]:
+    paid = _split(draw, whole["paid_amount"], names)
+    inside = _split(draw, whole["in_network_paid_amount"], names)
+    return {name: {**_money(paid[name]), "in_network_paid_amount": inside[name]} for name in names}
+
+
+def _split(draw: random.Random, amount: Decimal, names: Sequence[Any]) -> dict[Any, Decimal]:
+    parts = {name: (amount * draw.randint(0, 100) / (101 * len(names))).quantize(Decimal("0.01")) for name in names}
+    parts[names[-1]] += amount - sum(parts.values())
+    return parts
+
+
+def _fill(tables: dict[str, list[Row]]) -> None:
+    """What the attack does not look at is there all the same."""
+    values = {"string": "x", "double": 1.5, "boolean": False, "bigint": 20, "date": date(2022, 1, 1)}
+    for one in SHOWN:
+        for column in one.table.columns:
+            for row in tables[one.name]:
+                row.setdefault(column.name, values.get(column.type.simpleString(), Decimal("1.5")))
+
+
+FEW = 5
+REPEATS = ("network_pmpm_rolling", "pmpm_forecast")
+"""Sums of months, of no secret of their own: what they must not tell is a month."""
+COUNTS = ("members", "member_months", "scored_members", "claim_lines", "services")
+"""The same under both policies, which the attacker knows."""
+MEASURES = (*COUNTS, "paid_amount", "in_network_paid_amount")
+KEYS = {**{one.name: one.table.key for one in SHOWN}, "totals": NETWORK[:2]}
+
+
+def found_out(tables: Mapping[str, Sequence[Row]]) -> set[Unknown]:
+    """Every figure that is left out and follows from published ones, exactly or as one of few counts."""
+    found = _unscored(tables)
+    for measure in MEASURES:
+        hidden = {_unknown(name, row, measure) for name in KEYS for row in tables[name] if row.get(measure, 0) is None}
+        equations = [(left, right) for left, right in _equations(tables, measure, hidden) if left]
+        found |= _solved(equations, hidden)
+        if measure in ("members", "member_months", "claim_lines", "services"):
+            found |= _bounded(equations) & hidden
+    return {one for one in found if one[1] not in REPEATS}
+
+
+def _unknown(table: str, row: Row, measure: str) -> Unknown:
+    policy = "" if measure in COUNTS else row["policy"]
+    return measure, table, policy, tuple(row[name] for name in KEYS[table] if name != "policy")
+
+
+def _equations(
+    tables: Mapping[str, Sequence[Row]], measure: str, hidden: set[Unknown]
+) -> Iterator[tuple[dict[Unknown, int], Any]]:
+    """Signed unknowns, and the number that they add up to."""
+
+    def equation(terms: Sequence[tuple[str, Row, str, int]]) -> tuple[dict[Unknown, int], Any]:
+        left: dict[Unknown, int] = {}
+        right: Any = 0
+        for table, row, name, sign in terms:
+            if row[name] is None:
+                left[_unknown(table, row, name)] = sign
+            else:
+                right -= sign * row[name]
+        return left, right
+
+    for child, by, parent, measures in SUMS:
+        for whole in tables[parent] if measure in measures else ():
+            parts = [row for row in tables[child] if all(row[k] == whole[k] for k in by)]
+            if child == "network_pmpm_by_category":
+                parts = [row for row in parts if row["in_total"]]
+            if parts:
+                yield equation([(parent, whole, measure, -1), *[(child, row, measure, 1) for row in parts]])
+    if measure == "paid_amount":
+        for whole in tables["network_pmpm"]:
+            outside = [r for r in tables["leakage_destinations"] if all(r[k] == whole[k] for k in NETWORK)]
+            told = [("network_pmpm", whole, measure, -1), ("network_pmpm", whole, "in_network_paid_amount", 1)]
+            yield equation([*told, *[("leakage_destinations", row, measure, 1) for row in outside]])
+    if measure == "member_months":  # sums of months, and so each month as the difference of two sums
+        for name in ("network_pmpm_rolling", "pmpm_forecast"):
+            for row in tables.get(name, []):
+                last = row["member_month"] if name == "network_pmpm_rolling" else row["learned_until"]
+                months = [
+                    r
+                    for r in tables["network_pmpm_by_month"]
+                    if (r["policy"], r["network_id"]) == (row["policy"], row["network_id"])
+                    and date(last.year, 1, 1) <= r["member_month"] <= last
+                ]
+                yield equation([(name, row, measure, -1), *[("network_pmpm_by_month", r, measure, 1) for r in months]])
+    for name in KEYS:
+        for row in tables[name]:
+            if row.get(measure) is not None:
+                told_elsewhere = {_unknown(name, row, measure)}
+                if name in ("network_pmpm_by_category", "network_pmpm_by_subcategory") and measure == "member_months":
+                    told_elsewhere = {(measure, "network_pmpm", "", (row["performance_year"], row["network_id"]))}
+                yield dict.fromkeys(told_elsewhere & hidden, 1), row[measure]
+
+
+def _solved(equations: Sequence[tuple[dict[Unknown, int], Any]], hidden: set[Unknown]) -> set[Unknown]:
+    """The unknowns that no solution of the equations without their constants moves."""
+    names = sorted({name for left, _ in equations for name in left}, key=str)
+    if not names:
+        return set()
+    at = {name: place for place, name in enumerate(names)}
+    matrix = np.zeros((len(equations), len(names)))
+    for place, (left, _) in enumerate(equations):
+        for name, sign in left.items():
+            matrix[place, at[name]] = sign
+    _, sizes, directions = np.linalg.svd(matrix)
+    free = np.abs(directions[int((sizes > 1e-9).sum()) :]).max(axis=0, initial=0.0)
+    return {name for name in names if free[at[name]] < 1e-9} & hidden
+
+
+def _bounded(equations: Sequence[tuple[dict[Unknown, int], Any]]) -> set[Unknown]:
+    """The counts of which fewer than FEW values are left, given that a count that is left out is at least 1."""
+    names = {name for left, _ in equations for name in left}
+    low, high = dict.fromkeys(names, 1.0), dict.fromkeys(names, float("inf"))
+    for _ in range(10):
+        for left, right in equations:
+            for name, sign in left.items():
+                others = [(n, s) for n, s in left.items() if n != name]
+                most = float(right) - sum(s * (low[n] if s > 0 else high[n]) for n, s in others)
+                least = float(right) - sum(s * (high[n] if s > 0 else low[n]) for n, s in others)
+                bounds = (least, most) if sign > 0 else (-most, -least)
+                low[name], high[name] = max(low[name], bounds[0]), min(high[name], bounds[1])
+    return {name for name in names if high[name] - low[name] + 1 < FEW}
+
+
+def _unscored(tables: Mapping[str, Sequence[Row]]) -> set[Unknown]:
+    """Rows whose members without a score are told by two figures of the row."""
+    told = [
+        (name, row) for name in ("network_pmpm", "practice_pmpm", "physician_pmpm", "totals") for row in tables[name]
+    ]
+    both = [(n, r) for n, r in told if r["members"] is not None and r["scored_members"] is not None]
+    return {_unknown(n, r, "scored_members") for n, r in both if 0 < r["members"] - r["scored_members"] < 11}

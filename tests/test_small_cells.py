@@ -1,0 +1,97 @@
+"""Nobody reads a few people out of what leaves the warehouse: an attacker solves all that is published at once."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from pmpm_spark import small_cells
+from pmpm_spark.small_cells import KEPT, LEFT_OUT, SHOWN, brought_back, cells_left_out, without_small_cells
+from pmpm_spark.stages import GOLD
+from tests.published import POLICIES, drawn_tables, found_out
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_combination_of_published_figures_brings_one_back(seed: int) -> None:
+    published = without_small_cells(drawn_tables(seed))
+    assert found_out(published.tables) == set()
+    assert sum(published.rows_left_out.values()) > 0
+
+
+def test_the_attacker_finds_what_is_left_out_where_nothing_more_than_small_cells_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def bare(tables: Any, totals: Any) -> frozenset[Any]:
+        return cells_left_out(tables, totals, complementary=False)
+
+    monkeypatch.setattr(small_cells, "cells_left_out", bare)
+    found = [found_out(without_small_cells(drawn_tables(seed)).tables) for seed in range(3)]
+    tables = {table for of_seed in found for _, table, _, _ in of_seed}
+    assert all(found)
+    assert {
+        "network_pmpm",
+        "practice_pmpm",
+        "physician_pmpm",
+        "network_pmpm_by_month",
+        "network_pmpm_by_category",
+    } <= tables
+    assert {"network_pmpm_by_subcategory", "leakage_destinations"} <= tables
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_published_count_is_from_1_to_10_and_what_is_not_left_out_is_as_it_was(seed: int) -> None:
+    tables = drawn_tables(seed)
+    published = without_small_cells(tables)
+    for one in SHOWN:
+        for old, row in zip(tables[one.name], published.tables[one.name], strict=True):
+            told = {name: value for name, value in row.items() if value is not None and name != LEFT_OUT}
+            assert told.items() <= old.items()
+            assert not any(0 < told[name] < 11 for name in one.counts if name in told)
+            if row[LEFT_OUT]:
+                assert set(told) <= {*one.table.key, *KEPT}
+    assert all(row["members"] == 0 or row["members"] > 10 for row in published.tables["totals"] if not row[LEFT_OUT])
+
+
+def test_the_order_of_rows_changes_nothing_and_policies_leave_out_the_same_rows() -> None:
+    tables = drawn_tables(5)
+    once = without_small_cells(tables)
+    again = without_small_cells({name: rows[::-1] for name, rows in tables.items()})
+    for one in SHOWN:
+        assert once.tables[one.name] == again.tables[one.name][::-1]
+        by_policy = [
+            [tuple(r[k] for k in one.table.key if k != "policy") for r in once.rows(one.name, policy=p) if r[LEFT_OUT]]
+            for p in POLICIES
+        ]
+        assert sorted(by_policy[0], key=str) == sorted(by_policy[1], key=str)
+
+
+def test_one_small_practice_of_three_takes_the_next_smallest_with_it() -> None:
+    def people(table: str, count: int, **key: str) -> dict[str, Any]:
+        row = dict.fromkeys(next(one.table.column_names for one in SHOWN if one.name == table), 1.0)
+        amounts = {
+            "paid_amount": Decimal(count),
+            "in_network_paid_amount": Decimal(count),
+            "counted_amount": Decimal(count),
+        }
+        counts = {"members": count, "member_months": count * 12, "scored_members": count, **amounts}
+        return {**row, "policy": "p", "performance_year": 2022, "network_id": "A", **key, **counts}
+
+    practices = [people("practice_pmpm", n, practice_tin=f"T{n}") for n in (5, 40, 60)]
+    published = without_small_cells({"network_pmpm": [people("network_pmpm", 105)], "practice_pmpm": practices})
+    assert [row["members"] for row in published.tables["practice_pmpm"]] == [None, None, 60]
+    assert [row["members"] for row in published.tables["network_pmpm"]] == [105]
+    assert published.rows_left_out == {"network_pmpm": 0, "practice_pmpm": 2}
+
+
+def test_two_sums_together_bring_back_what_neither_does_alone() -> None:
+    a, b, c, d = (("t", (name,)) for name in "abcd")
+    assert brought_back([{a: 1, b: 1}, {a: 1, b: 1, c: 1}]) == [c]
+    assert brought_back([{a: 1, b: 1}, {b: 1, c: 1}, {a: 1, c: 1}]) == [a, b, c]
+    assert brought_back([{a: 1, b: 1}, {b: 1, c: 1}, {a: 1, c: -1}]) == []
+    assert brought_back([{a: 1, b: 1, c: 1}, {c: 1, d: 1}]) == []
+
+
+def test_every_gold_table_is_shown_with_what_it_adds_up_to_unless_it_tells_of_members() -> None:
+    assert {one.name for one in SHOWN} == {t.short_name for t in GOLD if "member_id" not in t.column_names}
