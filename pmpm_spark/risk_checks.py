@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,15 +16,18 @@ from pmpm_spark.reference import reference_rows
 from pmpm_spark.reference.hcc import (
     HCC_BLENDS,
     HCC_COEFFICIENTS,
+    HCC_EDITS,
     HCC_MAPPINGS,
     HCC_NORMALIZATION,
     HCC_PROCEDURES,
+    HCC_TABLES,
 )
 from pmpm_spark.silver.eligibility_spans import ELIGIBILITY_SPANS
 from pmpm_spark.silver.member_hccs import MEMBER_HCCS
 from pmpm_spark.silver.risk_diagnoses import ICD_10, RISK_DIAGNOSES, plain_code
 from pmpm_spark.silver.risk_profiles import (
     AGED_DISABLED,
+    ANY,
     DIALYSIS,
     ESRD,
     RISK_PROFILES,
@@ -52,6 +56,9 @@ def check_models(config: RunConfig) -> None:
     """
     if not computes(config.policies):
         return
+    if config.reference.path is not None:
+        for table in (table for table in HCC_TABLES if table is not HCC_PROCEDURES):
+            _check_rows(table, reference_rows(table, config.reference.path))
     blends = reference_rows(HCC_BLENDS, config.reference.path)
     by_model = [
         (HCC_MAPPINGS, _years_of(HCC_MAPPINGS, config)),
@@ -69,6 +76,30 @@ def check_models(config: RunConfig) -> None:
                         raise InputError(_no_rows(table, f"model {model}", year))
         if not any(row[1] <= year - 1 <= row[2] for row in procedures):
             raise InputError(_no_rows(HCC_PROCEDURES, f"year of service {year - 1}", year))
+
+
+def _check_rows(table: Table, rows: Sequence[Sequence[Any]]) -> None:
+    """Codes and categories as they are compared, and no two rows of one thing in one year.
+
+    Raises:
+        InputError: names the table and the row.
+    """
+    names = table.column_names
+    of_thing = [names.index(name) for name in table.key if name != "first_year"]
+    last_of: dict[tuple[Any, ...], int] = {}
+    for row in sorted(rows, key=lambda row: row[names.index("first_year")] if "first_year" in names else 0):
+        told = dict(zip(names, row, strict=True))
+        thing = tuple(row[index] for index in of_thing)
+        at = f"{table.short_name}: {', '.join(str(cell) for cell in thing)}"
+        if "diagnosis_code" in told and not re.match(WELL_FORMED, told["diagnosis_code"]):
+            raise InputError(f"{at}: diagnosis_code is no ICD-10-CM code in capitals without a dot")
+        for name in ("hcc", "dropped_hcc"):
+            if name in told and not (told[name].isdecimal() or (table is HCC_EDITS and told[name] == ANY)):
+                raise InputError(f"{at}: {name} is no number of a category")
+        if "first_year" in told:
+            if told["first_year"] <= last_of.get(thing, 0):
+                raise InputError(f"{at}: years of two rows overlap in {told['first_year']}")
+            last_of[thing] = told["last_year"]
 
 
 def _years_of(table: Table, config: RunConfig) -> set[tuple[str, int]]:

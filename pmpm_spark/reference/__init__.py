@@ -230,7 +230,10 @@ def _typed(cell: str | None, data_type: T.DataType, where: str) -> Any:
         if isinstance(data_type, T.IntegerType):
             return int(value)
         if isinstance(data_type, T.DecimalType):
-            return Decimal(value)
+            number = Decimal(value)
+            if not number.is_finite() or abs(number) >= 10 ** (data_type.precision - data_type.scale):
+                raise InvalidOperation
+            return number
         if isinstance(data_type, T.DateType):
             return date.fromisoformat(value)
     except (ValueError, InvalidOperation):

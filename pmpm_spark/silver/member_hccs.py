@@ -68,8 +68,7 @@ def member_hccs(
             F.when(F.col("is_edited"), F.col("code")).otherwise("").alias("edited_code"),
             told.alias("told"),
         )
-        .groupBy(*_KEY, "hcc", "edited_code")
-        .agg(F.min("told").alias("told"))
+        .repartition(*_KEY)
     )
     edits = small_frame(spark, [row[:6] for row in hcc_edits if row[0] in models], _EDITS)
     is_edit = (

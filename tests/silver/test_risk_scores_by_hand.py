@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 import pytest
 from pyspark.sql import functions as F
 
-from pmpm_spark.config import RunConfig, Source, Warehouse
+from pmpm_spark.config import Reference, RunConfig, Source, Warehouse
 from pmpm_spark.errors import ConfigError, InputError
 from pmpm_spark.model import CLAIM_DIAGNOSES, COVERAGE_RECORDS, FINAL_CLAIM_LINES, MEMBERS, SUPPLIED_RISK_SCORES
 from pmpm_spark.policy import Policy, Risk
@@ -498,6 +499,29 @@ def test_a_year_without_a_model_is_named_only_where_a_policy_computes():
     check_models(config_of(2019, 2026, scores="computed"))
     with pytest.raises(InputError, match="hcc_blends: part aged_disabled has no row for payment year 2031"):
         check_models(config_of(2022, 2031, scores="computed"))
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "fault"),
+    [
+        ("mappings", "V24,E11.9,19,2020,2027,own", "E11.9, 19: diagnosis_code is no ICD-10-CM code"),
+        ("mappings", "V24,E119,x9,2020,2027,own", "E119, x9: hcc is no number of a category"),
+        ("hierarchies", "V24,abc,19,own", "abc, 19: hcc is no number of a category"),
+        ("coefficients", "V24,CNA,HCC19,0.2,2021,2027,own", "V24, CNA, HCC19: years of two rows overlap in 2021"),
+        ("coefficients", "V24,CNA,HCC19,NaN,2019,2027,own", "line 2: coefficient is no number"),
+        ("coefficients", "V24,CNA,HCC19,1234567,2019,2027,own", "line 2: coefficient is no number"),
+        ("coefficients", "V24,CNA,HCC19,0.2,2019,2027,own", None),
+    ],
+)
+def test_a_folders_row_that_would_be_passed_over_or_counted_twice_is_named(name, row, fault, tmp_path):
+    table = next(table for table in HCC_TABLES if table.short_name == f"hcc_{name}")
+    (tmp_path / f"hcc_{name}.csv").write_text(",".join(table.column_names) + f"\n{row}\n")
+    config = config_of(2022, path=Reference(str(tmp_path)), scores="computed")
+    if fault is None:
+        check_models(config)
+        return
+    with pytest.raises(InputError, match=re.escape(fault)):
+        check_models(config)
 
 
 def test_supplied_scores_have_no_months():
