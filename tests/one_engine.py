@@ -60,6 +60,7 @@ STEPS = (
 GENERATED = (
     *[f"tests/gold/test_risk.py::test_{word}" for word in RISK],
     *[f"tests/test_cost_steps.py::test_{word}" for word in STEPS],
+    "tests/gold/test_credibility.py::test_every_panel",
     "tests/silver/test_programs_by_hand.py",
     "tests/test_hcc_equality.py",
 )
