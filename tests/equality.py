@@ -43,6 +43,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "network_pmpm_by_month": ("network_id", "member_month"),
     "network_pmpm_by_category": ("performance_year", "network_id", "service_category"),
     "network_pmpm_by_subcategory": ("performance_year", "network_id", "service_category", "service_category_2"),
+    "cost_concentration": ("performance_year", "network_id", "top_percent", "service_category"),
     "excluded": ("performance_year", "kind", "reason"),
     "member_months": ("member_id", "member_month"),
     "attribution": ("performance_year", "member_id"),
@@ -63,6 +64,10 @@ FIGURES: dict[str, tuple[str, ...]] = {
     "network_pmpm_by_subcategory": (
         "in_total", "member_months", "claim_lines", "services", "paid_amount", "pmpm", "lines_per_1000",
         "services_per_1000",
+    ),
+    "cost_concentration": (
+        "members", "counted_amount", "network_counted_amount", "share_of_category", "top_counted_amount", "share_of_top",
+        "total_counted_amount", "share_of_network", "is_small_cell",
     ),
     "excluded": ("member_months", "claim_lines", "paid_amount"),
     "member_months": ("performance_year", "is_eligible", "reasons", "enrollment_type", "age"),

@@ -76,6 +76,7 @@ STEPS = (
 GENERATED = (
     *[f"tests/gold/test_risk.py::test_{word}" for word in RISK],
     *[f"tests/test_cost_steps.py::test_{word}" for word in STEPS],
+    "tests/gold/test_credibility.py::test_every_panel",
     "tests/test_hcc_equality.py",
     "tests/gold/test_rolling.py::test_every_period",
     "tests/gold/test_forecast.py::test_every_forecast",

@@ -17,6 +17,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from pmpm_spark.gold.cost_concentration import cost_concentration
 from pmpm_spark.gold.excluded import EXCLUDED, excluded
 from pmpm_spark.gold.leakage_destinations import LEAKAGE_DESTINATIONS, leakage_destinations
 from pmpm_spark.gold.network_pmpm import NETWORK_PMPM, network_pmpm
@@ -30,6 +31,7 @@ from pmpm_spark.reference import NORMALIZATION_FACTORS, RISK_MEANS, SEQUESTRATIO
 from pmpm_spark.silver.attribution import ATTRIBUTION
 from pmpm_spark.silver.claim_costs import CLAIM_COSTS
 from pmpm_spark.silver.completion_factors import COMPLETION_FACTORS
+from pmpm_spark.silver.high_cost_members import HIGH_COST_MEMBERS, high_cost_members
 from pmpm_spark.silver.member_month_costs import MEMBER_MONTH_COSTS, member_month_costs
 from pmpm_spark.silver.member_months import MEMBER_MONTHS
 from pmpm_spark.silver.member_years import MEMBER_YEARS, member_years
@@ -73,6 +75,7 @@ def chain(
         NETWORK_PMPM_BY_SUBCATEGORY,
     )
     leakage = held(leakage_destinations(given["claim_costs"], by_row, **run), LEAKAGE_DESTINATIONS)
+    dearest = held(high_cost_members(people, **run), HIGH_COST_MEMBERS)
     return {
         "by_row": by_row,
         "limits": limits,
@@ -84,7 +87,16 @@ def chain(
         "by_category": by_category,
         "by_subcategory": by_subcategory,
         "identities": identities(
-            months, given["claim_costs"], networks, left_out, leakage, by_category, by_subcategory, **run
+            months,
+            given["claim_costs"],
+            networks,
+            left_out,
+            leakage,
+            by_category,
+            by_subcategory,
+            dearest,
+            cost_concentration(dearest, networks, by_category, by_row, truncated, **run),
+            **run,
         ),
     }
 
@@ -320,7 +332,7 @@ def test_the_policies_between_them_take_every_step_and_truncate_before_and_after
 
 def test_all_identities_hold_to_the_cent(tables: Tables) -> None:
     rows = conform(tables["identities"], IDENTITIES).collect()
-    assert len(rows) == len(POLICIES) * len(YEARS) * 6
+    assert len(rows) == len(POLICIES) * len(YEARS) * 7
     assert [row for row in rows if row.counted + row.excluded != row.everything] == []
 
 

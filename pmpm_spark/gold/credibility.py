@@ -24,7 +24,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from pmpm_spark.gold.pmpm import SMALL_CELL
-from pmpm_spark.measures import ratio
+from pmpm_spark.measures import per_member_month, ratio
 from pmpm_spark.silver.attribution import UNATTRIBUTED
 from pmpm_spark.table import Column, flag, quotient, text
 
@@ -40,7 +40,9 @@ CREDIBILITY_COLUMNS: tuple[Column, ...] = (
     quotient(
         "credible_adjusted_pmpm", "credibility x own figure + (1 - credibility) x reference_pmpm, US dollars, unrounded"
     ),
-    quotient("reference_pmpm", "the network's figure: its adjusted_pmpm, in a year without scores its pmpm"),
+    quotient(
+        "reference_pmpm", "the network's adjusted_amount, in a year without scores counted_amount, per member month"
+    ),
     quotient("funnel_lower", "lower 99.8% limit by member months around reference_pmpm, US dollars; 0 at least"),
     quotient("funnel_upper", "upper 99.8% limit by member months around reference_pmpm, US dollars"),
     flag("is_outlier", f"the own figure lies outside the limits, and it has at least {SMALL_CELL} members"),
@@ -90,10 +92,11 @@ def with_credibility(rows: DataFrame, panel: str, network_pmpm: DataFrame) -> Da
     within, between = F.col("within_variance"), F.col("between_variance")
     own = F.when(between == 0, F.lit(0.0)).otherwise(ratio(between * months, between * months + within))
     limit = STANDARD_ERRORS * F.sqrt(ratio(within, months))
+    lower = reference - limit
     told = estimated.withColumns(
         {
             "credibility": F.when(F.col("is_panel") & within.isNotNull(), own),
-            "funnel_lower": F.when(F.col("is_panel"), F.greatest(reference - limit, F.lit(0.0))),
+            "funnel_lower": F.when(F.col("is_panel"), F.when(lower < 0, F.lit(0.0)).otherwise(lower)),
             "funnel_upper": F.when(F.col("is_panel"), reference + limit),
             "reference_pmpm": F.when(F.col("is_panel"), reference),
             "credibility_basis": F.when(F.col("is_panel"), F.col("credibility_basis")),
@@ -103,19 +106,25 @@ def with_credibility(rows: DataFrame, panel: str, network_pmpm: DataFrame) -> Da
     return told.withColumns(
         {
             "credible_adjusted_pmpm": weight * figure + (1 - weight) * reference,
-            "is_outlier": lies_outside & (F.col("members") >= SMALL_CELL),
+            "is_outlier": F.when(F.col("funnel_upper").isNotNull(), lies_outside & (F.col("members") >= SMALL_CELL)),
         }
     )
 
 
 def _references(network_pmpm: DataFrame) -> DataFrame:
-    """The figure of each network; in a year in which nobody has a score the unadjusted one."""
+    """The figure of each network; in a year in which nobody has a score the unadjusted one.
+
+    From its amounts, since a quotient that is read from a table may differ in its last bit between the engines.
+    """
     whole = Window.partitionBy(*_YEAR).rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
-    has_scores = F.max(F.col("adjusted_pmpm").isNotNull()).over(whole)
-    basis = F.when(has_scores, F.lit("adjusted_pmpm")).otherwise(F.lit("pmpm"))
-    networks = network_pmpm.withColumn("credibility_basis", basis)
-    figure = F.when(F.col("credibility_basis") == "adjusted_pmpm", F.col("adjusted_pmpm")).otherwise(F.col("pmpm"))
-    return networks.select(*_YEAR, "network_id", "credibility_basis", figure.alias("reference_pmpm"))
+    has_scores = F.max(F.col("adjusted_amount").isNotNull()).over(whole)
+    amount = F.when(has_scores, F.col("adjusted_amount")).otherwise(F.col("counted_amount"))
+    return network_pmpm.select(
+        *_YEAR,
+        "network_id",
+        F.when(has_scores, F.lit("adjusted_pmpm")).otherwise(F.lit("pmpm")).alias("credibility_basis"),
+        per_member_month(amount, F.col("member_months")).alias("reference_pmpm"),
+    )
 
 
 def _with_network_sums(panels: DataFrame, panel: str) -> DataFrame:

@@ -1,5 +1,6 @@
 """Practices and physicians stand inside their network, and add up to it."""
 
+from pmpm_spark.gold.network_pmpm import NETWORK_PMPM
 from pmpm_spark.gold.physician_pmpm import PHYSICIAN_PMPM, physician_pmpm
 from pmpm_spark.gold.practice_pmpm import PRACTICE_PMPM, practice_pmpm
 from pmpm_spark.model import PROVIDERS
@@ -26,6 +27,7 @@ def test_a_physician_has_a_row_in_each_network_that_its_members_are_in_named_whe
         frame(spark, PROVIDERS, "npi | name\nN1 | Ada Lovelace\nN3 | Nobody's"),
         frame(spark, NORMALIZATION_FACTORS, FACTORS),
         frame(spark, RISK_MEANS, "source"),
+        frame(spark, NETWORK_PMPM, "policy"),
         policies=[Policy("p")],
         performance_years=[2021],
     )
@@ -48,6 +50,7 @@ def test_a_practice_has_a_row_in_each_network_that_its_members_are_in(spark):
         frame(spark, MEMBER_YEARS, YEARS),
         frame(spark, NORMALIZATION_FACTORS, FACTORS),
         frame(spark, RISK_MEANS, "source"),
+        frame(spark, NETWORK_PMPM, "policy"),
         policies=[Policy("p")],
         performance_years=[2021],
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from pmpm_spark.gold.network_pmpm import NETWORK_PMPM
 from pmpm_spark.gold.physician_pmpm import PHYSICIAN_PMPM, physician_pmpm
 from pmpm_spark.model import PROVIDERS
 from pmpm_spark.policy import Policy
@@ -51,6 +52,7 @@ def physicians(spark):
             frame(spark, PROVIDERS, directory),
             factors,
             frame(spark, RISK_MEANS, "source"),
+            frame(spark, NETWORK_PMPM, "policy"),
             policies=[Policy("p")],
             performance_years=[2021],
         )

@@ -254,6 +254,7 @@ def compute(con: duckdb.DuckDBPyConnection, *, factors: dict[int, Decimal], sett
         "network_pmpm_by_month": _by_month(con),
         "network_pmpm_by_category": _by_category(con, settings),
         "network_pmpm_by_subcategory": _by_subcategory(con, settings),
+        "cost_concentration": _concentration(con, settings),
         "excluded": _excluded(con),
         "member_months": _rows(con, """
             SELECT member_id, performance_year, member_month, is_eligible, reasons, enrollment_type, age
@@ -1148,6 +1149,64 @@ def _by_category(con: duckdb.DuckDBPyConnection, settings: OracleSettings) -> li
             AND c.service_category = k.service_category
         ORDER BY k.performance_year, k.network_id, k.service_category""")  # fmt: skip
     return [_with_rates(row) for row in rows]
+
+
+def _concentration(con: duckdb.DuckDBPyConnection, settings: OracleSettings) -> list[Row]:
+    """The dollars of the dearest 1% and 5% of each network, in every category of its total."""
+    rows = _rows(con, f"""
+        WITH ranked AS (
+            SELECT performance_year, network_id, member_id, paid_amount,
+                row_number() OVER (PARTITION BY performance_year, network_id ORDER BY paid_amount DESC, member_id) AS place,
+                count(*) OVER (PARTITION BY performance_year, network_id) AS members,
+                sum(paid_amount) OVER (PARTITION BY performance_year, network_id) AS total_counted_amount
+            FROM member_years
+        ),
+        tops AS (
+            SELECT *, unnest([1, 5]) AS top_percent FROM ranked
+        ),
+        dearest AS (
+            SELECT * FROM tops WHERE place <= (members * top_percent + 99) // 100
+        ),
+        whole AS (
+            SELECT performance_year, network_id, top_percent, count(*) AS members, sum(paid_amount) AS top_counted_amount,
+                any_value(total_counted_amount) AS total_counted_amount
+            FROM dearest GROUP BY ALL
+        ),
+        counted AS (
+            SELECT performance_year, network_id, service_category, sum(paid_amount) AS network_counted_amount
+            FROM costed_lines WHERE reason IS NULL GROUP BY ALL
+        ),
+        categories AS (
+            SELECT performance_year, network_id, service_category FROM counted
+            UNION SELECT performance_year, network_id, 'pharmacy' FROM whole WHERE {settings.include_pharmacy}
+        ),
+        of_top AS (
+            SELECT d.performance_year, d.network_id, d.top_percent, c.service_category, sum(c.paid_amount) AS counted_amount
+            FROM dearest d
+            JOIN costed_lines c ON c.performance_year = d.performance_year AND c.member_id = d.member_id
+            WHERE c.reason IS NULL GROUP BY ALL
+        )
+        SELECT w.performance_year, w.network_id, w.top_percent, k.service_category, w.members,
+            coalesce(o.counted_amount, 0)::DECIMAL(38, 2) AS counted_amount,
+            coalesce(c.network_counted_amount, 0)::DECIMAL(38, 2) AS network_counted_amount,
+            w.top_counted_amount, w.total_counted_amount
+        FROM whole w
+        JOIN categories k ON k.performance_year = w.performance_year AND k.network_id = w.network_id
+        LEFT JOIN counted c ON c.performance_year = w.performance_year AND c.network_id = w.network_id
+            AND c.service_category = k.service_category
+        LEFT JOIN of_top o ON o.performance_year = w.performance_year AND o.network_id = w.network_id
+            AND o.top_percent = w.top_percent AND o.service_category = k.service_category
+        ORDER BY ALL""")  # fmt: skip
+
+    def share(part: Decimal, whole: Decimal) -> float | None:
+        return float(Fraction(part) / Fraction(whole)) if whole else None
+
+    for row in rows:
+        row["share_of_category"] = share(row["counted_amount"], row["network_counted_amount"])
+        row["share_of_top"] = share(row["counted_amount"], row["top_counted_amount"])
+        row["share_of_network"] = share(row["top_counted_amount"], row["total_counted_amount"])
+        row["is_small_cell"] = row["members"] < 11
+    return rows
 
 
 def _with_rates(row: Row) -> Row:
