@@ -85,7 +85,8 @@ def definition(table: Table, layout: str) -> str:
     if any(isinstance(c.type, T.DoubleType) for c in table.columns):
         # the embedded engine takes a number that is alone in its file from the log, a last digit off
         kinds = (T.StringType, T.DateType, T.IntegerType, T.LongType, T.DecimalType)
-        told_in_log = [c.name for c in table.columns if isinstance(c.type, kinds)]
+        columns_told = (c for c in table.columns if isinstance(c.type, kinds))
+        told_in_log = [c.name for c in columns_told if c.name not in table.partition_by]
         properties["delta.dataSkippingStatsColumns"] = ",".join(told_in_log)
     told = ", ".join(f"{literal(key)} = {literal(value)}" for key, value in properties.items())
     return f"({columns}) USING delta{layout} COMMENT {literal(table.grain)}" + (
