@@ -23,7 +23,7 @@ from pmpm_spark.silver.claim_costs import CLAIM_COSTS
 from pmpm_spark.sources import packed
 from pmpm_spark.sources.files import numbered_lines, scan
 from pmpm_spark.store import Store
-from pmpm_spark.table import Table, money, text
+from pmpm_spark.table import Table, money, quotient, text
 from tests.tables import frame
 
 AMOUNTS = Table(
@@ -163,3 +163,16 @@ def test_rows_made_of_grouped_ones_are_told_apart_by_a_sum_and_not_by_distinct(s
     rows = told.groupBy("id").agg(F.collect_list(F.struct("n")).alias("rows")).select("id", F.inline("rows"))
     assert sorted(tuple(row) for row in rows.groupBy("id").agg(F.sum("n")).collect()) == [("a", 3), ("b", 3)]
     assert [row["id"] for row in rows.groupBy("id").agg(F.max("n")).sort("id").collect()] == ["a", "b"]
+
+
+def test_a_number_that_is_alone_in_its_file_is_read_to_the_last_digit(store: Store) -> None:
+    """pysail takes a column of one value from the statistics of the log, and reads their numbers a digit off."""
+    pmpms = Table(
+        name="silver.pmpms", grain="one row per id", key=("id",), columns=(text("id", "id"), quotient("pmpm", "PMPM"))
+    )
+    exact = 919.6474474474473
+    store.publish(pmpms, store.spark.createDataFrame([("a", exact)], pmpms.schema))
+    assert store.read(pmpms).collect()[0]["pmpm"] == exact
+    plain = f"{store.warehouse.path}/plain"
+    store.read(pmpms).write.format("delta").save(plain)
+    assert store.spark.read.format("delta").load(plain).collect()[0]["pmpm"] != exact, "the fault is mended"
