@@ -52,8 +52,8 @@ class Of:
 class Relations:
     """What the rows of a table tell of other rows.
 
-    `adds_up_to`: rows of which they are the parts. `goes_with`: rows whose figures theirs repeat or tell; `also` those of
-    other years and months.
+    `adds_up_to`: rows of which they are the parts. `goes_with`: rows whose figures theirs repeat or tell; `also` those
+    of other years and months.
     """
 
     adds_up_to: tuple[Of, ...] = ()
