@@ -13,7 +13,7 @@ SPANS = {"YEAR_TO_DATE": "Year to date", "ROLLING_12": "Twelve months"}
 PARTS = {
     "ENROLLMENT_MIX": "Kinds of enrollment",
     "RISK": "Risk of the members",
-    "USE": "Services per member month",
+    "USE": "Use of services",
     "COST_PER_SERVICE": "Cost of a service",
 }
 CUTS = {
