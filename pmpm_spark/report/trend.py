@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from pmpm_spark.report.about import FIGURES, NO_FIGURE, Row, Year, columns, listed, name_of, number
+from pmpm_spark.report.about import FIGURES, NO_FIGURE, PARTS, Row, Year, columns, listed, name_of, number
 from pmpm_spark.report.charts import Series, lines
 from pmpm_spark.report.views import ChartView, Column, TableView
 from pmpm_spark.small_cells import LEFT_OUT
 
 SPANS = {"YEAR_TO_DATE": "Year to date", "ROLLING_12": "Twelve months"}
-PARTS = {
-    "ENROLLMENT_MIX": "Kinds of enrollment",
-    "RISK": "Risk of the members",
-    "USE": "Use of services",
-    "COST_PER_SERVICE": "Cost of a service",
-}
 CUTS = {
     "SAME_RUNOUT": "The period a year before is told as it stood a year ago, so that a young year does not look cheap.",
     "NO_PAID_DATES": "No payment tells when it was: a young year looks cheaper than it will be.",
