@@ -52,13 +52,13 @@ class Of:
 class Relations:
     """What the rows of a table tell of other rows.
 
-    `adds_up_to`: rows of which they are the parts. `goes_with`: rows whose figures theirs repeat or tell; `months`: the
-    months of their network whose sums they are.
+    `adds_up_to`: rows of which they are the parts. `goes_with`: rows whose figures theirs repeat or tell; `also` those
+    of other years and months.
     """
 
     adds_up_to: tuple[Of, ...] = ()
     goes_with: tuple[Of, ...] = ()
-    months: Callable[[Row], Iterable[int]] = lambda row: ()
+    also: Callable[[Row], Iterable[Cell]] = lambda row: ()
 
 
 @dataclass(frozen=True)
@@ -90,26 +90,34 @@ class Shown(Relations):
     def followed(self, row: Row) -> Iterator[Cell]:
         """The cells with which the row is left out."""
         yield from (_whole(of, row) for of in self.goes_with)
-        for number in self.months(row):
-            yield "network_pmpm_by_month", (row["network_id"], _month(number))
+        yield from self.also(row)
 
 
-def _month(number: int) -> date:
-    return date(number // 12, number % 12 + 1, 1)
+def _months(row: Row, last: int, length: int) -> Iterator[Cell]:
+    """The cells of a network's months, as many as told until one."""
+    for number in range(last - length + 1, last + 1):
+        yield "network_pmpm_by_month", (row["network_id"], date(number // 12, number % 12 + 1, 1))
 
 
-def _of_span(row: Row) -> Iterator[int]:
-    """The months of a period and of the same period a year before."""
+def _of_span(row: Row) -> Iterator[Cell]:
+    """The months of a period and of the same period a year before, and the year before, whose risk is told."""
     last = number_of(row["member_month"])
     length = row["member_month"].month if row["span"] == "YEAR_TO_DATE" else 12
-    for end in (last, last - 12):
-        yield from range(end - length + 1, end + 1)
+    yield from _months(row, last, length)
+    yield from _months(row, last - 12, length)
+    yield "network_pmpm", (row["performance_year"] - 1, row["network_id"])
 
 
-def _of_level(row: Row) -> Iterable[int]:
+def _of_level(row: Row) -> Iterator[Cell]:
     """The twelve months that a forecast starts from."""
-    last = number_of(row["learned_until"])
-    return range(last - 11, last + 1)
+    return _months(row, number_of(row["learned_until"]), 12)
+
+
+def _of_year_before(row: Row) -> Iterator[Cell]:
+    """The network, and its category, of the year before."""
+    network = (row["performance_year"] - 1, row["network_id"])
+    yield "network_pmpm", network
+    yield "network_pmpm_by_category", (*network, row["service_category"])
 
 
 _YEAR, _NETWORK = ("performance_year",), ("performance_year", "network_id")
@@ -124,6 +132,9 @@ RELATIONS: Mapping[str, Relations] = {
     "network_pmpm_by_month": Relations((Of("network_pmpm", _NETWORK, ("member_months",)),)),
     "network_pmpm_rolling": Relations((), (_OF_NETWORK,), _of_span),
     "pmpm_forecast": Relations((), (_OF_NETWORK,), _of_level),
+    "network_pmpm_change": Relations(
+        (Of("network_pmpm_change.adjusted_pmpm", _NETWORK),), (_OF_NETWORK, _OF_CATEGORY), _of_year_before
+    ),
     "network_pmpm_by_category": Relations((Of("network_pmpm", _NETWORK, only_in_total=True),), (_OF_NETWORK,)),
     "network_pmpm_by_subcategory": Relations((replace(_OF_CATEGORY, counts=_SERVICES),), (_OF_NETWORK,)),
     "cost_concentration": Relations(

@@ -6,6 +6,7 @@ import json
 import random
 import re
 import time
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -180,6 +181,34 @@ def test_a_notice_of_a_small_number_or_a_share_is_not_shown() -> None:
     assert SMALL_NUMBER.search("2 members stand on two lists")
     assert SMALL_NUMBER.search("97.4% of the members have a risk score")
     assert not SMALL_NUMBER.search("126 of 96,424 rows of 2022-01 are rejected by rule 1.2")
+
+
+def test_two_networks_are_compared_by_what_was_computed_in_either_direction(tmp_path: Path) -> None:
+    if chromium() is None:
+        pytest.skip(NO_BROWSER)
+    found = without_small_cells(many(networks=3, physicians=2))
+    of = {"policy": "one", "performance_year": 2022, "network_id": "N000", "other_network_id": "N001"}
+    compared = [{**of, "difference_low": -10.0, "difference_high": 25.5}]
+    part = {**of, "part": "USE", "service_category": "skilled_nursing", "amount": Decimal("3.25")}
+    tables = {**found.tables, "network_comparison": compared, "network_comparison_parts": [part]}
+    path = tmp_path / "report.html"
+    path.write_text(text_of(replace(found, tables=tables)), encoding="utf-8")
+    with open_browser() as browser:
+        reader = Reader(browser, path)
+        reader.go("compare")
+
+        def told(one: str, other: str) -> tuple[str, list[str]]:
+            reader.page.locator("#one").select_option(one)
+            reader.page.locator("#other").select_option(other)
+            return reader.page.inner_text("#verdict"), reader.column("drivers", 2)
+
+        there, back = told("N000", "N001"), told("N001", "N000")
+        assert "between −$10.00 and $25.50: it may be chance" in there[0]
+        assert "between −$25.50 and $10.00: it may be chance" in back[0]
+        assert (there[1], back[1]) == (["$3.25"], ["−$3.25"])
+        assert reader.column("drivers", 0) == ["Use of services"]
+        assert "no interval" in told("N000", "N002")[0]
+        assert reader.faults == []
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,13 @@ FIGURES = (
     ("adjusted_pmpm", "Adjusted PMPM", "money"),
 )
 """Columns of the tables by network, practice and physician, as they are called here."""
+PARTS = {
+    "ENROLLMENT_MIX": "Kinds of enrollment",
+    "RISK": "Risk of the members",
+    "USE": "Use of services",
+    "COST_PER_SERVICE": "Cost of a service",
+}
+"""What a difference of two figures comes from, as it is called here."""
 LEAKAGE = "gold.network_pmpm, 1 − in_network_paid_amount ÷ paid_amount"
 IN_NETWORK = "gold.network_pmpm, in_network_paid_amount ÷ member_months"
 

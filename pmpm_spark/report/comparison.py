@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pmpm_spark.report.about import Year, name_of, number
+from pmpm_spark.report.about import PARTS, Row, Year, name_of, number
 from pmpm_spark.report.network import said_category
 
 
@@ -24,4 +24,28 @@ def comparison(year: Year) -> dict[str, Any]:
         for row in year.networks()
     }
     categories = sorted({category for told in networks.values() for category in told["categories"]})
-    return {"networks": networks, "categories": categories, "pairs": {}}
+    return {"networks": networks, "categories": categories, "pairs": _pairs(year)}
+
+
+def _pairs(year: Year) -> dict[str, Any]:
+    """The interval of each difference that was computed, the first less the other, and what it comes from."""
+    parts: dict[str, list[dict[str, Any]]] = {}
+    for row in year.rows("network_comparison_parts"):
+        told = {
+            "part": PARTS.get(row["part"], row["part"]),
+            "category": said_category(row),
+            "amount": number(row["amount"]),
+        }
+        parts.setdefault(_both(row), []).append(told)
+    return {
+        _both(row): {
+            "low": number(row["difference_low"]),
+            "high": number(row["difference_high"]),
+            "parts": parts.get(_both(row), []),
+        }
+        for row in year.rows("network_comparison")
+    }
+
+
+def _both(row: Row) -> str:
+    return f"{row['network_id']}|{row['other_network_id']}"

@@ -27,7 +27,9 @@ def network(year: Year, row: Row, place: int) -> Page:
     if leakage != NO_FIGURE:
         facts.append(Fact("Leakage", leakage, "share", LEAKAGE))
     of = (year, row, name)
-    parts = [*trend(*of), *_categories(*of), *_dearest(*of), *physicians(*of), *practices(*of), *_leakage(*of)]
+    parts = [*trend(*of), *_categories(*of), *_dearest(*of)]
+    if row["network_id"] != UNATTRIBUTED:
+        parts += [*physicians(*of), *practices(*of), *_leakage(*of)]
     return Page(name, name_of(row), f"{row['network_id']}{kind}, {year.year}.", facts, parts, "network")
 
 

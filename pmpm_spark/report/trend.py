@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pmpm_spark.report.about import FIGURES, Row, Year, columns, listed, name_of, number
+from pmpm_spark.report.about import FIGURES, NO_FIGURE, PARTS, Row, Year, columns, listed, name_of, number
 from pmpm_spark.report.charts import Series, lines
 from pmpm_spark.report.views import ChartView, Column, TableView
 from pmpm_spark.small_cells import LEFT_OUT
@@ -20,7 +20,8 @@ def trend(year: Year, row: Row, name: str) -> list[Any]:
     months = sorted(year.of_network("network_pmpm_by_month", row["network_id"]), key=lambda r: r["member_month"])
     if not months:
         return []
-    return ["Over time", *_by_year(year, row, name), _chart(year, row, name, months), *_rolling(year, row, name)]
+    of = (year, row, name)
+    return ["Over time", *_by_year(*of), _chart(*of, months), *_rolling(*of), *_change(*of)]
 
 
 def _chart(year: Year, row: Row, name: str, months: list[dict[str, Any]]) -> ChartView:
@@ -82,8 +83,36 @@ def _rolling(year: Year, row: Row, name: str) -> list[TableView]:
     )
     cells = ("prior_pmpm", "pmpm_change", "adjusted_pmpm", "adjusted_pmpm_change")
     told = [
-        (SPANS[r["span"]], r["member_month"], r["pmpm"], *["–" if r[column] is None else r[column] for column in cells])
+        (
+            SPANS[r["span"]],
+            r["member_month"],
+            r["pmpm"],
+            *[NO_FIGURE if r[column] is None else r[column] for column in cells],
+        )
         for r in found
     ]
     note = CUTS.get(str(found[-1]["prior_cut"]), "")
     return [TableView(f"{name}-rolling", "Against the same months a year before", named, told, note, can_sort=False)]
+
+
+def _change(year: Year, row: Row, name: str) -> list[TableView]:
+    """What the change from the year before comes from, the largest first."""
+    everything = year.this_year("network_pmpm_change", row["network_id"])
+    told = [r for r in everything if not r[LEFT_OUT]]
+    if not told:
+        return []
+    source = "gold.network_pmpm_change"
+    named = (
+        Column("What changed", "text", f"{source}.part"),
+        Column("Service category", "text", f"{source}.service_category"),
+        Column("Adds to adjusted PMPM", "money", f"{source}.amount"),
+    )
+    rows = [
+        (PARTS.get(r["part"], r["part"]), r["service_category"].replace("_", " ") or NO_FIGURE, r["amount"])
+        for r in sorted(told, key=lambda r: (-abs(r["amount"]), r["part"], r["service_category"]))
+    ]
+    before, now = told[0]["prior_adjusted_pmpm"], told[0]["adjusted_pmpm"]
+    caption = f"Why it went from ${before:,.2f} to ${now:,.2f} per member per month"
+    left_out = len(everything) - len(told)
+    note = "All parts add up to the change, to the cent." + (f" {left_out} are left out as small." if left_out else "")
+    return [TableView(f"{name}-change", caption, named, rows, note)]
