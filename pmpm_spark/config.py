@@ -50,6 +50,7 @@ class Source:
     providers: str | None = None
     risk_scores: str | None = None
     member_attribution: str | None = None
+    other_initiatives: str | None = None
     data_through: str | None = None
     part_c: str = field(default="hmo_indicator", metadata=one_of("hmo_indicator", "part_c_contract"))
     max_reject_share: float = 0.05

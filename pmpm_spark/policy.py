@@ -20,6 +20,7 @@ WINDOWS = ("performance_year", "alignment_window", "retrospective", "prospective
 """Whose services count: those of the year, of the eligibility's window, or of the windows of 42 CFR 425.400."""
 MOST_WINDOW_MONTHS = 60
 """The alignment window is kept as bits of a BIGINT, one a month."""
+NETWORK_TYPES = ("MSSP", "REACH", "OTHER")
 STEPS = ("exclude", "sequestration", "complete", "annualize", "truncate", "weight")
 """What may stand between what was paid and what the policy counts, in the order of the default."""
 NOT_RULES = ("name", "description", "sources", "is_changed")
@@ -174,7 +175,35 @@ class Attribution:
         default=False, metadata=of("house choice: the member_attribution list is the method roster's alone")
     )
 
+    snf_exclusion: str = field(
+        default="place_or_stay",
+        metadata=one_of("place_or_stay", "place", source="42 CFR 425.400(c); house choice: a stay by its claim, too"),
+    )
+    specialty_fallback: bool = field(
+        default=True, metadata=of("house choice: a line without a specialty takes that of its NPI in providers")
+    )
+    network_types: tuple[str, ...] = field(
+        default=NETWORK_TYPES, metadata=of("house choice: networks of every type compete")
+    )
+    alignment_window_requires: str = field(
+        default="a_and_b",
+        metadata=one_of(
+            "a_and_b",
+            "a_and_b_without_part_c",
+            source="house choice: of reach; Part C is asked of the first month alone",
+        ),
+    )
+    min_charge: float = field(default=0.0, metadata=of("house choice: a service counts above 0 dollars"))
+
     def __post_init__(self) -> None:
+        unknown = [kind for kind in self.network_types if kind not in NETWORK_TYPES]
+        if unknown or not self.network_types:
+            raise ConfigError(
+                f"attribution.network_types names {unknown[0] if unknown else 'nothing'}: give some of "
+                f"{', '.join(NETWORK_TYPES)}"
+            )
+        if not self.min_charge >= 0 or round(self.min_charge, 2) != self.min_charge:
+            raise ConfigError(f"attribution.min_charge is {self.min_charge}: give dollars and cents, 0 or more")
         if self.method == "reach" and self.window in ("retrospective", "prospective"):
             raise ConfigError(
                 f'attribution.window = "{self.window}" is not of reach: alignment_periods tells its years'

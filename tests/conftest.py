@@ -72,7 +72,9 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     unread = sum(NO_BROWSER in reason for reason in reasons)
     terminalreporter.write_line(f"{left_out} tests were left out: {NOT_THERE}")
     terminalreporter.write_line(f"{unread} tests were left out: {NO_BROWSER}")
-    terminalreporter.write_line(f"{len(reasons) - left_out - unread} tests are of the other engine alone (tests/one_engine.py)")
+    terminalreporter.write_line(
+        f"{len(reasons) - left_out - unread} tests are of the other engine alone (tests/one_engine.py)"
+    )
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,17 @@ from types import SimpleNamespace
 from typing import Any
 
 from pmpm_spark.config import RunConfig, Source, Warehouse, load_policy
-from pmpm_spark.policy import COVERAGE_RULES, STEPS, WINDOWS, Attribution, Cost, Eligibility, Policy, Risk
+from pmpm_spark.policy import (
+    COVERAGE_RULES,
+    NETWORK_TYPES,
+    STEPS,
+    WINDOWS,
+    Attribution,
+    Cost,
+    Eligibility,
+    Policy,
+    Risk,
+)
 from tests.conftest import SHARED
 from tests.processes import ROOT, environment
 from tests.sources import test_common, test_tuva
@@ -72,6 +82,11 @@ SETTINGS: dict[str, dict[str, tuple[Any, ...]]] = {
         "shared_participants": ("lowest_network_id", "exclude"),
         "code_year": ("performance", "service"),
         "voluntary": (False, True),
+        "snf_exclusion": ("place_or_stay", "place"),
+        "specialty_fallback": (True, False),
+        "network_types": (NETWORK_TYPES, ("MSSP", "OTHER")),
+        "alignment_window_requires": ("a_and_b", "a_and_b_without_part_c"),
+        "min_charge": (0.0, 25.0),
     },
     "risk": {
         "weighting": ("members", "member_months"),

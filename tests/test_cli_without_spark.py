@@ -48,7 +48,20 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = said(capsys, "--help")
     assert (code, err) == (0, "")
-    for command in ("demo", "run", "load", "loads", "show", "export", "report", "explain", "tables", "policies", "generate", "doctor"):
+    for command in (
+        "demo",
+        "run",
+        "load",
+        "loads",
+        "show",
+        "export",
+        "report",
+        "explain",
+        "tables",
+        "policies",
+        "generate",
+        "doctor",
+    ):
         assert f"\n    {command} " in out
     for option in ("--only", "--from", "--rebuild", "--config", "--set"):
         assert option in said(capsys, "run", "--help")[1]

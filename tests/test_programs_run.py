@@ -20,7 +20,7 @@ from pmpm_spark.config import RunConfig, Source, Warehouse, load_policy
 from pmpm_spark.errors import InputError
 from pmpm_spark.gold.excluded import EXCLUDED
 from pmpm_spark.identities import IDENTITIES
-from pmpm_spark.model import MEMBER_ATTRIBUTION, MEMBERS, NETWORK_ROSTER, PROVIDERS
+from pmpm_spark.model import MEMBER_ATTRIBUTION, MEMBERS, NETWORK_ROSTER, OTHER_INITIATIVES, PROVIDERS
 from pmpm_spark.pipeline import run
 from pmpm_spark.reference import PRIMARY_CARE_HCPCS, alignment_periods, reference_rows
 from pmpm_spark.silver.attribution import ATTRIBUTION
@@ -46,7 +46,7 @@ YEARS = (2019, 2020, 2021, 2022, 2023)
 POLICIES = ("default", "mssp", "reach")
 OF_ENROLLMENT = (
     "DECEASED", "NO_A_AND_B_MONTH", "A_ONLY_OR_B_ONLY", "NOT_IN_PART_A_AND_B", "MEDICARE_ADVANTAGE", "MEDICARE_SECONDARY",
-    "NON_US_RESIDENT",
+    "NON_US_RESIDENT", "OTHER_INITIATIVE",
 )  # fmt: skip
 """Reasons of attribution that rest on a record."""
 FIGURES = (
@@ -58,6 +58,11 @@ FIGURES = (
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
     lists = {name: str(FILES / f"{name}.csv") for name in LISTS}
+    elsewhere = tmp_path_factory.mktemp("lists") / "other_initiatives.csv"
+    with (FILES / "member_attribution.csv").open(encoding="utf-8") as rows:
+        told = [line.split(",")[:2] for line in rows]
+    elsewhere.write_text("\n".join(",".join(row) for row in (told[0], *told[1::5])))  # every fifth
+    lists["other_initiatives"] = str(elsewhere)
     source = Source("rif", str(FILES), max_reject_share=1.0, **lists)
     policies = tuple(load_policy(name) for name in POLICIES)
     return RunConfig(source, Warehouse(str(tmp_path_factory.mktemp("programs"))), YEARS, policies)
@@ -73,7 +78,7 @@ def recomputed(ran: Published) -> dict[tuple[str, int, str], tuple[Any, ...]]:
     """Every member's attribution by the plain rules, from the published tables."""
     tables = (
         PRIMARY_CARE_SERVICES, NETWORK_ROSTER, PROVIDERS, ELIGIBILITY_SPANS, MEMBERS, SECONDARY_PAYER_MONTHS,
-        MEMBER_ATTRIBUTION,
+        MEMBER_ATTRIBUTION, OTHER_INITIATIVES,
     )  # fmt: skip
     rows = {table.short_name: [row.asDict() for row in ran.read(table).collect()] for table in tables}
     codes = {row["hcpcs"] for row in rows["primary_care_services"]}
@@ -89,6 +94,7 @@ def recomputed(ran: Published) -> dict[tuple[str, int, str], tuple[Any, ...]]:
         rows["secondary_payer_months"],
         rows["member_attribution"],
         tuple(ran.read(TOLD_MONTHS).collect()[0]),
+        rows["other_initiatives"],
     )
     found = {}
     for name in POLICIES:
@@ -107,6 +113,7 @@ def test_every_member_of_every_policy_is_where_the_plain_rules_put_it(ran: Publi
     expected = recomputed(ran)
     differing = sorted(key for key in found.keys() | expected.keys() if found.get(key) != expected.get(key))
     assert not differing, [len(differing), *[(found.get(key), expected.get(key)) for key in differing[:5]]]
+    assert {key[0] for key, row in found.items() if row[8] == "OTHER_INITIATIVE"} == {"mssp"}
     attributed = Counter((key[0], row[7]) for key, row in found.items() if row[8] is None)
     assert {policy for policy, _ in attributed} == set(POLICIES)
 
@@ -181,7 +188,11 @@ def test_every_reason_has_its_record_and_months_and_cents_are_those_of_the_run(r
         assert not told
         for row in member.attribution:
             if row["policy"] != "default" and row["unattributed_reason"] in OF_ENROLLMENT:
-                assert standing_section(member, rules, periods, [row]).rows
+                behind = standing_section(member, rules, periods, [row]).rows
+                assert behind
+                if row["unattributed_reason"] == "OTHER_INITIATIVE":
+                    assert {told[4] for told in behind} == {"other_initiatives.csv"}
+                    assert all(told[5] > 1 for told in behind)
         for dollar in dollars_of(member, rules):
             assert dollar.paid_amount == 0 or member.place(dollar.line) is not None
             if dollar.reason not in (None, OUTSIDE_YEARS):

@@ -17,6 +17,7 @@ from pmpm_spark.model.member_attribution import MEMBER_ATTRIBUTION
 from pmpm_spark.model.member_id_changes import MEMBER_ID_CHANGES
 from pmpm_spark.model.members import MEMBERS
 from pmpm_spark.model.network_roster import NETWORK_ROSTER
+from pmpm_spark.model.other_initiatives import OTHER_INITIATIVES
 from pmpm_spark.model.providers import PROVIDERS
 from pmpm_spark.model.supplied_risk_scores import SUPPLIED_RISK_SCORES
 
@@ -34,6 +35,7 @@ __all__ = [
     "MEMBER_ATTRIBUTION",
     "MEMBER_ID_CHANGES",
     "NETWORK_ROSTER",
+    "OTHER_INITIATIVES",
     "OTHER_ROWS",
     "PROVIDERS",
     "REJECTS",

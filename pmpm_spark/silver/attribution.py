@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from pmpm_spark.policy import Policy
 from pmpm_spark.silver.candidates import MEMBER_YEAR, listed
-from pmpm_spark.silver.counted_services import by_clinicians, in_windows, windows_of, with_candidates
+from pmpm_spark.silver.counted_services import by_clinicians, in_windows, of_types, windows_of, with_candidates
 from pmpm_spark.silver.mssp import PHYSICIAN, longer_windows, mssp
 from pmpm_spark.silver.plurality import plurality
 from pmpm_spark.silver.reach import PRIMARY_CARE, alignment_windows, in_thirds, reach
@@ -75,6 +75,7 @@ def attribution(
     members: DataFrame,
     told_months: DataFrame,
     secondary_payer_months: DataFrame,
+    other_initiatives: DataFrame,
     *,
     policies: Sequence[Policy],
     performance_years: Sequence[int],
@@ -98,7 +99,7 @@ def attribution(
         return found.drop("candidates")
 
     def by_mssp(policy: Policy) -> DataFrame:
-        standing = assignable(eligibility_spans, members, told_months, policy, years)
+        standing = assignable(eligibility_spans, members, told_months, other_initiatives, policy, years)
         if not policy.attribution.voluntary:
             return _assigned(standing, found_by(policy))
         listed = _as_supplied(member_attribution, years)
@@ -236,7 +237,8 @@ def _with_standing_of_network(supplied: DataFrame, network_roster: DataFrame, po
     else:
         first, last = F.col("list_day"), F.col("list_day")
     networks = (
-        network_roster.where("tin <> '' OR ccn <> ''")
+        of_types(network_roster, policy)
+        .where("tin <> '' OR ccn <> ''")
         .groupBy("network_id")
         .agg(F.collect_list(F.struct("start_date", "end_date")).alias("listed"))
     )

@@ -7,6 +7,7 @@ hospitals that bill for physicians too, and know conditions of place on some cod
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
@@ -15,6 +16,7 @@ from pmpm_spark.months import month_number
 from pmpm_spark.policy import Policy
 from pmpm_spark.silver.primary_care_services import PRIMARY_CARE_SERVICES, PROLONGED_SERVICES
 from pmpm_spark.silver.roster_match import programs_rows, with_roster_networks
+from pmpm_spark.table import MONEY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,7 +91,7 @@ def by_clinicians(
     *,
     clinics: str,
 ) -> DataFrame:
-    """Lines that `mssp` and `reach` count, with `clinician` (a step of specialties) and `amount`, above 0.
+    """Lines that `mssp` and `reach` count, with `clinician` (a step of specialties) and `amount`, above `min_charge`.
 
     What a clinic gives is given by a clinician of the kind `clinics`.
     """
@@ -104,12 +106,16 @@ def by_clinicians(
         .otherwise(in_set & (code != CLINIC_VISIT))
     )
     amount = F.when(is_professional, F.col("told_amount")).otherwise(F.col("allowed_amount"))
-    counted = placed.withColumn("amount", amount).where(can_count & ~_misplaced(year) & (F.col("amount") > 0))
+    charge = F.lit(Decimal(str(policy.attribution.min_charge))).cast(MONEY)
+    counted = placed.withColumn("amount", amount).where(
+        can_count & ~_misplaced(year, policy) & (F.col("amount") > charge)
+    )
     own = F.trim("specialty")
     padded = F.when(F.length(own) == 1, F.concat(F.lit("0"), own)).otherwise(own)
+    falls_back = F.lit(policy.attribution.specialty_fallback)
     supplied = providers.select("npi", F.trim("specialty").alias("supplied_specialty"))
     named = counted.join(supplied.where(F.length("supplied_specialty") == 2), "npi", how="left").withColumn(
-        "specialty_code", F.when(own != "", padded).otherwise(F.col("supplied_specialty"))
+        "specialty_code", F.when(own != "", padded).when(falls_back, F.col("supplied_specialty"))
     )
     of_method = specialties.where(F.col("program") == policy.attribution.method)
     steps = of_method.groupBy("specialty_code").agg(F.min("step").alias("listed"))
@@ -118,10 +124,11 @@ def by_clinicians(
     return listed.withColumn("clinician", clinician).where("clinician IS NOT NULL")
 
 
-def _misplaced(year: Column) -> Column:
+def _misplaced(year: Column, policy: Policy) -> Column:
     """The code does not count at its place, or not without its base code. Years are performance years."""
     kind, code, place = F.col("line_kind"), F.col("hcpcs"), F.col("place_of_service")
-    in_snf = place.isin(*IN_SNF) | (F.col("in_snf") & (year >= 2019))
+    asks_stays = F.lit(policy.attribution.snf_exclusion == "place_or_stay")
+    in_snf = place.isin(*IN_SNF) | (F.col("in_snf") & (year >= 2019) & asks_stays)
     in_hospital = place.isin(*IN_HOSPITAL) | F.col("in_inpatient")
     nursing = code.between(*NURSING_FACILITY_VISITS) & kind.isin("professional", "clinic")
     home = code.between(*HOME_VISITS) & (kind == "professional")
@@ -131,6 +138,12 @@ def _misplaced(year: Column) -> Column:
         | (code.isin(*PROLONGED_SERVICES) & ~F.col("has_base_code"))
         | (code.isin(*ADVANCE_CARE_PLANNING) & in_hospital & (year >= 2021))
     )
+
+
+def of_types(network_roster: DataFrame, policy: Policy) -> DataFrame:
+    """The rows of the networks that compete."""
+    kind = F.coalesce("network_type", F.lit("OTHER"))
+    return network_roster.where(kind.isin(*policy.attribution.network_types))
 
 
 def with_candidates(lines: DataFrame, network_roster: DataFrame, policy: Policy) -> DataFrame:
@@ -150,10 +163,11 @@ def with_candidates(lines: DataFrame, network_roster: DataFrame, policy: Policy)
             **_ids_asked(policy.attribution.method),
         }
     )
+    roster = of_types(network_roster, policy)
     if policy.attribution.method == "plurality":
-        roster = network_roster.where("ccn = ''")  # a row with a facility on it matches no professional line
+        roster = roster.where("ccn = ''")  # a row with a facility on it matches no professional line
     else:
-        roster = programs_rows(network_roster, policy.attribution.method)
+        roster = programs_rows(roster, policy.attribution.method)
     matched = with_roster_networks(dated, roster, "listed_on").withColumns(
         {"npi": F.col("line_npi"), "practice": _practice(), "networks": F.size("roster_networks")}
     )

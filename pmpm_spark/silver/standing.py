@@ -36,6 +36,7 @@ def assignable(
     eligibility_spans: DataFrame,
     members: DataFrame,
     told_months: DataFrame,
+    other_initiatives: DataFrame,
     policy: Policy,
     performance_years: Sequence[int],
 ) -> DataFrame:
@@ -55,14 +56,17 @@ def assignable(
         F.bool_or(is_covered & F.col("is_managed")).alias("is_managed"),
         F.max(F.when(is_covered, F.struct(until.alias("month"), "is_abroad"))).alias("last_covered"),
     )
+    others = other_initiatives.select(*MEMBER_YEAR, F.lit(True).alias("is_of_other"))
     reason = (
         F.when(F.col("has_died"), "DECEASED")
         .when(~F.col("has_both"), "NO_A_AND_B_MONTH")
         .when(F.col("has_one"), "A_ONLY_OR_B_ONLY")
         .when(F.col("is_managed"), "MEDICARE_ADVANTAGE")
+        .when(F.col("is_of_other"), "OTHER_INITIATIVE")
         .when(F.col("last_covered.is_abroad"), "NON_US_RESIDENT")
     )
-    return tests.where("is_in_year").select(*MEMBER_YEAR, reason.alias("reason"), reason.alias("reason_if_supplied"))
+    told = tests.where("is_in_year").join(others, list(MEMBER_YEAR), how="left")
+    return told.select(*MEMBER_YEAR, reason.alias("reason"), reason.alias("reason_if_supplied"))
 
 
 def alignable(
@@ -76,7 +80,8 @@ def alignable(
     """`reach`: covered members with the first test that they fail; `reason_if_supplied` is that of the year's first
     month alone, as supplied alignment asks no more. Null where they may be aligned.
 
-    `alignment_periods` has the run's performance years. Both Parts are asked of every month of both alignment years.
+    `alignment_periods` has the run's performance years. Both Parts are asked of every month of both alignment years; no
+    Part C plan in any of them where `alignment_window_requires` says so.
     """
     numbers = {name: month_number(name) for name in ("earlier_first", "earlier_last", "recent_first", "recent_last")}
     periods = alignment_periods.select(
@@ -97,6 +102,8 @@ def alignable(
         return F.greatest(last - first + 1, F.lit(0))
 
     held = F.when(is_both, shared("earlier") + shared("recent")).otherwise(F.lit(0))
+    looks_back = policy.attribution.alignment_window_requires == "a_and_b_without_part_c"
+    was_managed = F.col("is_managed") & (shared("earlier") + shared("recent") > 0) & F.lit(looks_back)
     needed = months("earlier_first", "earlier_last") + months("recent_first", "recent_last")
     tests = by_year.groupBy(*MEMBER_YEAR, "first_number").agg(
         F.bool_or(_touches(F.col("performance_year"))).alias("is_in_year"),
@@ -104,6 +111,7 @@ def alignable(
         (F.sum(held) == F.max(needed)).alias("has_period"),
         F.bool_or(is_first & is_both).alias("has_both"),
         F.bool_or(is_first & F.col("is_managed")).alias("is_managed"),
+        F.bool_or(was_managed).alias("was_managed"),
         F.bool_or(is_first & F.col("is_secondary")).alias("is_secondary"),
         F.bool_or(is_first & F.col("is_abroad")).alias("is_abroad"),
     )
@@ -112,20 +120,20 @@ def alignable(
     )
     told = tests.where("is_in_year").join(by_claims, ["member_id", "first_number"], how="left")
 
-    def reason(has_both: Column) -> Column:
+    def reason(has_both: Column, is_managed: Column) -> Column:
         is_secondary = F.col("is_secondary") | F.coalesce("claims_name_payer", F.lit(False))
         return (
             F.when(F.col("has_died"), "DECEASED")
             .when(~has_both, "NOT_IN_PART_A_AND_B")
-            .when(F.col("is_managed"), "MEDICARE_ADVANTAGE")
+            .when(is_managed, "MEDICARE_ADVANTAGE")
             .when(is_secondary, "MEDICARE_SECONDARY")
             .when(F.col("is_abroad"), "NON_US_RESIDENT")
         )
 
     return told.select(
         *MEMBER_YEAR,
-        reason(F.col("has_both") & F.col("has_period")).alias("reason"),
-        reason(F.col("has_both")).alias("reason_if_supplied"),
+        reason(F.col("has_both") & F.col("has_period"), F.col("is_managed") | F.col("was_managed")).alias("reason"),
+        reason(F.col("has_both"), F.col("is_managed")).alias("reason_if_supplied"),
     )
 
 

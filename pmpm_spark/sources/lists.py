@@ -1,4 +1,4 @@
-"""The lists beside the claims: network roster, providers, risk scores, member attribution.
+"""The lists beside the claims: network roster, providers, risk scores, member attribution, other initiatives.
 
 Comma-separated with a heading, in one file or a folder of them; columns in any order. A list is what the
 configuration names now: each run replaces it, where its content has changed.
@@ -18,8 +18,15 @@ from pyspark.sql import functions as F
 
 from pmpm_spark.errors import InputError
 from pmpm_spark.intake import accepted, latest_row_fates, with_current_ids
-from pmpm_spark.model import MEMBER_ATTRIBUTION, NETWORK_ROSTER, PROVIDERS, SUPPLIED_RISK_SCORES
+from pmpm_spark.model import (
+    MEMBER_ATTRIBUTION,
+    NETWORK_ROSTER,
+    OTHER_INITIATIVES,
+    PROVIDERS,
+    SUPPLIED_RISK_SCORES,
+)
 from pmpm_spark.months import month_bits, month_number
+from pmpm_spark.policy import NETWORK_TYPES
 from pmpm_spark.sources.bronze import BronzeLoad, delivered_table
 from pmpm_spark.sources.cells import TypedRow
 from pmpm_spark.sources.comma import comma_rows
@@ -32,7 +39,6 @@ if TYPE_CHECKING:
 
 ALWAYS = "1900-01-01"
 OPEN_ENDED = "9999-12-31"
-NETWORK_TYPES = ("MSSP", "REACH", "OTHER")
 
 
 @dataclass(frozen=True)
@@ -190,11 +196,28 @@ def _member_attribution(row: TypedRow) -> dict[str, Column]:
     }
 
 
+def _other_initiatives(row: TypedRow) -> dict[str, Column]:
+    row.required("performance_year")
+    return {
+        "performance_year": row.whole("performance_year"),
+        "member_id": row.required("member_id"),
+        "initiative": row.told("initiative"),
+    }
+
+
 def months_of_year(year: Column, start_date: Column, end_date: Column) -> Column:
     """The year's months from one day to the other as bits, January the lowest; open where a day is not told."""
     first, last = (F.coalesce(month_number(day) - year * 12, F.lit(n)) for day, n in ((start_date, 0), (end_date, 11)))
     return month_bits(first, F.least(last, F.lit(11)))
 
+
+OTHER_INITIATIVES_LIST = List(
+    "other_initiatives",
+    OTHER_INITIATIVES,
+    ("performance_year", "member_id"),
+    ("initiative",),
+    _other_initiatives,
+)
 
 LISTS = (
     List(
@@ -220,6 +243,7 @@ LISTS = (
         _member_attribution,
         restates=("performance_year", "network_id"),
     ),
+    OTHER_INITIATIVES_LIST,
 )
 
 

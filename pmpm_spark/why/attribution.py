@@ -22,7 +22,7 @@ from pmpm_spark.silver.counted_services import year_window
 from pmpm_spark.silver.primary_care_services import PRIMARY_CARE_SERVICES
 from pmpm_spark.why.member import Member
 from pmpm_spark.why.months import Evidence, by_cause, death, heard, placed, secondary
-from pmpm_spark.why.records import as_range
+from pmpm_spark.why.records import as_range, place_of
 from pmpm_spark.why.rules import Rules
 from pmpm_spark.why.section import Section
 
@@ -134,6 +134,9 @@ def _standing(member: Member, policy: Policy, row: Row, periods: Periods) -> lis
     rule, year = policy.eligibility.coverage_rule, row["performance_year"]
     if reason == "DECEASED":
         return death(member)
+    if reason == "OTHER_INITIATIVE":
+        of_year = [row for row in member.initiatives if row["performance_year"] == year]
+        return [(row["initiative"] or "on the list", place_of(row, has_lines=True)) for row in of_year]
     if policy.attribution.method == "mssp":
         window = year_window(policy, year)
         last = min(window["last"], enrollment.told_last)
@@ -157,6 +160,9 @@ def _standing(member: Member, policy: Policy, row: Row, periods: Periods) -> lis
             failing = [month for month in months if not month.is_both]
             return [(f"{told}: {what}", place) for told, what, place in by_cause(member, failing, rule)]
         covered = abroad = [enrollment.month(first, rule)]
+        if reason == "MEDICARE_ADVANTAGE" and policy.attribution.alignment_window_requires != "a_and_b":
+            aligned = range(number_of(period["earlier_first"]), number_of(period["recent_last"]) + 1)
+            covered = [*covered, *(enrollment.month(number, rule) for number in aligned)]
     tests = {
         "MEDICARE_ADVANTAGE": [
             e for month in covered for e in heard(month, lambda r: r.is_managed, "in a Part C plan")

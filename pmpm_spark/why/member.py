@@ -26,6 +26,7 @@ from pmpm_spark.model import (
     FINAL_CLAIM_LINES,
     MEMBER_ID_CHANGES,
     NETWORK_ROSTER,
+    OTHER_INITIATIVES,
 )
 from pmpm_spark.months import number_of
 from pmpm_spark.runs import check_contracts
@@ -37,6 +38,7 @@ from pmpm_spark.silver.roster_match import line_ids, with_roster_network
 from pmpm_spark.silver.secondary_payer_months import SECONDARY_PAYER_MONTHS
 from pmpm_spark.silver.told_months import TOLD_MONTHS
 from pmpm_spark.silver.truncated_costs import TRUNCATED_COSTS
+from pmpm_spark.sources.lists import OTHER_INITIATIVES_LIST
 from pmpm_spark.table import Table
 from pmpm_spark.why.records import Enrollment, Place, place_of
 
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
 _PROVENANCE = ("_source_file", "_source_row")
 TABLES = (
     ENROLLMENT_ROWS, CLAIM_ROWS, FINAL_CLAIM_LINES, NETWORK_ROSTER, CLAIM_COSTS, SECONDARY_PAYER_MONTHS, TOLD_MONTHS,
-    MEMBER_MONTH_COSTS, TRUNCATED_COSTS, MEMBER_MONTHS, ATTRIBUTION,
+    MEMBER_MONTH_COSTS, TRUNCATED_COSTS, MEMBER_MONTHS, ATTRIBUTION, OTHER_INITIATIVES,
 )  # fmt: skip
 """What is read of a member."""
 HEADER = 0
@@ -77,6 +79,7 @@ class Member:
     costs: Sequence[Row]
     truncated: Sequence[Row]
     attribution: Sequence[Row]
+    initiatives: Sequence[Row]
 
     def place(self, line: Row) -> Place | None:
         """The record of the line itself."""
@@ -120,10 +123,11 @@ def members_of(warehouse: Published, policies: Sequence[str], chosen: Column) ->
         of_policies(TRUNCATED_COSTS, "member_month", "service_category"),
         of_policies(MEMBER_MONTHS, "member_month"),
         of_policies(ATTRIBUTION, "performance_year"),
+        (_initiatives(warehouse), ("performance_year",)),
     ]
     reads = [partial(_rows, frame.where(chosen), order) for frame, order in frames]
-    enrollment, lines, claim_rows, claim_costs, secondary, month_costs, truncated, months, attribution = each(
-        reads, warehouse.store.at_once
+    enrollment, lines, claim_rows, claim_costs, secondary, month_costs, truncated, months, attribution, initiatives = (
+        each(reads, warehouse.store.at_once)
     )
     has_lines = json.loads(warehouse.run.settings)["source"]["format"] == CSV
     told_months = warehouse.read(TOLD_MONTHS).collect()
@@ -142,6 +146,7 @@ def members_of(warehouse: Published, policies: Sequence[str], chosen: Column) ->
             costs=month_costs.get(member_id, ()),
             truncated=truncated.get(member_id, ()),
             attribution=attribution.get(member_id, ()),
+            initiatives=initiatives.get(member_id, ()),
         )
         for member_id in enrollment.keys() | lines.keys() | claim_rows.keys()
     }
@@ -175,6 +180,12 @@ def _lines(warehouse: Published, chosen: Column) -> DataFrame:
     own = warehouse.read(FINAL_CLAIM_LINES).where(chosen)
     lines = own.select(*names, *[ids.alias(name) for name, ids in line_ids().items()])
     return with_roster_network(lines, warehouse.read(NETWORK_ROSTER), "service_thru")
+
+
+def _initiatives(warehouse: Published) -> DataFrame:
+    """The list of those whom another initiative has, with the lines of its file."""
+    changes = [warehouse.read(MEMBER_ID_CHANGES)] if MEMBER_ID_CHANGES.name in warehouse.store.versions else []
+    return accepted(OTHER_INITIATIVES_LIST.rows(warehouse.read(OTHER_INITIATIVES_LIST.bronze), *changes))
 
 
 def _claim_rows(warehouse: Published) -> DataFrame:

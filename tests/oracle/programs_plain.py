@@ -32,6 +32,11 @@ class Rules:
     excludes_shared: bool = False
     codes_by_service_year: bool = False
     voluntary: bool = False
+    by_place_alone: bool = False
+    without_directory: bool = False
+    types: tuple[str, ...] = ("MSSP", "REACH", "OTHER")
+    without_part_c: bool = False
+    above: Decimal = Decimal(0)
 
 
 @dataclass
@@ -46,6 +51,7 @@ class Tables:
     secondary: Sequence[Row]
     listed: Sequence[Row]
     told: tuple[date, date]
+    initiatives: Sequence[Row] = ()
     services_of: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
     spans_of: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
 
@@ -56,6 +62,7 @@ class Tables:
             self.spans_of[span["member_id"]].append(span)
         self.specialty_of = {row["npi"]: row["specialty"] for row in self.providers}
         self.death_of = {row["member_id"]: row["death_date"] for row in self.members}
+        self.elsewhere = {(row["performance_year"], row["member_id"]) for row in self.initiatives}
         self.named = {(row["member_id"], row["member_month"]) for row in self.secondary if row["basis"] == "claim"}
 
 
@@ -110,7 +117,12 @@ def counted(rules: Rules, year: int, member: str, tables: Tables, first: date, l
     for line in tables.services_of[member]:
         if first <= line["service_date"] <= last:
             amount, who = charge(rules, line), clinician(rules, line, tables)
-            if amount and amount > 0 and who and may_count(rules, year, line, tables):
+            if (
+                amount
+                and amount > (0 if rules.method == "plurality" else rules.above)
+                and who
+                and may_count(rules, year, line, tables)
+            ):
                 somebody = candidate(rules, year, line, tables)
                 if somebody:
                     practice = line["tin"]
@@ -131,6 +143,8 @@ def clinician(rules: Rules, line: Row, tables: Tables) -> str | None:
     if rules.method == "plurality" or line["line_kind"] == "clinic":
         return "physician"
     code = line["specialty"].strip()
+    if code == "" and rules.without_directory:
+        return None
     if code == "":
         supplied = (tables.specialty_of.get(line["npi"]) or "").strip()
         code = supplied if len(supplied) == 2 else ""
@@ -157,7 +171,7 @@ def may_count(rules: Rules, year: int, line: Row, tables: Tables) -> bool:
         eta = any(row["ccn"] == line["ccn"] and row["first_year"] <= year <= row["last_year"] for row in tables.eta)
         counts = eta and in_set
     if "99304" <= code <= "99318" and kind in ("professional", "clinic"):
-        if year >= 2019 and (place == "31" or line["in_snf"]):
+        if year >= 2019 and (place == "31" or (line["in_snf"] and not rules.by_place_alone)):
             counts = False
         if year in (2017, 2018) and place == "31":
             counts = False
@@ -180,7 +194,7 @@ def candidate(rules: Rules, year: int, line: Row, tables: Tables) -> str | None:
     is_professional = line["line_kind"] == "professional"
     networks = set()
     for row in tables.roster:
-        if not row["start_date"] <= day <= row["end_date"]:
+        if not row["start_date"] <= day <= row["end_date"] or (row["network_type"] or "OTHER") not in rules.types:
             continue
         same_npi = row["npi"] in ("", line["npi"])
         if rules.method == "plurality":
@@ -288,7 +302,7 @@ def supplied(rules: Rules, year: int, member: str, tables: Tables) -> tuple[str,
     )
     days = (date(year, 1, 1), date(year, 12, 31)) if rules.by_line_date else (list_day(rules, year),) * 2
     takes_part = any(
-        row["network_id"] == network and (row["tin"] or row["ccn"])
+        row["network_id"] == network and (row["tin"] or row["ccn"]) and (row["network_type"] or "OTHER") in rules.types
         for row in tables.roster
         if row["start_date"] <= days[1] and row["end_date"] >= days[0]
     )
@@ -317,7 +331,7 @@ def mssp(rules: Rules, year: int, member: str, tables: Tables) -> tuple[Any, ...
     first, last = date(year, 1, 1), date(year, 12, 31)
     if rules.window == "prospective":
         first, last = date(year - 2, 10, 1), date(year - 1, 9, 30)
-    reason = not_assignable(member, first, last, tables)
+    reason = not_assignable(year, member, first, last, tables)
     if reason:
         return nobody(reason)
     told = supplied(rules, year, member, tables)
@@ -340,7 +354,7 @@ def mssp(rules: Rules, year: int, member: str, tables: Tables) -> tuple[Any, ...
     return nobody("NO_PRIMARY_CARE")
 
 
-def not_assignable(member: str, first: date, last: date, tables: Tables) -> str | None:
+def not_assignable(year: int, member: str, first: date, last: date, tables: Tables) -> str | None:
     death = tables.death_of.get(member)
     if death and death < first:
         return "DECEASED"
@@ -352,6 +366,8 @@ def not_assignable(member: str, first: date, last: date, tables: Tables) -> str 
         return "A_ONLY_OR_B_ONLY"
     if any(told["in_medicare_advantage"] for told in covered):
         return "MEDICARE_ADVANTAGE"
+    if (year, member) in tables.elsewhere:
+        return "OTHER_INITIATIVE"
     if covered[-1]["resides_in_us"] is False:
         return "NON_US_RESIDENT"
     return None
@@ -364,9 +380,9 @@ def reach(rules: Rules, year: int, member: str, tables: Tables) -> tuple[Any, ..
     first_month = list_day(rules, year)
     period = months(earlier_first, recent_last)
     told = supplied(rules, year, member, tables)
-    if told and told[3] and not not_alignable(member, first_month, [], tables):
+    if told and told[3] and not not_alignable(rules, member, first_month, [], tables):
         return by_list(told)
-    reason = not_alignable(member, first_month, period, tables)
+    reason = not_alignable(rules, member, first_month, period, tables)
     if reason:
         return nobody(reason)
     once = counted(rules, year, member, tables, earlier_first, recent_last)
@@ -380,7 +396,7 @@ def reach(rules: Rules, year: int, member: str, tables: Tables) -> tuple[Any, ..
     return won(deciding, latest_by(deciding, group), step, None, True)
 
 
-def not_alignable(member: str, first_month: date, period: Iterable[date], tables: Tables) -> str | None:
+def not_alignable(rules: Rules, member: str, first_month: date, period: Sequence[date], tables: Tables) -> str | None:
     death = tables.death_of.get(member)
     if death and death < first_month:
         return "DECEASED"
@@ -388,7 +404,8 @@ def not_alignable(member: str, first_month: date, period: Iterable[date], tables
         return "NOT_IN_PART_A_AND_B"
     told = statuses(member, first_month, tables)
     assert told is not None
-    if told["in_medicare_advantage"]:
+    asked = [first_month, *period] if rules.without_part_c else [first_month]
+    if any((statuses(member, month, tables) or told)["in_medicare_advantage"] for month in asked):
         return "MEDICARE_ADVANTAGE"
     if told["medicare_is_secondary"] or (member, first_month) in tables.named:
         return "MEDICARE_SECONDARY"

@@ -1,5 +1,6 @@
 """`mssp`: which lines count, for whom, in which step (42 CFR 425.400 to 425.402)."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -531,6 +532,52 @@ def test_a_supplied_network_goes_first_for_who_may_be_assigned_and_one_outside_k
     whose(services, expected, policy=voluntary, spans=spans, member_attribution=listed)
     off = "member_id | winner\nlisted | A\nout | A\nclaims | A\nnot_able | -\nlast_year | A"
     whose(services, off, spans=spans, member_attribution=listed)
+
+
+def test_who_is_in_another_initiative_that_year_is_nobodys_after_the_test_of_part_c_and_before_that_of_residence(whose):
+    spans = """
+        member_id | span_start | span_end   | has_part_a | has_part_b | in_medicare_advantage | resides_in_us
+        elsewhere | 2021-01-01 | 2021-12-31 | true       | true       | false                 | false
+        managed   | 2021-01-01 | 2021-12-31 | true       | true       | true                  | true
+        last_year | 2021-01-01 | 2021-12-31 | true       | true       | false                 | true
+    """
+    listed = "performance_year | member_id\n2021 | elsewhere\n2021 | managed\n2020 | last_year"
+    expected = """
+        member_id | network_id   | unattributed_reason
+        elsewhere | UNATTRIBUTED | OTHER_INITIATIVE
+        managed   | UNATTRIBUTED | MEDICARE_ADVANTAGE
+        last_year | A            | -
+    """
+    whose("member_id\nelsewhere\nmanaged\nlast_year", expected, spans=spans, other_initiatives=listed)
+
+
+def test_settings_say_which_visits_whose_specialty_which_networks_and_what_charge_count(whose):
+    """One member for each setting, in one group of lines; each policy differs from the first by one setting."""
+    services = """
+        member_id | hcpcs | in_snf | specialty | tin | allowed_amount
+        stay      | 99304 | true   | 11        | TA  | 100.00
+        directory | 99213 | false  | ''        | TA  | 100.00
+        of_b      | 99213 | false  | 11        | TB  | 100.00
+        small     | 99213 | false  | 11        | TA  | 10.00
+    """
+    usual = "member_id | winner\nstay | -\ndirectory | A\nof_b | B\nsmall | A"
+    given = {
+        "providers": "npi | specialty\nN1 | 11",
+        "network_roster": """
+            network_id | network_type | tin | npi | ccn | start_date | end_date
+            A          | MSSP         | TA  | ''  | ''  | 1900-01-01 | 9999-12-31
+            B          | REACH        | TB  | ''  | ''  | 1900-01-01 | 9999-12-31
+        """,
+    }
+    for setting, expected in (
+        ({}, usual),
+        ({"snf_exclusion": "place"}, usual.replace("stay | -", "stay | A")),
+        ({"specialty_fallback": False}, usual.replace("directory | A", "directory | -")),
+        ({"network_types": ("MSSP", "OTHER")}, usual.replace("of_b | B", "of_b | TIN:TB")),
+        ({"min_charge": 10.0}, usual.replace("small | A", "small | -")),
+        ({"min_charge": 9.99}, usual),
+    ):
+        whose(services, expected, policy=replace(MSSP, **setting), **given)
 
 
 def test_every_member_covered_in_a_told_month_of_the_year_has_a_row_and_nobody_else(whose):

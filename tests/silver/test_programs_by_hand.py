@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from pmpm_spark.model import MEMBER_ATTRIBUTION, MEMBERS, NETWORK_ROSTER, PROVIDERS
+from pmpm_spark.model import MEMBER_ATTRIBUTION, MEMBERS, NETWORK_ROSTER, OTHER_INITIATIVES, PROVIDERS
 from pmpm_spark.policy import Attribution, Eligibility, Policy
 from pmpm_spark.reference import ETA_HOSPITALS, PRIMARY_CARE_HCPCS, reference_rows
 from pmpm_spark.silver.eligibility_spans import ELIGIBILITY_SPANS
@@ -28,6 +28,24 @@ METHODS = {
     "mssp": Attribution("mssp", "retrospective", **MSSP),
     "mssp ahead": Attribution("mssp", "prospective", voluntary=True, **MSSP),
     "mssp by line": Attribution("mssp", code_year="service"),
+    "mssp otherwise": Attribution(
+        "mssp",
+        "retrospective",
+        voluntary=True,
+        snf_exclusion="place",
+        specialty_fallback=False,
+        network_types=("MSSP", "OTHER"),
+        min_charge=50.0,
+        **MSSP,
+    ),
+    "reach otherwise": Attribution(
+        "reach",
+        voluntary=True,
+        alignment_window_requires="a_and_b_without_part_c",
+        network_types=("REACH",),
+        min_charge=10.0,
+        **REACH,
+    ),
     "reach": Attribution("reach", **REACH),
     "reach by list": Attribution("reach", voluntary=True, **REACH),
     "reach by line": Attribution("reach", code_year="service", shared_participants="exclude", voluntary=True),
@@ -58,8 +76,8 @@ def random_roster(draw: random.Random) -> list[dict]:
             )
             ends = [end for end in (date(2020, 12, 31), date(2021, 3, 31), date(9999, 12, 31)) if end >= start]
             told = {"tin": tin, "npi": npi, "ccn": ccn, "start_date": start, "end_date": draw.choice(ends)}
-            network = draw.choice(("NET_1", "NET_2", "NET_10"))
-            rows[(network, tin, npi, ccn, start)] = {"network_id": network, **told}
+            network, kind = draw.choice((("NET_1", "MSSP"), ("NET_2", "REACH"), ("NET_10", "OTHER")))
+            rows[(network, tin, npi, ccn, start)] = {"network_id": network, "network_type": kind, **told}
     return list(rows.values())
 
 
@@ -172,12 +190,17 @@ def drawn(seed: int) -> dict[str, list[dict]]:
             {"member_id": member, "member_month": month, "basis": draw.choice(("claim", "claim", "enrollment"))}
             for member, month in sorted(months)
         ],
+        "other_initiatives": [
+            {"performance_year": year, "member_id": f"m{number:04}"}
+            for year in YEARS
+            for number in sorted(draw.sample(range(MEMBERS_DRAWN), 60))
+        ],
     }
 
 
 TABLES = (
     PRIMARY_CARE_SERVICES, NETWORK_ROSTER, ELIGIBILITY_SPANS, MEMBERS, MEMBER_ATTRIBUTION, PROVIDERS, ETA_HOSPITALS,
-    SECONDARY_PAYER_MONTHS,
+    SECONDARY_PAYER_MONTHS, OTHER_INITIATIVES,
 )  # fmt: skip
 FIGURES = (
     "network_id", "practice_tin", "physician_npi", "measure_amount", "runner_up_network_id", "runner_up_amount", "winner",
@@ -194,13 +217,14 @@ def expected_rows(tables: dict[str, list[dict]]) -> dict[tuple, tuple]:
     told = plain.Tables(
         whole["primary_care_services"], whole["network_roster"], [row for row in hcpcs if row["hcpcs"] in CODES],
         whole["eta_hospitals"], whole["providers"], whole["eligibility_spans"], whole["members"],
-        whole["secondary_payer_months"], whole["member_attribution"], TOLD,
+        whole["secondary_payer_months"], whole["member_attribution"], TOLD, whole["other_initiatives"],
     )  # fmt: skip
     found = {}
     for name, rule in METHODS.items():
         rules = plain.Rules(
             rule.method, rule.window, rule.participants_as_of == "line_date", rule.shared_participants == "exclude",
-            rule.code_year == "service", rule.voluntary,
+            rule.code_year == "service", rule.voluntary, rule.snf_exclusion == "place", not rule.specialty_fallback,
+            rule.network_types, rule.alignment_window_requires != "a_and_b", Decimal(str(rule.min_charge)),
         )  # fmt: skip
         for year in YEARS:
             found.update({(name, year, member): row for member, row in plain.attributed(rules, year, told).items()})
@@ -224,8 +248,8 @@ def test_every_generated_member_goes_where_the_rules_put_it_with_step_margin_and
         "plurality", "voluntary", "step_1", "step_2", "step_3", "primary_care", "other_specialist",
     }  # fmt: skip
     assert {reason for policy, _, reason in told if policy == "mssp"} >= {
-        None, "DECEASED", "NO_A_AND_B_MONTH", "A_ONLY_OR_B_ONLY", "MEDICARE_ADVANTAGE", "NON_US_RESIDENT",
-        "NO_PHYSICIAN_SERVICE", "OUTSIDE_PLURALITY", "NO_PRIMARY_CARE",
+        None, "DECEASED", "NO_A_AND_B_MONTH", "A_ONLY_OR_B_ONLY", "MEDICARE_ADVANTAGE", "OTHER_INITIATIVE",
+        "NON_US_RESIDENT", "NO_PHYSICIAN_SERVICE", "OUTSIDE_PLURALITY", "NO_PRIMARY_CARE",
     }  # fmt: skip
     assert {reason for policy, _, reason in told if policy == "reach"} == {
         None, "DECEASED", "NOT_IN_PART_A_AND_B", "MEDICARE_ADVANTAGE", "MEDICARE_SECONDARY", "NON_US_RESIDENT",

@@ -1,6 +1,7 @@
 """`reach`: two weighted years, the tenth of primary care, and the months that stop."""
 
 from collections import defaultdict
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -225,6 +226,37 @@ def test_the_first_test_of_alignability_that_fails_is_the_reason(whose):
         other     | 2021-12-01   | claim
         """,
     )
+
+
+def test_part_c_within_the_alignment_years_keeps_out_where_the_policy_asks_and_not_whom_the_list_gives(whose):
+    spans = """
+        member_id | span_start | span_end   | has_part_a | has_part_b | in_medicare_advantage
+        once      | 2015-01-01 | 2021-03-31 | true       | true       | false
+        once      | 2021-04-01 | 2021-04-30 | true       | true       | true
+        once      | 2021-05-01 | 9999-12-31 | true       | true       | false
+        given     | 2021-04-01 | 2021-04-30 | true       | true       | true
+        given     | 2021-05-01 | 9999-12-31 | true       | true       | false
+        later     | 2015-01-01 | 2021-06-30 | true       | true       | false
+        later     | 2021-07-01 | 2021-09-30 | true       | true       | true
+        later     | 2021-10-01 | 9999-12-31 | true       | true       | false
+    """
+    asks = Attribution(
+        "reach", participants_as_of="start_of_year", voluntary=True, alignment_window_requires="a_and_b_without_part_c"
+    )
+    listed = "performance_year | member_id | network_id | months\n2022 | given | B | 4095"
+    for policy, of_once in ((replace(asks, alignment_window_requires="a_and_b"), "-"), (asks, "MEDICARE_ADVANTAGE")):
+        whose(
+            "member_id\nonce\ngiven\nlater",
+            f"""
+            member_id | unattributed_reason
+            once      | {of_once}
+            given     | -
+            later     | -
+            """,
+            policy=policy,
+            spans=spans,
+            member_attribution=listed,
+        )
 
 
 def test_a_supplied_network_that_takes_part_goes_first_and_asks_for_the_first_month_alone(whose):
