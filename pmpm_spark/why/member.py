@@ -79,7 +79,7 @@ class Member:
     costs: Sequence[Row]
     truncated: Sequence[Row]
     attribution: Sequence[Row]
-    initiatives: Sequence[Row]
+    initiatives: Sequence[Row] = ()
 
     def place(self, line: Row) -> Place | None:
         """The record of the line itself."""
