@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from fractions import Fraction
 from typing import Any
 
 from pyspark.sql import types as T
@@ -394,6 +393,11 @@ class _LeftOut:
         return bool(parts or wholes)
 
 
+PRIME = 2**61 - 1
+"""Sums are solved modulo it, which keeps the numbers short: the same cells follow as from fractions, but for an accident
+of one in 2**61."""
+
+
 def brought_back(sums: Iterable[Mapping[Cell, int]]) -> list[Cell]:
     """The unknown cells whose value follows from the sums together; each is given as the signed cells that it lacks."""
     rows = [one for one in sums if one]
@@ -403,26 +407,38 @@ def brought_back(sums: Iterable[Mapping[Cell, int]]) -> list[Cell]:
         if len(kept) == len(rows):
             break
         rows = kept
-    solved: dict[Cell, dict[Cell, Fraction]] = {}
+    solved: dict[Cell, dict[Cell, int]] = {}
+    has: dict[Cell, set[Cell]] = {}  # by cell, whose rows in `solved` it stands in
     for row in rows:
-        rest = {cell: Fraction(sign) for cell, sign in row.items()}
+        rest = {cell: sign % PRIME for cell, sign in row.items()}
         for cell in row:
             if cell in solved:
-                rest = _minus(rest, solved[cell], rest[cell])
-        if rest:
-            pivot = min(rest, key=_order)
-            rest = {cell: value / rest[pivot] for cell, value in rest.items()}
-            solved = {cell: _minus(of, rest, of.get(pivot, Fraction(0))) for cell, of in solved.items()}
-            solved[pivot] = rest
-    return sorted((cell for cell, row in solved.items() if len(row) == 1), key=_order)
+                _subtract(rest, solved[cell], rest[cell])
+        if not rest:
+            continue
+        pivot = min(rest, key=lambda cell: len(has.get(cell, ())))
+        share = pow(rest[pivot], -1, PRIME)
+        rest = {cell: value * share % PRIME for cell, value in rest.items()}
+        for one in has.pop(pivot, set()):
+            before = set(solved[one])
+            _subtract(solved[one], rest, solved[one][pivot])
+            for cell in before - set(solved[one]) - {pivot}:
+                has[cell].discard(one)
+            for cell in set(solved[one]) - before:
+                has.setdefault(cell, set()).add(one)
+        solved[pivot] = rest
+        for cell in rest:
+            has.setdefault(cell, set()).add(pivot)
+    return sorted((cell for cell, of in solved.items() if len(of) == 1), key=_order)
 
 
-def _minus(row: dict[Cell, Fraction], other: Mapping[Cell, Fraction], times: Fraction) -> dict[Cell, Fraction]:
-    if not times:
-        return row
-    cells = {**row, **other}
-    told = {cell: row.get(cell, Fraction(0)) - times * other.get(cell, Fraction(0)) for cell in cells}
-    return {cell: value for cell, value in told.items() if value}
+def _subtract(row: dict[Cell, int], other: Mapping[Cell, int], times: int) -> None:
+    for cell, value in other.items():
+        told = (row.get(cell, 0) - times * value) % PRIME
+        if told:
+            row[cell] = told
+        else:
+            row.pop(cell, None)
 
 
 def _order(cell: Cell) -> tuple[Any, ...]:
