@@ -394,8 +394,8 @@ class _LeftOut:
 
 
 PRIME = 2**61 - 1
-"""Sums are solved modulo it, which keeps the numbers short: the same cells follow as from fractions, but for an accident
-of one in 2**61."""
+"""Sums are solved modulo it, which keeps the numbers short: the same cells follow as from fractions, but for an
+accident of one in 2**61."""
 
 
 def brought_back(sums: Iterable[Mapping[Cell, int]]) -> list[Cell]:

@@ -33,8 +33,8 @@ def write_report(warehouse: Published, path: Path, *, policy: str | None = None,
         InputError: the run has no gold table.
         SetupError: what the report is made with is not installed.
     """
-    tables = shareable(warehouse)
     rules = _policy(warehouse.run, policy)
+    tables = shareable(warehouse)
     told = {row["performance_year"] for row in tables.rows("network_pmpm", policy=rules.label)}
     if not told:
         raise InputError(f"report: no network has a row of policy {rules.label}; run `pmpm run` first")
