@@ -21,6 +21,7 @@ WINDOWS = ("performance_year", "alignment_window", "retrospective", "prospective
 MOST_WINDOW_MONTHS = 60
 """The alignment window is kept as bits of a BIGINT, one a month."""
 NETWORK_TYPES = ("MSSP", "REACH", "OTHER")
+MOST_CHARGE = 1_000_000
 STEPS = ("exclude", "sequestration", "complete", "annualize", "truncate", "weight")
 """What may stand between what was paid and what the policy counts, in the order of the default."""
 NOT_RULES = ("name", "description", "sources", "is_changed")
@@ -202,8 +203,12 @@ class Attribution:
                 f"attribution.network_types names {unknown[0] if unknown else 'nothing'}: give some of "
                 f"{', '.join(NETWORK_TYPES)}"
             )
-        if not self.min_charge >= 0 or round(self.min_charge, 2) != self.min_charge:
-            raise ConfigError(f"attribution.min_charge is {self.min_charge}: give dollars and cents, 0 or more")
+        if not 0 <= self.min_charge <= MOST_CHARGE or round(self.min_charge, 2) != self.min_charge:
+            raise ConfigError(
+                f"attribution.min_charge is {self.min_charge}: give dollars and cents from 0 to {MOST_CHARGE:,}"
+            )
+        # the order says nothing: one rule has one hash
+        object.__setattr__(self, "network_types", tuple(kind for kind in NETWORK_TYPES if kind in self.network_types))
         if self.method == "reach" and self.window in ("retrospective", "prospective"):
             raise ConfigError(
                 f'attribution.window = "{self.window}" is not of reach: alignment_periods tells its years'

@@ -21,7 +21,7 @@ from pmpm_spark.reference import (
     alignment_periods,
     reference_rows,
 )
-from pmpm_spark.silver.counted_services import year_window
+from pmpm_spark.silver.counted_services import of_types, year_window
 from pmpm_spark.silver.mssp import longer_windows
 from pmpm_spark.silver.primary_care_services import PRIMARY_CARE_SERVICES
 from pmpm_spark.silver.roster_match import programs_rows, shared_participants
@@ -96,7 +96,7 @@ def program_notices(store: Store, config: RunConfig) -> list[str]:
     roster = store.read(NETWORK_ROSTER)
     notices = []
     for policy in policies:
-        rows = programs_rows(roster, policy.attribution.method)
+        rows = programs_rows(of_types(roster, policy), policy.attribution.method)
         if policy.attribution.participants_as_of == "start_of_year":
             days = _list_days(config, policy)
             in_effect = [F.lit(day).between(F.col("start_date"), F.col("end_date")) for day in days]

@@ -122,6 +122,33 @@ def test_rules_of_risk_that_cannot_be_taken_are_named_in_one_line(risk: dict[str
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("attribution", "told"),
+    [
+        ({"min_charge": -0.01}, "attribution.min_charge is -0.01: give dollars and cents from 0 to 1,000,000"),
+        ({"min_charge": 0.001}, "attribution.min_charge is 0.001: give dollars"),
+        ({"min_charge": float("inf")}, "attribution.min_charge is inf: give dollars"),
+        ({"network_types": ["ACO"]}, "attribution.network_types names ACO: give some of MSSP, REACH, OTHER"),
+        ({"network_types": []}, "attribution.network_types names nothing: give some of MSSP"),
+    ],
+)
+def test_rules_of_attribution_that_cannot_be_taken_are_named_in_one_line(
+    attribution: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        policy_from({"name": "x", "attribution": attribution}, "file")
+    assert str(caught.value).startswith(told)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_order_of_the_types_of_networks_changes_no_hash() -> None:
+    told = [
+        policy_from({"name": "x", "attribution": {"network_types": types}}, "file").content_hash
+        for types in (["MSSP", "OTHER"], ["OTHER", "MSSP"], ["OTHER", "MSSP", "OTHER"])
+    ]
+    assert len(set(told)) == 1
+
+
 def test_what_comes_after_the_truncation_is_nothing_where_a_policy_does_not_truncate() -> None:
     steps = ("annualize", "truncate", "complete", "exclude", "weight", "sequestration")
     assert Cost(steps=steps).after_truncation == ()

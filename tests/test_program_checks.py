@@ -124,6 +124,8 @@ def test_ids_on_two_lists_rows_that_match_nothing_and_lines_that_are_nobodys_are
         "policy mssp, reach: 2 services of critical access or ETA hospitals carry no charge and do not count; "
         "their claims may carry it on the first line",
     ]
+    of_other_types = Policy("of others", attribution=Attribution("mssp", network_types=("MSSP",)))
+    assert not any("two networks" in notice for notice in notices(of_other_types)), "all networks are OTHER here"
     assert notices(by_line)[0] == (
         "policy by line: 3 participants stand on two networks' lists, and their lines go to the lowest network_id: "
         "CCN C1 (A, B), TIN T1 (A, B), TIN T2 (A, B, C)"

@@ -204,6 +204,20 @@ def test_days_of_an_attribution_that_run_backward_are_one_fault(spark, tmp_path:
     ]
 
 
+def test_a_member_of_another_initiative_is_told_with_its_year_and_once(spark, tmp_path: Path) -> None:
+    rows = ("2022,m1,PCF", "2022,m1,MCP", "2021,m1,", ",m2,PCF", "2022,,PCF", "MMXXII,m3,PCF")
+    assert judged(
+        spark, tmp_path, "other_initiatives", "performance_year,member_id,initiative\n" + "\n".join(rows)
+    ) == [
+        (2, "superseded", []),
+        (3, "accepted", []),
+        (4, "accepted", []),
+        (5, "rejected", ["performance_year is missing"]),
+        (6, "rejected", ["member_id is missing"]),
+        (7, "rejected", ["performance_year is not a whole number"]),
+    ]
+
+
 def test_a_list_may_have_its_own_names_for_columns_and_say_one_value_for_all_rows(spark, tmp_path: Path) -> None:
     path = tmp_path / "assignment.csv"
     path.write_text("BENE_MBI_ID,PROV_NPI,ALIGNED_ON\nm1,9001,2022-01-01\n")
