@@ -16,6 +16,7 @@ from functools import reduce
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -28,6 +29,8 @@ from pmpm_spark.table import Column, column, small_frame, text
 
 NAMES = T.StructType([T.StructField(name, T.StringType()) for name in ("path", "_source_file")])
 BOM = "\ufeff"
+LINE_END = "\n"
+"""Told to the engine: by itself the embedded one makes a blank line of a CRLF that lies across two of its reads."""
 PARQUET_MARK = "PAR1"
 """What a Parquet file begins with."""
 
@@ -168,14 +171,21 @@ def _lines(spark: SparkSession, paths: list[str]) -> DataFrame:
         return _lines_by_file(spark, paths)
     return (
         spark.read.option("recursiveFileLookup", "true")
+        .option("lineSep", LINE_END)
         .text([literal(spark, path) for path in paths])
         .select(
             F.col("_metadata.file_path").alias("path"),
             F.col("_metadata.file_block_start").alias("block"),
             F.monotonically_increasing_id().alias("line_id"),
-            "value",
+            _without_return().alias("value"),
         )
     )
+
+
+def _without_return() -> SparkColumn:
+    """The line without the carriage return that a file of CRLF has before each end of a line."""
+    text = F.col("value")
+    return F.when(text.endswith("\r"), F.expr("substring(value, 1, length(value) - 1)")).otherwise(text)
 
 
 def _lines_by_file(spark: SparkSession, paths: list[str]) -> DataFrame:
@@ -183,15 +193,17 @@ def _lines_by_file(spark: SparkSession, paths: list[str]) -> DataFrame:
 
     The upper bits of its ids count the parts of a file; a file that it would part is given to it packed, in one.
     """
-    line_id = F.monotonically_increasing_id()
+    line_id, text = F.monotonically_increasing_id(), _without_return()
     frames = [
-        spark.read.text(literal(spark, str(unparted(file)))).select(
+        spark.read.option("lineSep", LINE_END)
+        .text(literal(spark, str(unparted(file))))
+        .select(
             F.lit(file.as_uri()).alias("path"),
             F.shiftright(line_id, 33).alias("block"),
             line_id.alias("line_id"),
             # Spark's reader takes the mark away: a file must be known by the same content on both
-            F.when((line_id == 0) & F.startswith("value", F.lit(BOM)), F.substring("value", 2, 2**31 - 1))
-            .otherwise(F.col("value"))
+            F.when((line_id == 0) & F.startswith(text, F.lit(BOM)), F.substring(text, 2, 2**31 - 1))
+            .otherwise(text)
             .alias("value"),
         )
         for path in paths

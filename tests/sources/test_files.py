@@ -115,6 +115,21 @@ def test_line_numbers_run_through_the_blocks_of_a_file(spark, tmp_path: Path) ->
     assert by_name(scan(spark, str(tmp_path)))["big.csv"].fingerprint == by_name(files)["big.csv"].fingerprint
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_lines_that_end_in_crlf_keep_their_numbers_however_large_the_file(spark, tmp_path: Path, packed: bool) -> None:
+    lines = [f"{n:07},{'x' * (n % 97)}" for n in range(1, 30_001)]
+    content = "\r\n".join(("A,B", *lines, "")).encode()
+    (tmp_path / "a.csv").write_bytes(gzip.compress(content) if packed else content)
+    if packed:
+        (tmp_path / "a.csv").rename(tmp_path / "a.csv.gz")
+    files = scan(spark, str(tmp_path))
+    assert [file.rows for file in files] == [30_000]
+    read = numbered_lines(spark, files)
+    is_at = F.col("_source_row") == F.substring("value", 1, 7).cast("bigint") + 1
+    counted = read.agg(F.count_if(is_at), F.count(F.lit(1)), F.count_if(F.endswith("value", F.lit("\r")))).collect()
+    assert tuple(counted[0]) == (30_000, 30_000, 0)
+
+
 def test_a_name_is_no_pattern(spark, tmp_path: Path) -> None:
     """Engines read [1], * and ? in a path as a pattern, and %20 as a blank."""
     folder = tmp_path / "a b%20é"
