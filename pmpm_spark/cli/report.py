@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pmpm_spark.errors import ConfigError, InputError
 from pmpm_spark.model import LOAD_AUDIT
+from pmpm_spark.model.intake import OUTCOMES
 from pmpm_spark.policy import Policy, policy_of_run
 from pmpm_spark.report import report
 from pmpm_spark.report.about import About
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from pmpm_spark.runs import Run
     from pmpm_spark.warehouse import Published
 
-FATES = ("accepted", "rejected", "duplicate", "superseded")
 SMALL_NUMBER = re.compile(r"(?<![\w.,%-])(?:[1-9]|10)(?![\w.,%-])|\d%")
 """A number from 1 to 10 that stands by itself, or a share."""
 NOTICES_LEFT_OUT = "{} more that tell small numbers or shares stand in ops.runs alone"
@@ -75,13 +75,13 @@ def _notices(run: Run) -> list[str]:
 def _loads(warehouse: Published) -> list[dict[str, Any]]:
     """Rows read and their fates by kind of file; few rows of a fate are left out, with what would tell them."""
     found: dict[str, dict[str, Any]] = {}
-    for row in warehouse.read(LOAD_AUDIT).select("_bronze_table", "rows_read", *FATES).collect():
-        kind = found.setdefault(row["_bronze_table"], dict.fromkeys(("files", "rows_read", *FATES), 0))
+    for row in warehouse.read(LOAD_AUDIT).select("_bronze_table", "rows_read", *OUTCOMES).collect():
+        kind = found.setdefault(row["_bronze_table"], dict.fromkeys(("files", "rows_read", *OUTCOMES), 0))
         kind["files"] += 1
-        for name in ("rows_read", *FATES):
+        for name in ("rows_read", *OUTCOMES):
             kind[name] += row[name]
     loads = []
     for name, told in sorted(found.items()):
-        hidden = parts_left_out({fate: told[fate] for fate in FATES})
+        hidden = parts_left_out({fate: told[fate] for fate in OUTCOMES})
         loads.append({"kind": name, **told, **dict.fromkeys("rows_read" if one == WHOLE else one for one in hidden)})
     return loads

@@ -66,8 +66,8 @@ def bars(
     """Horizontal bars, the first label at the top."""
     height = ROW * len(labels) * max(1, len(series) * 0.7) + 46
     ends = [end for one in series for interval in one.intervals if interval for end in interval]
-    told = [value for one in series for value in one.values if value is not None] + ends
-    span = (min(0.0, *told, 0.0), max(0.0, *told, 0.0))
+    told = [0.0, *ends, *(value for one in series for value in one.values if value is not None)]
+    span = (min(told), max(told))
     chart = pygal.HorizontalBar(**COMMON, height=height, spacing=8, value_formatter=form, range=span)
     chart.x_labels = [_short(label) for label in labels][::-1]
     for one in series:
