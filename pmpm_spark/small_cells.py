@@ -15,8 +15,11 @@ from typing import Any
 
 from pyspark.sql import types as T
 
+from pmpm_spark.gold.network_comparison import ALL_OTHERS
+from pmpm_spark.gold.network_replicates import NETWORK_REPLICATES
 from pmpm_spark.gold.pmpm import SMALL_CELL
 from pmpm_spark.months import number_of
+from pmpm_spark.silver.attribution import UNATTRIBUTED
 from pmpm_spark.stages import GOLD
 from pmpm_spark.table import MONTHS, Table
 
@@ -25,8 +28,9 @@ Cell = tuple[str, tuple[Any, ...]]
 """A table and a row's key without its policy; or `table.column` and the key, for a figure with a cell of its own."""
 
 POLICY, LEFT_OUT = "policy", "is_left_out"
-TOTALS, EVERYTHING = "totals", "everything"
-"""The sums of a year over all networks; and those of all that is excluded, by kind."""
+TOTALS, EVERYTHING, ALL_NETWORKS = "totals", "everything", "network_comparison.all_networks"
+"""The sums of a year over all rows by network; those of all that is excluded, by kind; and those of the networks alone,
+without members of none, which a network's row against all others tells."""
 WHOLE = "whole"
 UNSCORED, IN_NETWORK = "scored_members", "in_network_paid_amount"
 OWN_CELLS = (UNSCORED, IN_NETWORK)
@@ -52,12 +56,13 @@ class Relations:
     """What the rows of a table tell of other rows.
 
     `adds_up_to`: rows of which they are the parts. `goes_with`: rows whose figures theirs repeat or tell; `also` those
-    of other years and months.
+    of other years and months. `takes_along`: sums over all networks, which are told where every part is.
     """
 
     adds_up_to: tuple[Of, ...] = ()
     goes_with: tuple[Of, ...] = ()
     also: Callable[[Row], Iterable[Cell]] = lambda row: ()
+    takes_along: Callable[[Row], Iterable[Cell]] = lambda row: ()
 
 
 @dataclass(frozen=True)
@@ -119,13 +124,42 @@ def _of_year_before(row: Row) -> Iterator[Cell]:
     yield "network_pmpm_by_category", (*network, row["service_category"])
 
 
+def _of_other(row: Row) -> Iterator[Cell]:
+    """The other network; of all others together, what all networks amount to."""
+    if row["other_network_id"] == ALL_OTHERS:
+        yield ALL_NETWORKS, (row["performance_year"],)
+    else:
+        yield "network_pmpm", (row["performance_year"], row["other_network_id"])
+
+
+def _of_other_category(row: Row) -> Iterator[Cell]:
+    """The category of either network; of all others together, what all networks have of it."""
+    yield from _of_other(row)
+    year, category = row["performance_year"], row["service_category"]
+    yield "network_pmpm_by_category", (year, row["network_id"], category)
+    if row["other_network_id"] == ALL_OTHERS:
+        yield f"{ALL_NETWORKS}.by_category", (year, category)
+    else:
+        yield "network_pmpm_by_category", (year, row["other_network_id"], category)
+
+
+def _sum_of_networks(row: Row) -> Iterator[Cell]:
+    if row["network_id"] != UNATTRIBUTED:
+        yield ALL_NETWORKS, (row["performance_year"],)
+
+
+def _sum_of_category(row: Row) -> Iterator[Cell]:
+    if row["network_id"] != UNATTRIBUTED:
+        yield f"{ALL_NETWORKS}.by_category", (row["performance_year"], row["service_category"])
+
+
 _YEAR, _NETWORK = ("performance_year",), ("performance_year", "network_id")
 _PEOPLE, _SERVICES = ("members", "member_months"), ("claim_lines", "services")
 _OF_NETWORK = Of("network_pmpm", _NETWORK)
 _OF_CATEGORY = Of("network_pmpm_by_category", (*_NETWORK, "service_category"))
 
 RELATIONS: Mapping[str, Relations] = {
-    "network_pmpm": Relations((Of(TOTALS, _YEAR, _PEOPLE),)),
+    "network_pmpm": Relations((Of(TOTALS, _YEAR, _PEOPLE),), takes_along=_sum_of_networks),
     "practice_pmpm": Relations((Of("network_pmpm", _NETWORK, _PEOPLE),)),
     "physician_pmpm": Relations((Of("network_pmpm", _NETWORK, _PEOPLE),)),
     "network_pmpm_by_month": Relations((Of("network_pmpm", _NETWORK, ("member_months",)),)),
@@ -134,7 +168,13 @@ RELATIONS: Mapping[str, Relations] = {
     "network_pmpm_change": Relations(
         (Of("network_pmpm_change.adjusted_pmpm", _NETWORK),), (_OF_NETWORK, _OF_CATEGORY), _of_year_before
     ),
-    "network_pmpm_by_category": Relations((Of("network_pmpm", _NETWORK, only_in_total=True),), (_OF_NETWORK,)),
+    "network_comparison": Relations((), (_OF_NETWORK,), _of_other),
+    "network_comparison_parts": Relations(
+        (Of("network_comparison.difference", (*_NETWORK, "other_network_id")),), (_OF_NETWORK,), _of_other_category
+    ),
+    "network_pmpm_by_category": Relations(
+        (Of("network_pmpm", _NETWORK, only_in_total=True),), (_OF_NETWORK,), takes_along=_sum_of_category
+    ),
     "network_pmpm_by_subcategory": Relations((replace(_OF_CATEGORY, counts=_SERVICES),), (_OF_NETWORK,)),
     "cost_concentration": Relations(
         (Of("cost_concentration.top_counted_amount", (*_NETWORK, "top_percent")),), (_OF_NETWORK, _OF_CATEGORY)
@@ -147,6 +187,8 @@ SHOWN: tuple[Shown, ...] = tuple(
     Shown(**vars(RELATIONS[table.short_name]), table=table) for table in GOLD if table.short_name in RELATIONS
 )
 """Every table that may leave the warehouse. One whose relations are not told here stays."""
+STAYS = (NETWORK_REPLICATES,)
+"""What other tables are made from and nobody is to read."""
 
 
 @dataclass(frozen=True)
@@ -265,6 +307,7 @@ def _cells(tables: Mapping[str, Sequence[Row]], totals: Sequence[Row]) -> _Cells
             _add_counts(cells, one.cell(row), row, one.counts)
             for cell in one.followed(row):
                 cells.followers.setdefault(cell, []).append(one.cell(row))
+            cells.followers.setdefault(one.cell(row), []).extend(one.takes_along(row))
         for column in _own_cells(one.table):
             for row in rows:
                 counts = {UNSCORED: _unscored(row)} if column == UNSCORED else {}

@@ -13,12 +13,15 @@ from pmpm_spark import intake
 from pmpm_spark.gold.cost_concentration import COST_CONCENTRATION, cost_concentration
 from pmpm_spark.gold.excluded import EXCLUDED, excluded
 from pmpm_spark.gold.leakage_destinations import LEAKAGE_DESTINATIONS, leakage_destinations
+from pmpm_spark.gold.network_comparison import NETWORK_COMPARISON, network_comparison
+from pmpm_spark.gold.network_comparison_parts import NETWORK_COMPARISON_PARTS, network_comparison_parts
 from pmpm_spark.gold.network_pmpm import NETWORK_PMPM, network_pmpm
 from pmpm_spark.gold.network_pmpm_by_category import NETWORK_PMPM_BY_CATEGORY, network_pmpm_by_category
 from pmpm_spark.gold.network_pmpm_by_month import NETWORK_PMPM_BY_MONTH, network_pmpm_by_month
 from pmpm_spark.gold.network_pmpm_by_subcategory import NETWORK_PMPM_BY_SUBCATEGORY, network_pmpm_by_subcategory
 from pmpm_spark.gold.network_pmpm_change import NETWORK_PMPM_CHANGE, network_pmpm_change
 from pmpm_spark.gold.network_pmpm_rolling import NETWORK_PMPM_ROLLING, network_pmpm_rolling
+from pmpm_spark.gold.network_replicates import NETWORK_REPLICATES, network_replicates
 from pmpm_spark.gold.network_risk_by_month import NETWORK_RISK_BY_MONTH, network_risk_by_month
 from pmpm_spark.gold.physician_pmpm import PHYSICIAN_PMPM, physician_pmpm
 from pmpm_spark.gold.pmpm_forecast import PMPM_FORECAST, pmpm_forecast
@@ -267,6 +270,14 @@ STAGES = in_order(
             NETWORK_PMPM_CHANGE,
             (NETWORK_PMPM, MEMBER_YEARS, MEMBER_MONTH_COSTS, TRUNCATED_COSTS),
             network_pmpm_change,
+            RUN_SETTINGS,
+        ),
+        Stage(NETWORK_REPLICATES, (MEMBER_YEARS, NETWORK_PMPM), network_replicates, RUN_SETTINGS),
+        Stage(NETWORK_COMPARISON, (NETWORK_REPLICATES,), network_comparison, RUN_SETTINGS),
+        Stage(
+            NETWORK_COMPARISON_PARTS,
+            (NETWORK_COMPARISON, MEMBER_YEARS, MEMBER_MONTH_COSTS, TRUNCATED_COSTS),
+            network_comparison_parts,
             RUN_SETTINGS,
         ),
         Stage(PMPM_FORECAST, (NETWORK_PMPM_BY_MONTH,), pmpm_forecast, RUN_SETTINGS),

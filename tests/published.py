@@ -46,7 +46,8 @@ def drawn_tables(seed: int) -> dict[str, list[Row]]:
     tables: dict[str, list[Row]] = {one.name: [] for one in SHOWN}
     for year in (2021, 2022):
         for network in range(draw.randint(2, 7)):
-            _draw_network(draw, tables, year, f"N{network}")
+            _draw_network(draw, tables, year, f"N{network}" if network else "UNATTRIBUTED")
+        _draw_comparisons(tables, year)
         for kind in ("month", "dollar"):
             for reason in range(draw.randint(2, 6)):
                 months = draw.choice((3, 9, 40, 700)) if kind == "month" else None
@@ -123,6 +124,33 @@ def _draw_network(draw: random.Random, tables: dict[str, list[Row]], year: int, 
         tables["network_risk_by_month"].append(
             {**head, "known_by": date(year - 1, 6, 30), "scored_members": scored, "risk_score": 1.0}
         )
+    _fill(tables)
+
+
+def _draw_comparisons(tables: dict[str, list[Row]], year: int) -> None:
+    """Each two networks, and each against all others; and the services of either, as the parts of a difference tell them."""
+    for policy in POLICIES:
+        head = {"policy": policy, "performance_year": year}
+        of_year = [r for r in tables["network_pmpm"] if all(r[k] == v for k, v in head.items())]
+        networks = [r for r in of_year if r["network_id"] != "UNATTRIBUTED"]
+        for one in networks:
+            sides = {r["network_id"]: [r] for r in networks if r["network_id"] > one["network_id"]}
+            sides["ALL_OTHERS"] = [r for r in networks if r is not one]
+            for name, others in sides.items():
+                if not others:
+                    continue
+                pair = {**head, "network_id": one["network_id"], "other_network_id": name}
+                row = {k: one[k] for k in ("members", "member_months")}
+                sums = {f"other_{k}": sum(r[k] for r in others) for k in row}
+                tables["network_comparison"].append({**pair, **row, **sums})
+                ids = {r["network_id"] for r in others}
+                services: dict[str, int] = {}
+                for r in tables["network_pmpm_by_category"]:
+                    if all(r[k] == v for k, v in head.items()) and r["network_id"] in ids:
+                        services[r["service_category"]] = services.get(r["service_category"], 0) + r["services"]
+                for category, of_others in services.items():
+                    told = {"part": "USE", "service_category": category, "amount": Decimal(of_others)}
+                    tables["network_comparison_parts"].append({**pair, **told})
     _fill(tables)
 
 
@@ -268,6 +296,19 @@ def _equations(
                     and date(last.year, 1, 1) <= r["member_month"] <= last
                 ]
                 yield equation([(name, row, measure, -1), *[("network_pmpm_by_month", r, measure, 1) for r in months]])
+    if measure in ("members", "member_months"):
+        for row in tables["network_comparison"]:
+            if row[f"other_{measure}"] is not None:
+                sides = [r for r in tables["network_pmpm"] if _is_other(row, r)]
+                left, right = equation([("network_pmpm", r, measure, 1) for r in sides])
+                yield left, right + row[f"other_{measure}"]
+    if measure == "services":
+        for row in tables["network_comparison_parts"]:
+            if row["amount"] is not None:
+                of = [r for r in tables["network_pmpm_by_category"] if _is_other(row, r)]
+                of = [r for r in of if r["service_category"] == row["service_category"]]
+                left, right = equation([("network_pmpm_by_category", r, measure, 1) for r in of])
+                yield left, right + int(row["amount"])
     for name in KEYS:
         for row in tables[name]:
             if row.get(measure) is not None:
@@ -275,6 +316,15 @@ def _equations(
                 if name in ("network_pmpm_by_category", "network_pmpm_by_subcategory") and measure == "member_months":
                     told_elsewhere = {(measure, "network_pmpm", "", (row["performance_year"], row["network_id"]))}
                 yield dict.fromkeys(told_elsewhere & hidden, 1), row[measure]
+
+
+def _is_other(pair: Row, row: Row) -> bool:
+    """Whether the row is of the other network of a pair, or of one of all others."""
+    if any(row[k] != pair[k] for k in NETWORK[:2]) or row["network_id"] == "UNATTRIBUTED":
+        return False
+    if pair["other_network_id"] == "ALL_OTHERS":
+        return bool(row["network_id"] != pair["network_id"])
+    return bool(row["network_id"] == pair["other_network_id"])
 
 
 def _solved(equations: Sequence[tuple[dict[Unknown, int], Any]], hidden: set[Unknown]) -> set[Unknown]:

@@ -244,6 +244,18 @@ def explain(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def compare(arguments: argparse.Namespace) -> int:
+    """Two networks, practices or physicians, or one against all others."""
+    from pmpm_spark.cli.compare import compared
+    from pmpm_spark.warehouse import published
+
+    config = _config(arguments)
+    warehouse = published(_session("spark/small.conf", config.engine), config)
+    asked = {"policy": arguments.policy, "form": arguments.format}
+    print(compared(warehouse, arguments.by, arguments.one, arguments.other, arguments.year, **asked))
+    return 0
+
+
 def tables(arguments: argparse.Namespace) -> int:
     from pmpm_spark.cli.docs import dictionary, dictionary_of, stale_files, write_files
 

@@ -106,6 +106,20 @@ def parser() -> Parser:
     explain.add_argument("--format", choices=FORMATS, default="table")
     explain.set_defaults(command=commands.explain)
 
+    compare = of.add_parser(
+        "compare", help="two networks, practices or physicians, or one against all others: is the difference chance?"
+    )
+    compare.add_argument("one", metavar="ID")
+    compare.add_argument("other", metavar="OTHER_ID", nargs="?", help="by default all others together")
+    add_config(compare)
+    compare.add_argument("--year", type=int, required=True, help="performance year")
+    compare.add_argument(
+        "--by", choices=("network", "practice", "physician"), default="network", help="what the ids are"
+    )
+    compare.add_argument("--policy", metavar="LABEL", help="one policy alone")
+    compare.add_argument("--format", choices=FORMATS, default="table")
+    compare.set_defaults(command=commands.compare)
+
     tables = of.add_parser("tables", help="the data dictionary, from the contracts")
     tables.add_argument("table", nargs="?", metavar="TABLE", help="one table alone")
     tables.add_argument("--write", metavar="DIR", help="write the dictionary and the lineage diagram there")

@@ -17,7 +17,7 @@ CENTS = 2
 """Decimals of amounts, of rates, and of every number that is none of those below."""
 DECIMALS_OF_FRACTIONS = {"member_months": CENTS, "exposure": 6}
 """Months have none where all that are shown are whole."""
-_SCORES = ("risk_score", "normalized_risk_score", "uncapped_risk_score", "back_test_error")
+_SCORES = ("risk_score", "normalized_risk_score", "uncapped_risk_score", "back_test_error", "p_value")
 _COEFFICIENTS = ("coefficient", "share", "normalized_score", "payment_score")
 _FACTORS = ("normalization_factor", "completion_factor", "age_to_age", "sequestration_rate")
 _PLACES = {_SCORES: 4, _COEFFICIENTS: 3, _FACTORS: 6}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from pmpm_spark.gold.split_difference import PARTS, split_difference
+from pmpm_spark.gold.split_difference import PARTS, costs_and_months, split_difference
 from pmpm_spark.policy import Policy
 from pmpm_spark.silver.union import of_run
 from pmpm_spark.table import Table, column, flag, money, quotient, text, year
@@ -55,25 +55,7 @@ def network_pmpm_change(
     performance_years: Sequence[int],
 ) -> DataFrame:
     """The split of every network and year of which the run has the year before; a is that, b the year."""
-    typed = (*_KEYS, "enrollment_type")
-    counted = (
-        of_run(member_month_costs, policies, performance_years)
-        .where("exclusion_reason IS NULL AND in_total")
-        .select(*typed, "service_category", F.col("counted_services").alias("services"), "counted_amount")
-    )
-    truncated = of_run(truncated_costs, policies, performance_years).select(
-        *typed, "service_category", F.lit(0).cast("bigint").alias("services"), "counted_amount"
-    )
-    costs = (
-        counted.unionByName(truncated)
-        .groupBy(*typed, "service_category")
-        .agg(F.sum("services").alias("services"), F.sum("counted_amount").alias("amount"))
-    )
-    months = (
-        of_run(member_years, policies, performance_years)
-        .groupBy(*typed)
-        .agg(F.sum("member_months").alias("member_months"))
-    )
+    costs, months = costs_and_months(member_years, member_month_costs, truncated_costs, policies, performance_years)
     networks = of_run(network_pmpm, policies, performance_years).select(
         *_KEYS, "member_months", "pmpm", "normalized_risk_score", "is_small_cell"
     )

@@ -13,6 +13,7 @@ that all is price.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
 from itertools import product
 from typing import TYPE_CHECKING
@@ -20,6 +21,8 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from pmpm_spark.measures import in_cents, ratio
+from pmpm_spark.policy import Policy
+from pmpm_spark.silver.union import of_run
 from pmpm_spark.table import MONEY
 
 if TYPE_CHECKING:
@@ -34,6 +37,37 @@ _KINDS = ("share", "use", "price", "lift")
 _EFFECTS = ("mix", "use", "price", "risk")
 _WEIGHTS = (1 / 4, 1 / 12, 1 / 12, 1 / 4)
 """Of orders in which so many of the three others are moved before."""
+
+
+def costs_and_months(
+    member_years: DataFrame,
+    member_month_costs: DataFrame,
+    truncated_costs: DataFrame,
+    policies: Sequence[Policy],
+    performance_years: Sequence[int],
+) -> tuple[DataFrame, DataFrame]:
+    """What the networks' years are split by: services and dollars of each enrollment type and service category, and the
+    member months of each type."""
+    typed = ("policy", "performance_year", "network_id", "enrollment_type")
+    counted = (
+        of_run(member_month_costs, policies, performance_years)
+        .where("exclusion_reason IS NULL AND in_total")
+        .select(*typed, "service_category", F.col("counted_services").alias("services"), "counted_amount")
+    )
+    truncated = of_run(truncated_costs, policies, performance_years).select(
+        *typed, "service_category", F.lit(0).cast("bigint").alias("services"), "counted_amount"
+    )
+    costs = (
+        counted.unionByName(truncated)
+        .groupBy(*typed, "service_category")
+        .agg(F.sum("services").alias("services"), F.sum("counted_amount").alias("amount"))
+    )
+    months = (
+        of_run(member_years, policies, performance_years)
+        .groupBy(*typed)
+        .agg(F.sum("member_months").alias("member_months"))
+    )
+    return costs, months
 
 
 def split_difference(costs: DataFrame, months: DataFrame, sides: DataFrame, keys: tuple[str, ...]) -> DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pmpm_spark.gold.network_comparison import ALL_OTHERS
 from pmpm_spark.report.about import PARTS, Row, Year, name_of, number
 from pmpm_spark.report.network import said_category
 
@@ -28,15 +29,16 @@ def comparison(year: Year) -> dict[str, Any]:
 
 
 def _pairs(year: Year) -> dict[str, Any]:
-    """The interval of each difference that was computed, the first less the other, and what it comes from."""
+    """The interval of each difference of two networks, the first less the other, and what it comes from."""
     parts: dict[str, list[dict[str, Any]]] = {}
     for row in year.rows("network_comparison_parts"):
-        told = {
-            "part": PARTS.get(row["part"], row["part"]),
-            "category": said_category(row),
-            "amount": number(row["amount"]),
-        }
-        parts.setdefault(_both(row), []).append(told)
+        if row["amount"] != 0:
+            told = {
+                "part": PARTS.get(row["part"], row["part"]),
+                "category": said_category(row),
+                "amount": number(row["amount"]),
+            }
+            parts.setdefault(_both(row), []).append(told)
     return {
         _both(row): {
             "low": number(row["difference_low"]),
@@ -44,7 +46,19 @@ def _pairs(year: Year) -> dict[str, Any]:
             "parts": parts.get(_both(row), []),
         }
         for row in year.rows("network_comparison")
+        if row["other_network_id"] != ALL_OTHERS
     }
+
+
+def intervals(year: Year) -> dict[str, tuple[float, float]]:
+    """The 95% interval of each network's figure, where it is told."""
+    found = {}
+    for row in year.rows("network_comparison"):
+        for of, prefix in (("network_id", ""), ("other_network_id", "other_")):
+            low, high = row[f"{prefix}figure_low"], row[f"{prefix}figure_high"]
+            if row["is_adjusted"] and low is not None:
+                found[row[of]] = (float(low), float(high))
+    return found
 
 
 def _both(row: Row) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pmpm_spark.report.about import FIGURES, IN_NETWORK, LEAKAGE, Year, bases, columns, listed, name_of, page_of
-from pmpm_spark.report.charts import Series, bars
+from pmpm_spark.report.charts import Series, bars, dollars
+from pmpm_spark.report.comparison import intervals
 from pmpm_spark.report.views import ChartView, Column, Link, Page, TableView
 
 
@@ -29,7 +31,21 @@ def networks(year: Year) -> Page:
     parts: list[Any] = [table]
     if told:
         labels, values = [name_of(row) for row in told], [float(row["adjusted_pmpm"]) for row in told]
+        of_networks = intervals(year)
+        ends = [of_networks.get(row["network_id"]) for row in told]
         said = "Adjusted PMPM, lowest first"
-        svg = bars("ranked", said, listed(labels, values), labels, [Series(said, values)])
-        parts.append(ChartView(svg, said, ("gold.network_pmpm.adjusted_pmpm",)))
+        sources = ["gold.network_pmpm.adjusted_pmpm"]
+        if any(ends):
+            said += "; the lines are 95% intervals"
+            sources += ["gold.network_comparison.figure_low", "gold.network_comparison.figure_high"]
+        svg = bars("ranked", said, _listed(labels, values, ends), labels, [Series(said, values, ends)])
+        parts.append(ChartView(svg, said, tuple(sources)))
     return Page("networks", "Networks", "Who costs what, raw and for like patients.", parts=parts)
+
+
+def _listed(labels: list[str], values: list[float], ends: Sequence[tuple[float, float] | None]) -> str:
+    named = [
+        f"{label} ({dollars(end[0])} to {dollars(end[1])})" if end else label
+        for label, end in zip(labels, ends, strict=True)
+    ]
+    return listed(named, values)

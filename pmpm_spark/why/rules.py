@@ -17,7 +17,9 @@ Rules = Mapping[str, tuple[Policy, tuple[int, ...]]]
 _SLICED = frozenset(table.name for table in STORED if table.slice_by)
 
 
-def rules_of(warehouse: Published, policy: str | None = None, year: int | None = None) -> Rules:
+def rules_of(
+    warehouse: Published, policy: str | None = None, year: int | None = None, command: str = "explain"
+) -> Rules:
     """All of them, or those asked for.
 
     Raises:
@@ -26,11 +28,11 @@ def rules_of(warehouse: Published, policy: str | None = None, year: int | None =
     standing = RunBook(warehouse.store.spark, warehouse.store.warehouse).rules(_SLICED)
     labels = dict.fromkeys(label for label, _ in standing)
     if policy is not None and policy not in labels:
-        raise InputError(f"explain: no policy {policy} is published (one of: {', '.join(labels) or 'none'})")
+        raise InputError(f"{command}: no policy {policy} is published (one of: {', '.join(labels) or 'none'})")
     chosen = {at: rules for at, rules in standing.items() if policy in (None, at[0])}
     if year is not None and year not in {at[1] for at in chosen}:
         told = ", ".join(str(y) for y in sorted({at[1] for at in chosen}))
-        raise InputError(f"explain: no year {year} is published (one of: {told or 'none'})")
+        raise InputError(f"{command}: no year {year} is published (one of: {told or 'none'})")
     found = {}
     for label in dict.fromkeys(at[0] for at in chosen):
         years = tuple(sorted(y for (of, y) in chosen if of == label))
