@@ -51,6 +51,10 @@ class Source:
     risk_scores: str | None = None
     member_attribution: str | None = None
     other_initiatives: str | None = None
+    contracts: str | None = None
+    contract_rates: str | None = None
+    contract_members: str | None = None
+    contract_budget: str | None = None
     data_through: str | None = None
     part_c: str = field(default="hmo_indicator", metadata=one_of("hmo_indicator", "part_c_contract"))
     max_reject_share: float = 0.05
@@ -109,6 +113,14 @@ class Report:
 
 
 @dataclass(frozen=True)
+class Capitation:
+    """How `pmpm capitate` pays: when a month is payable, and which of two contracts is paid for one month."""
+
+    pay: str = field(default="in_advance", metadata=one_of("in_advance", "in_arrears"))
+    overlap: str = field(default="one", metadata=one_of("one", "both", "error"))
+
+
+@dataclass(frozen=True)
 class FileConfig:
     source: Source
     warehouse: Warehouse
@@ -116,6 +128,7 @@ class FileConfig:
     policy: tuple[str, ...] = ("conf/policies/default.toml",)
     reference: Reference = Reference()
     report: Report = Report()
+    capitation: Capitation = Capitation()
     engine: str = field(default=SPARK, metadata=one_of(*ENGINES))
 
 
@@ -130,6 +143,7 @@ class RunConfig:
     reference: Reference = Reference()
     engine: str = SPARK
     report: Report = Report()
+    capitation: Capitation = Capitation()
 
     def __post_init__(self) -> None:
         if not self.performance_years:
@@ -160,6 +174,7 @@ def load_config(path: str | None, sets: Sequence[str] = (), engine: str | None =
         config.reference,
         config.engine,
         config.report,
+        config.capitation,
     )
 
 

@@ -3,6 +3,10 @@
 from pmpm_spark.model.claim_diagnoses import CLAIM_DIAGNOSES
 from pmpm_spark.model.claim_lines import CLAIM_LINES, FINAL_CLAIM_LINES
 from pmpm_spark.model.claim_procedures import CLAIM_PROCEDURES
+from pmpm_spark.model.contract_budget import CONTRACT_BUDGET
+from pmpm_spark.model.contract_members import CONTRACT_MEMBERS
+from pmpm_spark.model.contract_rates import CONTRACT_RATES
+from pmpm_spark.model.contracts import CONTRACTS
 from pmpm_spark.model.coverage_records import COVERAGE_RECORDS
 from pmpm_spark.model.intake import (
     CLAIM_CODE_ROWS,
@@ -27,6 +31,10 @@ __all__ = [
     "CLAIM_LINES",
     "CLAIM_PROCEDURES",
     "CLAIM_ROWS",
+    "CONTRACTS",
+    "CONTRACT_BUDGET",
+    "CONTRACT_MEMBERS",
+    "CONTRACT_RATES",
     "COVERAGE_RECORDS",
     "ENROLLMENT_ROWS",
     "FINAL_CLAIM_LINES",

@@ -1,4 +1,4 @@
-"""The lists beside the claims: network roster, providers, risk scores, member attribution, other initiatives.
+"""The lists beside the claims: network roster, providers, risk scores, member attribution, other initiatives, contracts.
 
 Comma-separated with a heading, in one file or a folder of them; columns in any order. A list is what the
 configuration names now: each run replaces it, where its content has changed.
@@ -15,10 +15,15 @@ from zlib import crc32
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from pmpm_spark.errors import InputError
 from pmpm_spark.intake import accepted, latest_row_fates, with_current_ids
 from pmpm_spark.model import (
+    CONTRACT_BUDGET,
+    CONTRACT_MEMBERS,
+    CONTRACT_RATES,
+    CONTRACTS,
     MEMBER_ATTRIBUTION,
     NETWORK_ROSTER,
     OTHER_INITIATIVES,
@@ -26,13 +31,13 @@ from pmpm_spark.model import (
     SUPPLIED_RISK_SCORES,
 )
 from pmpm_spark.months import month_bits, month_number
-from pmpm_spark.policy import NETWORK_TYPES
+from pmpm_spark.policy import COVERAGE_RULES, NETWORK_TYPES
 from pmpm_spark.sources.bronze import BronzeLoad, delivered_table
 from pmpm_spark.sources.cells import TypedRow
 from pmpm_spark.sources.comma import comma_rows
 from pmpm_spark.sources.files import SourceFile, scan
 from pmpm_spark.stage import Stage
-from pmpm_spark.table import SCORE, Table, small_frame
+from pmpm_spark.table import MONEY, SCORE, Table, small_frame
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -205,6 +210,120 @@ def _other_initiatives(row: TypedRow) -> dict[str, Column]:
     }
 
 
+LINES_OF_BUSINESS = ("commercial", "medicare_advantage", "part_d", "medicaid", "aco")
+_TYPES = "^([*]|ESRD|DISABLED|AGED_DUAL|AGED_NON_DUAL|OTHER)$"
+_AGE_BAND = "^([*]|[0-9]{1,3}[+]|[0-9]{1,3}-[0-9]{1,3})$"
+_REASON = "(NOT_IN_PART_A_AND_B|MEDICARE_ADVANTAGE|MEDICARE_SECONDARY|NON_US_RESIDENT)"
+SHARES = (
+    "minimum_savings_rate", "savings_share", "savings_cap", "minimum_loss_rate", "loss_share", "loss_cap",
+)  # fmt: skip
+
+
+def _from_to(row: TypedRow, first: str, last: str) -> tuple[Column, Column]:
+    """The days of a row, open where no last one is told."""
+    row.required(first)
+    start, end = row.iso_day(first), F.coalesce(row.iso_day(last), F.to_date(F.lit(OPEN_ENDED)))
+    row.must(end >= start, f"{last} is before {first}")
+    return start, end
+
+
+def _share(row: TypedRow, name: str) -> Column:
+    share = row.decimal(name, SCORE)
+    row.must((share >= 0) & (share <= 1), f"{name} is no share from 0 to 1")
+    return share
+
+
+def _contracts(row: TypedRow) -> dict[str, Column]:
+    start_date, end_date = _from_to(row, "start_date", "end_date")
+    rule = F.coalesce(row.told("coverage_rule"), F.lit("first_of_month"))
+    row.must(rule.isin(*COVERAGE_RULES), "coverage_rule is not one of its words")
+    line = F.lower(row.told("line_of_business"))
+    row.must(line.isin(*LINES_OF_BUSINESS), "line_of_business is not one of its words")
+    reasons = row.told("month_reasons")
+    row.must(reasons.rlike(f"^{_REASON}( *; *{_REASON})*$"), "month_reasons are not reasons of a month with ; between")
+    limit = row.whole("retro_limit_months")
+    row.must(limit >= 0, "retro_limit_months is negative")
+    benchmark = row.amount_told("benchmark_pmpm")
+    row.must(benchmark >= 0, "benchmark_pmpm is negative")
+    contract_id = row.required("contract_id")
+    previous = row.told("previous_contract_id")
+    row.must(previous != contract_id, "previous_contract_id is the contract's own")
+    return {
+        "contract_id": contract_id,
+        "contract_name": row.told("contract_name"),
+        "network_id": row.required("network_id"),
+        "line_of_business": line,
+        "start_date": start_date,
+        "end_date": end_date,
+        "coverage_rule": rule,
+        "month_reasons": F.regexp_replace(reasons, " ", ""),
+        "retro_limit_months": limit,
+        "withhold_share": F.coalesce(_share(row, "withhold_share"), F.lit(0).cast(SCORE)),
+        "benchmark_pmpm": benchmark,
+        **{name: _share(row, name) for name in SHARES},
+        "previous_contract_id": previous,
+    }
+
+
+def _cell(row: TypedRow) -> dict[str, Column]:
+    """A rate cell; a part that is not told is any."""
+    any_of_it = F.lit("*")
+    kind = F.coalesce(F.upper(row.told("enrollment_type")), any_of_it)
+    band = F.coalesce(F.regexp_replace(row.told("age_band"), " ", ""), any_of_it)
+    sex = F.coalesce(F.upper(row.told("sex")), any_of_it)
+    row.must(kind.rlike(_TYPES), "enrollment_type is not one of its words")
+    row.must(band.rlike(_AGE_BAND), "age_band is not written as 65-74, 85+ or *")
+    ends = [F.regexp_extract(band, "^([0-9]+)-([0-9]+)$", place).try_cast("int") for place in (1, 2)]
+    row.must(ends[0] <= ends[1], "age_band ends before it begins")
+    row.must(sex.isin("F", "M", "U", "*"), "sex is not F, M, U or *")
+    return {"enrollment_type": kind, "age_band": band, "sex": sex}
+
+
+def _contract_rates(row: TypedRow) -> dict[str, Column]:
+    effective_from, effective_to = _from_to(row, "effective_from", "effective_to")
+    row.required("rate")
+    rate = row.decimal("rate", MONEY)
+    row.must(rate >= 0, "rate is negative")
+    return {
+        "contract_id": row.required("contract_id"),
+        "effective_from": effective_from,
+        "effective_to": effective_to,
+        **_cell(row),
+        "rate": rate,
+        "risk_adjusted": F.coalesce(row.flag("risk_adjusted"), F.lit(False)),
+    }
+
+
+def _contract_members(row: TypedRow) -> dict[str, Column]:
+    start_date, end_date = _from_to(row, "start_date", "end_date")
+    return {
+        "contract_id": row.required("contract_id"),
+        "member_id": row.required("member_id"),
+        "start_date": start_date,
+        "end_date": end_date,
+        "recorded_on": row.iso_day("recorded_on"),
+    }
+
+
+def _contract_budget(row: TypedRow) -> dict[str, Column]:
+    numbers = {
+        "member_months": row.decimal("member_months", T.DecimalType(18, 6)),
+        "services_per_1000": row.decimal("services_per_1000", SCORE),
+        "cost_per_service": row.decimal("cost_per_service", MONEY),
+    }
+    for name, number in numbers.items():
+        row.required(name)
+        row.must(number >= 0, f"{name} is negative")
+    row.required("year")
+    return {
+        "contract_id": row.required("contract_id"),
+        "year": row.whole("year"),
+        **_cell(row),
+        "service_category": row.required("service_category"),
+        **numbers,
+    }
+
+
 def months_of_year(year: Column, start_date: Column, end_date: Column) -> Column:
     """The year's months from one day to the other as bits, January the lowest; open where a day is not told."""
     first, last = (F.coalesce(month_number(day) - year * 12, F.lit(n)) for day, n in ((start_date, 0), (end_date, 11)))
@@ -244,7 +363,38 @@ LISTS = (
         restates=("performance_year", "network_id"),
     ),
     OTHER_INITIATIVES_LIST,
-)
+    List(
+        "contracts",
+        CONTRACTS,
+        ("contract_id", "network_id", "start_date"),
+        (
+            "contract_name", "line_of_business", "end_date", "coverage_rule", "month_reasons", "retro_limit_months",
+            "withhold_share", "benchmark_pmpm", *SHARES, "previous_contract_id",
+        ),
+        _contracts,
+    ),
+    List(
+        "contract_rates",
+        CONTRACT_RATES,
+        ("contract_id", "effective_from", "rate"),
+        ("effective_to", "enrollment_type", "age_band", "sex", "risk_adjusted"),
+        _contract_rates,
+    ),
+    List(
+        "contract_members",
+        CONTRACT_MEMBERS,
+        ("contract_id", "member_id", "start_date"),
+        ("end_date", "recorded_on"),
+        _contract_members,
+    ),
+    List(
+        "contract_budget",
+        CONTRACT_BUDGET,
+        ("contract_id", "year", "service_category", "member_months", "services_per_1000", "cost_per_service"),
+        ("enrollment_type", "age_band", "sex"),
+        _contract_budget,
+    ),
+)  # fmt: skip
 
 
 CONSTANT = "="
