@@ -239,7 +239,7 @@ def _judged(months: DataFrame, policy: Policy) -> DataFrame:
         "member_month",
         "performance_year",
         *[told[name].alias(name) for name in STATUS_NAMES],
-        _enrollment_type(rule.dual, is_covered).alias("enrollment_type"),
+        enrollment_type_of(rule.dual, is_covered).alias("enrollment_type"),
         age_on(F.col("birth_date"), F.col("member_month")).alias("age"),
         (_share_covered(is_covered) if rule.coverage_rule == PRORATED else F.lit(1)).cast(MONTHS).alias("exposure"),
         (F.size("ineligible_reasons") == 0).alias("is_eligible"),
@@ -287,7 +287,8 @@ def _not_both(policy: Policy, is_both: Column, looks_at_whole_month: bool) -> Co
     return fails_window | ~is_both if rule.lag_months > 0 else fails_window
 
 
-def _enrollment_type(dual: str, is_covered: Column) -> Column:
+def enrollment_type_of(dual: str, is_covered: Column) -> Column:
+    """The enrollment type by medicare_status_code and dual_status_code of the day looked at."""
     status = F.col("medicare_status_code")
     is_dual = F.coalesce(F.col("dual_status_code").isin(*DUAL_CODES[dual]), F.lit(False))
     return (

@@ -1,4 +1,5 @@
-"""The lists beside the claims: network roster, providers, risk scores, member attribution, other initiatives, contracts.
+"""The lists beside the claims: network roster, providers, risk scores, member attribution, other initiatives,
+contracts.
 
 Comma-separated with a heading, in one file or a folder of them; columns in any order. A list is what the
 configuration names now: each run replaces it, where its content has changed.

@@ -1,0 +1,175 @@
+"""Contracts and rates at hand: few by nature, read strictly before a month is paid by them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from itertools import combinations
+from typing import Any
+
+from pmpm_spark.errors import InputError
+
+ANY = "*"
+OLDEST = 999
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What of a contract decides what is due and what is withheld."""
+
+    contract_id: str
+    network_id: str
+    start_date: date
+    end_date: date
+    coverage_rule: str = "first_of_month"
+    month_reasons: tuple[str, ...] = ()
+    retro_limit_months: int | None = None
+    withhold_share: Decimal = Decimal(0)
+    previous_contract_id: str | None = None
+
+    @property
+    def told(self) -> str:
+        """The terms whose change is a contract change, as JSON: not the id, not the limit."""
+        said = {
+            "network_id": self.network_id,
+            "start_date": self.start_date.isoformat(),
+            "end_date": self.end_date.isoformat(),
+            "coverage_rule": self.coverage_rule,
+            "month_reasons": sorted(self.month_reasons),
+            "withhold_share": f"{self.withhold_share:.6f}",
+        }
+        return json.dumps(said, sort_keys=True)
+
+    def as_told(self, told: str) -> Terms:
+        """The same contract with former terms."""
+        said = json.loads(told)
+        return Terms(
+            self.contract_id,
+            said["network_id"],
+            date.fromisoformat(said["start_date"]),
+            date.fromisoformat(said["end_date"]),
+            said["coverage_rule"],
+            tuple(said["month_reasons"]),
+            self.retro_limit_months,
+            Decimal(said["withhold_share"]),
+            self.previous_contract_id,
+        )
+
+
+@dataclass(frozen=True)
+class Rate:
+    """One row of contract_rates."""
+
+    contract_id: str
+    effective_from: date
+    effective_to: date
+    enrollment_type: str
+    age_band: str
+    sex: str
+    rate: Decimal
+    risk_adjusted: bool
+
+    @property
+    def ages(self) -> tuple[int, int]:
+        if self.age_band == ANY:
+            return 0, OLDEST
+        first, _, last = self.age_band.removesuffix("+").partition("-")
+        return int(first), int(last) if last else OLDEST
+
+    @property
+    def named(self) -> tuple[bool, bool, bool]:
+        return self.enrollment_type != ANY, self.age_band != ANY, self.sex != ANY
+
+    @property
+    def cell(self) -> str:
+        return f"{self.enrollment_type} x {self.age_band} x {self.sex}"
+
+
+def most_specific_first(rates: Sequence[Rate]) -> list[Rate]:
+    """A named enrollment type before `*`, then a named age band, then a named sex: the first that matches pays."""
+    return sorted(rates, key=lambda r: (*[not part for part in r.named], r.cell, r.effective_from))
+
+
+def check_rates(rates: Sequence[Rate]) -> None:
+    """No two rows of a contract pay for one cell and day.
+
+    Raises:
+        InputError: names contract, cell and the first month of both.
+    """
+    by_kind: dict[tuple[Any, ...], list[Rate]] = {}
+    for rate in rates:
+        by_kind.setdefault((rate.contract_id, rate.named, rate.enrollment_type, rate.sex), []).append(rate)
+    for alike in by_kind.values():
+        for one, other in combinations(alike, 2):
+            first = max(one.effective_from, other.effective_from)
+            meets = first <= min(one.effective_to, other.effective_to)
+            if meets and max(one.ages[0], other.ages[0]) <= min(one.ages[1], other.ages[1]):
+                raise InputError(
+                    f"contract_rates: contract {one.contract_id}, cell {one.cell}, {first:%Y-%m}: two rates overlap; "
+                    "end one before the other begins"
+                )
+
+
+def current_ids(contracts: Sequence[Terms]) -> dict[str, str]:
+    """The id that a contract has now, by every id that it had before.
+
+    Raises:
+        InputError: a former id is still a contract, or two contracts name it.
+    """
+    now: dict[str, str] = {}
+    ids = {terms.contract_id for terms in contracts}
+    for terms in contracts:
+        former = terms.previous_contract_id
+        if former is None:
+            continue
+        if former in ids:
+            raise InputError(
+                f"contracts: {former} is the previous id of {terms.contract_id}, and a contract of its own"
+            )
+        if former in now:
+            raise InputError(f"contracts: {former} is the previous id of two contracts")
+        now[former] = terms.contract_id
+    return now
+
+
+def as_rows(contracts: Sequence[Terms], rates: Sequence[Rate]) -> list[tuple[Any, ...]]:
+    """Each contract with its rates, the most specific first; columns as silver.capitation_due reads them."""
+    of: dict[str, list[Rate]] = {}
+    for rate in most_specific_first(rates):
+        of.setdefault(rate.contract_id, []).append(rate)
+    epoch = date(1970, 1, 1)
+
+    def days(day: date) -> int:
+        return (day - epoch) // timedelta(days=1)
+
+    def as_told(rate: Rate) -> Mapping[str, Any]:
+        return {
+            "first_day": days(rate.effective_from),
+            "last_day": days(rate.effective_to),
+            "enrollment_type": rate.enrollment_type,
+            "age_band": rate.age_band,
+            "age_first": None if rate.age_band == ANY else rate.ages[0],
+            "age_last": None if rate.age_band == ANY else rate.ages[1],
+            "sex": rate.sex,
+            "rate": f"{rate.rate:.2f}",
+            "risk_adjusted": rate.risk_adjusted,
+        }
+
+    return [
+        (
+            terms.contract_id,
+            terms.network_id,
+            terms.coverage_rule,
+            list(terms.month_reasons),
+            days(terms.start_date),
+            days(terms.end_date),
+            terms.start_date.year * 12 + terms.start_date.month - 1,
+            terms.end_date.year * 12 + terms.end_date.month - 1,
+            f"{terms.withhold_share:.6f}",
+            [as_told(rate) for rate in of.get(terms.contract_id, [])],
+        )
+        for terms in contracts
+    ]

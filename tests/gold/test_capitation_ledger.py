@@ -1,0 +1,233 @@
+"""The capitation ledger by hand: every line with its reason, and nothing posted twice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from pmpm_spark.contract_terms import Rate, Terms, check_rates
+from pmpm_spark.errors import InputError
+from pmpm_spark.gold.capitation_ledger import CAPITATION_LEDGER, Former, capitation_changes, posted_so_far
+from pmpm_spark.model import CONTRACT_MEMBERS, MEMBERS
+from pmpm_spark.months import month_number, number_of
+from pmpm_spark.policy import Policy
+from pmpm_spark.reference import NORMALIZATION_FACTORS
+from pmpm_spark.silver.attribution import ATTRIBUTION
+from pmpm_spark.silver.capitation_due import CAPITATION_DUE, capitation_due
+from pmpm_spark.silver.eligibility_spans import ELIGIBILITY_SPANS
+from pmpm_spark.silver.member_months import MEMBER_MONTHS
+from pmpm_spark.silver.risk_scores import RISK_SCORES
+from pmpm_spark.table import conform
+from tests.tables import frame
+
+POLICY = Policy("test")
+OPEN = date(9999, 12, 31)
+C1 = Terms("C1", "N1", date(2023, 1, 1), date(2023, 2, 28), retro_limit_months=3, withhold_share=Decimal("0.10"))
+ANYBODY = Rate("C1", date(2023, 1, 1), OPEN, "*", "*", "*", Decimal(100), risk_adjusted=False)
+DUAL = replace(ANYBODY, enrollment_type="AGED_DUAL", rate=Decimal(150))
+SPANS = """
+    member_id | span_start | span_end   | medicare_status_code | dual_status_code
+    A         | 2023-01-01 | 2023-12-31 | 10                   | -
+    B         | 2023-01-01 | 2023-12-31 | 10                   | -
+"""
+A_DUAL_FROM_FEBRUARY = """
+    member_id | span_start | span_end   | medicare_status_code | dual_status_code
+    A         | 2023-01-01 | 2023-01-31 | 10                   | -
+    A         | 2023-02-01 | 2023-12-31 | 10                   | 02
+    B         | 2023-01-01 | 2023-12-31 | 10                   | -
+"""
+PEOPLE = """
+    member_id | birth_date | sex | death_date
+    A         | 1950-01-15 | F   | -
+    B         | 1950-01-15 | M   | -
+"""
+B_DIED = PEOPLE.replace("M   | -", "M   | 2022-12-30")
+LISTED = """
+    contract_id | member_id | start_date | end_date   | recorded_on
+    C1          | A         | 2023-01-01 | 9999-12-31 | -
+    C1          | B         | 2023-01-01 | 9999-12-31 | -
+"""
+FACTORS = """
+    performance_year | normalization_factor | source
+    2023             | 1.1000000000         | test
+"""
+
+
+class World:
+    """A ledger that is posted to, run after run."""
+
+    def __init__(self, spark: SparkSession) -> None:
+        self.spark = spark
+        self.terms: tuple[Terms, ...] = (C1,)
+        self.rates: tuple[Rate, ...] = (ANYBODY, DUAL)
+        self.spans, self.people, self.listed, self.scores = SPANS, PEOPLE, LISTED, ""
+        self.lines: list[Any] = []
+        self.unposted: list[Any] = []
+        self.former: dict[str, Former] = {}
+        self.former_terms: dict[str, str] = {}
+        self.run = 0
+
+    def due(self, as_of: date, terms: Sequence[Terms], posted: DataFrame) -> DataFrame:
+        spark = self.spark
+        scores = self.scores or "member_id | performance_year | origin | risk_score"
+        keys = posted.groupBy("contract_id", "member_id").agg(
+            F.min(month_number("coverage_month")).alias("posted_first"),
+            F.max(month_number("coverage_month")).alias("posted_last"),
+        )
+        built = capitation_due(
+            frame(spark, ELIGIBILITY_SPANS, self.spans),
+            frame(spark, MEMBERS, self.people),
+            frame(spark, MEMBER_MONTHS, "policy | member_id"),
+            frame(spark, ATTRIBUTION, "policy | member_id"),
+            frame(spark, RISK_SCORES, scores),
+            frame(spark, NORMALIZATION_FACTORS, FACTORS),
+            frame(spark, CONTRACT_MEMBERS, self.listed),
+            keys,
+            contracts=terms,
+            rates=self.rates,
+            listed=("C1",),
+            policy=POLICY,
+            as_of=as_of,
+            first_told=number_of(date(2022, 1, 1)),
+            last_payable=number_of(as_of),
+        )
+        return conform(built, CAPITATION_DUE)
+
+    def post(self, as_of: date) -> list[tuple[str, str, str, str, str]]:
+        """The lines that a run posts: member, month, reason, amount, withheld."""
+        self.run += 1
+        ledger = self.spark.createDataFrame(self.lines, CAPITATION_LEDGER.schema)
+        posted = posted_so_far(ledger, {})
+        due = self.due(as_of, self.terms, posted)
+        changed = {o.contract_id for o in self.terms if self.former_terms.get(o.contract_id, o.told) != o.told}
+        before = [o.as_told(self.former_terms[o.contract_id]) for o in self.terms if o.contract_id in changed]
+        former: Mapping[str, Former] = {
+            key: replace(value, is_changed=key in changed) for key, value in self.former.items()
+        }
+        changes = capitation_changes(
+            due,
+            posted,
+            self.due(as_of, before, posted) if before else None,
+            contracts=self.terms,
+            former=former,
+            posting_run=self.run,
+            as_of=as_of,
+            policy="test",
+            run_id="r",
+        )
+        rows = changes.collect()
+        names = CAPITATION_LEDGER.column_names
+        new = [tuple(row[name] for name in names) for row in rows if row["is_open"]]
+        self.lines += new
+        self.unposted = [row for row in rows if not row["is_open"]]
+        self.former = {o.contract_id: Former(as_of.replace(day=1)) for o in self.terms}
+        self.former_terms = {o.contract_id: o.told for o in self.terms}
+        self._adds_up(due)
+        told = [row for row in rows if row["is_open"]]
+        return sorted(
+            (r["member_id"], f"{r['coverage_month']:%b}", r["reason"], str(r["amount"]), str(r["withhold_amount"]))
+            for r in told
+        )
+
+    def _adds_up(self, due: DataFrame) -> None:
+        """Ledger so far + what the limit keeps back = what is due now, for every month."""
+        names = CAPITATION_LEDGER.column_names
+        sums: dict[Any, Decimal] = {}
+        for line in self.lines:
+            said = dict(zip(names, line, strict=True))
+            key = (said["contract_id"], said["member_id"], said["coverage_month"])
+            sums[key] = sums.get(key, Decimal(0)) + said["amount"]
+        for row in self.unposted:
+            key = (row["contract_id"], row["member_id"], row["coverage_month"])
+            sums[key] = sums.get(key, Decimal(0)) + row["unposted_amount"]
+        now = {(r["contract_id"], r["member_id"], r["coverage_month"]): r["due_amount"] for r in due.collect()}
+        assert {k: v for k, v in sums.items() if v} == {k: v for k, v in now.items() if v}
+
+
+def test_three_payment_runs_and_the_third_again(spark: SparkSession) -> None:
+    world = World(spark)
+    new = ("NEW_MONTH", "100.00", "10.00")
+    assert world.post(date(2023, 1, 5)) == [("A", "Jan", *new), ("B", "Jan", *new)]
+    assert world.post(date(2023, 2, 5)) == [("A", "Feb", *new), ("B", "Feb", *new)]
+    world.spans, world.people = A_DUAL_FROM_FEBRUARY, B_DIED
+    assert world.post(date(2023, 5, 5)) == [
+        ("A", "Feb", "RATE_CELL_CHANGE", "50.00", "5.00"),
+        ("B", "Feb", "DEATH", "-100.00", "-10.00"),
+    ]
+    (kept,) = world.unposted
+    assert (kept["member_id"], kept["reason"]) == ("B", "DEATH")
+    assert (kept["due_amount"], kept["posted_amount"], kept["unposted_amount"]) == (0, 100, -100)
+    assert world.post(date(2023, 5, 5)) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "lines"),
+    [
+        (
+            {"spans": SPANS.replace("B         | 2023-01-01 | 2023-12-31", "B         | 2023-01-01 | 2023-01-31")},
+            [("B", "Feb", "RETRO_TERMINATION", "-100.00", "-10.00")],
+        ),
+        (
+            {"listed": LISTED.replace("C1          | B         | 2023-01-01 | 9999-12-31 | -", "")},
+            [(("B"), month, "RETRO_TERMINATION", "-100.00", "-10.00") for month in ("Feb", "Jan")],
+        ),
+        (
+            {"rates": (replace(ANYBODY, rate=Decimal(110)), DUAL)},
+            [(who, month, "RATE_CHANGE", "10.00", "1.00") for who in "AB" for month in ("Feb", "Jan")],
+        ),
+        (
+            {"terms": (replace(C1, withhold_share=Decimal("0.20")),)},
+            [(who, month, "CONTRACT_CHANGE", "0.00", "10.00") for who in "AB" for month in ("Feb", "Jan")],
+        ),
+        (
+            {"terms": (replace(C1, end_date=date(2023, 1, 31)),)},
+            [(who, "Feb", "CONTRACT_CHANGE", "-100.00", "-10.00") for who in "AB"],
+        ),
+        ({"terms": (replace(C1, retro_limit_months=12),)}, []),
+    ],
+)
+def test_a_change_is_one_line_a_month_with_its_reason(
+    spark: SparkSession, change: Mapping[str, Any], lines: list[tuple[str, ...]]
+) -> None:
+    world = World(spark)
+    world.post(date(2023, 2, 5))
+    for name, value in change.items():
+        setattr(world, name, value)
+    assert world.post(date(2023, 3, 5)) == lines
+
+
+def test_a_score_moves_a_risk_adjusted_rate_and_one_who_has_none_is_paid_the_rate(spark: SparkSession) -> None:
+    world = World(spark)
+    world.rates = (replace(ANYBODY, risk_adjusted=True),)
+    assert [line[3] for line in world.post(date(2023, 1, 5))] == ["100.00", "100.00"]
+    world.scores = "member_id | performance_year | origin | risk_score\nA | 2023 | supplied | 1.21"
+    assert world.post(date(2023, 1, 6)) == [("A", "Jan", "RISK_UPDATE", "10.00", "1.00")]
+
+
+def test_who_is_enrolled_again_is_paid_again(spark: SparkSession) -> None:
+    world = World(spark)
+    world.post(date(2023, 1, 5))
+    whole, world.spans = (
+        world.spans,
+        SPANS.replace(
+            "2023-01-01 | 2023-12-31 | 10                   | -\n    B", "2023-01-02 | 2023-12-31 | 10 | -\n    B"
+        ),
+    )
+    assert world.post(date(2023, 1, 6)) == [("A", "Jan", "RETRO_TERMINATION", "-100.00", "-10.00")]
+    world.spans = whole
+    assert world.post(date(2023, 1, 7)) == [("A", "Jan", "RETRO_ENROLLMENT", "100.00", "10.00")]
+
+
+def test_two_rates_for_one_cell_and_day_are_an_error_that_names_them() -> None:
+    check_rates((ANYBODY, DUAL))
+    band = replace(ANYBODY, age_band="65-74")
+    check_rates((band, replace(band, age_band="75+")))
+    with pytest.raises(InputError, match=r"contract C1, cell \* x 65-74 x \*, 2023-03: two rates overlap"):
+        check_rates((band, replace(band, age_band="70+", effective_from=date(2023, 3, 10))))
