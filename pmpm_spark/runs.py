@@ -25,7 +25,7 @@ from pmpm_spark.errors import BusyError, ConfigError, StageError
 from pmpm_spark.paths import is_local, plain
 from pmpm_spark.policy import Policy, policy_of_run
 from pmpm_spark.store import REBUILD, Receipt, Store, contract_hash
-from pmpm_spark.table import TEXTS, Table, column, small_frame, text
+from pmpm_spark.table import TEXTS, Table, column, count, day, money, small_frame, text, year
 
 if TYPE_CHECKING:
     from pyspark.sql import Row, SparkSession
@@ -63,6 +63,24 @@ RUNS = Table(
     ),
     rules={"status_is_known": "status IN ('started', 'finished', 'failed')"},
     key_is_built_in=True,
+)
+
+CAPITATION_RUNS = Table(
+    name="ops.capitation_runs",
+    grain="one row per payment run and contract, also where it posted no line",
+    key=("posting_run", "contract_id"),
+    columns=(
+        year("posting_run", "number of the payment run, 1 up"),
+        text("contract_id", "contract, as it was called then"),
+        day("as_of", "day as known on which it was posted"),
+        day("payable_through", "last month that was payable"),
+        text("terms", "the contract's terms then, JSON"),
+        text("previous_contract_id", "id that the contract had before"),
+        count("lines", "lines posted"),
+        money("amount", "posted"),
+        money("unposted_amount", "kept back by the limit"),
+        text("run_id", "run that posted it"),
+    ),
 )
 
 

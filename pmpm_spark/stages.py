@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pmpm_spark import intake
+from pmpm_spark.gold.capitation_ledger import CAPITATION_LEDGER, CAPITATION_UNPOSTED
 from pmpm_spark.gold.cost_concentration import COST_CONCENTRATION, cost_concentration
 from pmpm_spark.gold.excluded import EXCLUDED, excluded
 from pmpm_spark.gold.leakage_destinations import LEAKAGE_DESTINATIONS, leakage_destinations
@@ -71,8 +72,9 @@ from pmpm_spark.reference.hcc import (
     HCC_NORMALIZATION,
     HCC_PROCEDURES,
 )
-from pmpm_spark.runs import RUNS
+from pmpm_spark.runs import CAPITATION_RUNS, RUNS
 from pmpm_spark.silver.attribution import ATTRIBUTION, attribution
+from pmpm_spark.silver.capitation_due import CAPITATION_DUE
 from pmpm_spark.silver.claim_costs import CLAIM_COSTS, claim_costs
 from pmpm_spark.silver.claim_lags import CLAIM_LAGS, claim_lags
 from pmpm_spark.silver.completion_factors import COMPLETION_FACTORS, completion_factors
@@ -366,6 +368,11 @@ def stored_by(kind: str) -> tuple[Table, ...]:
 
 
 GOLD = tuple(stage.output for stage in STAGES if stage.output.layer == "gold")
-STORED: tuple[Table, ...] = tuple({table.name: table for kind in SOURCE_KINDS for table in stored_by(kind)}.values())
+CAPITATION = (CAPITATION_DUE, CAPITATION_LEDGER, CAPITATION_UNPOSTED, CAPITATION_RUNS)
+"""What a payment run makes (`pmpm capitate`), beside the stages."""
+STORED: tuple[Table, ...] = (
+    *{table.name: table for kind in SOURCE_KINDS for table in stored_by(kind)}.values(),
+    *CAPITATION,
+)
 """Every Delta table of any source, but the book of runs."""
 ALL_TABLES = (*REFERENCE_TABLES, *STORED, RUNS)

@@ -256,6 +256,26 @@ def compare(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def capitate(arguments: argparse.Namespace) -> int:
+    """One payment run, and what it posted of each contract."""
+    from datetime import date
+
+    from pmpm_spark.capitation import capitate as capitate_as_of
+    from pmpm_spark.cli.render import Rows, as_table
+
+    try:
+        as_of = date.fromisoformat(arguments.as_of)
+    except ValueError:
+        raise ConfigError("--as-of: write YYYY-MM-DD") from None
+    config = _config(arguments)
+    result = capitate_as_of(_session("spark/local.conf", config.engine), config, as_of)
+    names = ("contract_id", "due_amount", "lines", "amount", "unposted_amount")
+    print(as_table(Rows(names, [tuple(getattr(one, name) for name in names) for one in result.contracts])))
+    told = "nothing changed, nothing is posted" if result.posting_run is None else f"posting run {result.posting_run}"
+    print(f"as of {result.as_of}: {told}; run {result.run_id} is published")
+    return 0
+
+
 def tables(arguments: argparse.Namespace) -> int:
     from pmpm_spark.cli.docs import dictionary, dictionary_of, stale_files, write_files
 

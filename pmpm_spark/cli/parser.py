@@ -120,6 +120,13 @@ def parser() -> Parser:
     compare.add_argument("--format", choices=FORMATS, default="table")
     compare.set_defaults(command=commands.compare)
 
+    capitate = of.add_parser("capitate", help="post what contracts owe as known on a day, less what was posted before")
+    add_config(capitate)
+    capitate.add_argument(
+        "--as-of", required=True, metavar="YYYY-MM-DD", dest="as_of", help="the day as known on which"
+    )
+    capitate.set_defaults(command=commands.capitate)
+
     tables = of.add_parser("tables", help="the data dictionary, from the contracts")
     tables.add_argument("table", nargs="?", metavar="TABLE", help="one table alone")
     tables.add_argument("--write", metavar="DIR", help="write the dictionary and the lineage diagram there")
