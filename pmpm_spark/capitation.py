@@ -37,14 +37,14 @@ from pmpm_spark.model import (
 )
 from pmpm_spark.months import month_number, number_of
 from pmpm_spark.reference import NORMALIZATION_FACTORS
-from pmpm_spark.runs import RunBook, check_contracts, locked, new_run_id, restore_unfinished
+from pmpm_spark.runs import CAPITATION_RUNS, RunBook, check_contracts, locked, new_run_id, restore_unfinished
 from pmpm_spark.silver.attribution import ATTRIBUTION
 from pmpm_spark.silver.capitation_due import CAPITATION_DUE, capitation_due
 from pmpm_spark.silver.eligibility_spans import ELIGIBILITY_SPANS, eligibility_spans
 from pmpm_spark.silver.member_months import MEMBER_MONTHS
 from pmpm_spark.silver.risk_scores import RISK_SCORES
 from pmpm_spark.silver.told_months import TOLD_MONTHS
-from pmpm_spark.stages import CAPITATION_RUNS, STORED
+from pmpm_spark.stages import STORED
 from pmpm_spark.store import Receipt, Store, contract_hash
 from pmpm_spark.table import small_frame
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pmpm_spark.stages import GOLD
+from pmpm_spark.stages import CAPITATION, GOLD
 
 SNAPSHOT = Path(__file__).parent / "data" / "gold_contracts.json"
 CHANGELOG = Path(__file__).parent.parent / "CHANGELOG.md"
@@ -21,7 +21,9 @@ Contracts = dict[str, list[list[str]]]
 
 
 def contracts() -> Contracts:
-    return {t.name: [[c.name, c.type.simpleString()] for c in t.columns] for t in GOLD}
+    return {
+        t.name: [[c.name, c.type.simpleString()] for c in t.columns] for t in (*GOLD, *CAPITATION) if t.layer == "gold"
+    }
 
 
 def snapshot() -> Contracts:

@@ -61,7 +61,7 @@ def shown_rows(
 
 
 def _table_to_show(name: str, warehouse: Warehouse) -> Table:
-    shown, kept = _by_name(SHOWN), _by_name(t for t in ALL_TABLES if t.layer in MEMBERS_LAYERS)
+    shown, kept = _by_name(SHOWN), _by_name(t for t in ALL_TABLES if t.layer in MEMBERS_LAYERS or t.has_members)
     if name in shown:
         return shown[name]
     if name in kept:

@@ -12,6 +12,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from pmpm_spark.contract_terms import Terms
 from pmpm_spark.months import month_number, number_of
@@ -91,6 +92,15 @@ CAPITATION_UNPOSTED = Table(
     cluster_by=("member_id",),
 )
 
+_FORMER = T.StructType(
+    [
+        T.StructField("contract_id", T.StringType()),
+        T.StructField("limit_months", T.IntegerType()),
+        T.StructField("payable_before", T.IntegerType()),
+        T.StructField("is_changed", T.BooleanType()),
+    ]
+)
+
 
 @dataclass(frozen=True)
 class Former:
@@ -139,11 +149,7 @@ def capitation_changes(
         )
         for one in contracts
     ]
-    terms = F.broadcast(
-        small_frame(
-            spark, rows, _schema("contract_id string, limit_months int, payable_before int, is_changed boolean")
-        )
-    )
+    terms = F.broadcast(small_frame(spark, rows, _FORMER))
     zero = F.lit(0).cast(MONEY)
     found = due.join(posted, list(KEY), how="left").join(terms, "contract_id", how="inner")
     if former_due is None:
@@ -222,10 +228,3 @@ def _reasons(rows: DataFrame) -> dict[str, Column]:
         "RATE_CHANGE": both_due & same_cell & ~same_rate,
         "RISK_UPDATE": both_due & ~same_score,
     }
-
-
-def _schema(ddl: str) -> object:
-    from pyspark.sql import types as T
-
-    kinds = {"string": T.StringType(), "int": T.IntegerType(), "boolean": T.BooleanType()}
-    return T.StructType([T.StructField(*[name, kinds[kind]]) for name, kind in (p.split() for p in ddl.split(", "))])

@@ -106,4 +106,5 @@ def test_the_tops_dollars_stand_by_category_beside_the_networks_after_the_trunca
 def test_no_reported_table_has_a_row_of_a_single_member():
     assert HIGH_COST_MEMBERS.has_members
     assert [table.name for table in GOLD if table.has_members] == []
-    assert {table.layer for table in ALL_TABLES if table.has_members} == {"bronze", "intake", "silver"}
+    of_gold = {table.short_name for table in ALL_TABLES if table.has_members and table.layer == "gold"}
+    assert of_gold == {"capitation_ledger", "capitation_unposted"}  # neither shown nor exported
