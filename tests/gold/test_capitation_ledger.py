@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
+from calendar import monthrange
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date
-from decimal import Decimal
+from datetime import date, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import pytest
@@ -148,7 +150,8 @@ class World:
             key = (row["contract_id"], row["member_id"], row["coverage_month"])
             sums[key] = sums.get(key, Decimal(0)) + row["unposted_amount"]
         now = {(r["contract_id"], r["member_id"], r["coverage_month"]): r["due_amount"] for r in due.collect()}
-        assert {k: v for k, v in sums.items() if v} == {k: v for k, v in now.items() if v}
+        self.now = {key: amount for key, amount in now.items() if amount}
+        assert {key: amount for key, amount in sums.items() if amount} == self.now
 
 
 def test_three_payment_runs_and_the_third_again(spark: SparkSession) -> None:
@@ -231,3 +234,82 @@ def test_two_rates_for_one_cell_and_day_are_an_error_that_names_them() -> None:
     check_rates((band, replace(band, age_band="75+")))
     with pytest.raises(InputError, match=r"contract C1, cell \* x 65-74 x \*, 2023-03: two rates overlap"):
         check_rates((band, replace(band, age_band="70+", effective_from=date(2023, 3, 10))))
+
+
+def test_whatever_changes_in_whatever_order_the_ledger_adds_up_to_what_plain_python_owes(spark: SparkSession) -> None:
+    """Forty members with list rows and spans drawn anew for every run; rates, dates and shares change between them."""
+    draw = random.Random(11)
+    world = World(spark)
+    world.terms = (replace(C1, end_date=date(2023, 12, 31)),)
+    people = [f"M{n:02d}" for n in range(40)]
+    deaths = {who: date(2023, draw.randint(1, 12), draw.randint(1, 28)) for who in people if draw.random() < 0.2}
+    for month in (2, 5, 6, 6, 9, 12):
+        spans, listed = _drawn_days(draw, people), _drawn_days(draw, people)
+        known = deaths if month > 5 else {}
+        rule = draw.choice(("first_of_month", "any_day", "mid_month", "last_day", "full_month", "prorated"))
+        share = Decimal(draw.randint(0, 20)) / 100
+        limit = draw.choice((None, 0, 2, 12))
+        start = date(2023, draw.randint(1, 2), draw.choice((1, 10)))
+        world.terms = (
+            replace(C1, start_date=start, end_date=date(2023, 12, 31), coverage_rule=rule, withhold_share=share,
+                    retro_limit_months=limit),
+        )  # fmt: skip
+        price = Decimal(draw.randint(10_000, 30_000)) / 100
+        world.rates = (replace(ANYBODY, rate=price),)
+        world.spans = "member_id | span_start | span_end | medicare_status_code\n" + "\n".join(
+            f"{who} | {first} | {last} | 10" for who, first, last in spans
+        )
+        world.listed = "contract_id | member_id | start_date | end_date\n" + "\n".join(
+            f"C1 | {who} | {first} | {last}" for who, first, last in listed
+        )
+        world.people = "member_id | birth_date | sex | death_date\n" + "\n".join(
+            f"{who} | 1950-01-15 | F | {known.get(who, '-')}" for who in people
+        )
+        as_of = date(2023, month, 15)
+        world.post(as_of)  # asserts that ledger + unposted = due
+        assert world.now == _owed(people, spans, listed, known, start, rule, price, as_of)
+
+
+def _drawn_days(draw: random.Random, people: Sequence[str]) -> list[tuple[str, date, date]]:
+    found = []
+    for who in people:
+        cuts = sorted(draw.sample(range(1, 366), draw.choice((2, 4))))
+        days = [date(2022, 12, 31) + timedelta(days=cut) for cut in cuts]
+        found += [(who, days[n], days[n + 1]) for n in range(0, len(days), 2)]
+    return found
+
+
+def _owed(
+    people: Sequence[str],
+    spans: Sequence[tuple[str, date, date]],
+    listed: Sequence[tuple[str, date, date]],
+    deaths: Mapping[str, date],
+    start: date,
+    rule: str,
+    price: Decimal,
+    as_of: date,
+) -> dict[Any, Decimal]:
+    """Day by day, as one would by hand."""
+    owed = {}
+    for who in people:
+        for month in range(1, as_of.month + 1):
+            first = date(2023, month, 1)
+            days = [first + timedelta(days=n) for n in range(monthrange(2023, month)[1])]
+            met = [
+                day >= start
+                and any(p == who and a <= day <= b for p, a, b in spans)
+                and any(p == who and a <= day <= b for p, a, b in listed)
+                for day in days
+            ]
+            holds = {
+                "first_of_month": met[0], "mid_month": met[14], "last_day": met[-1], "full_month": all(met),
+                "any_day": any(met), "prorated": any(met),
+            }[rule]  # fmt: skip
+            if not holds or (who in deaths and first > deaths[who]):
+                continue
+            part = Decimal(sum(met)) / len(days) if rule == "prorated" else Decimal(1)
+            exposure = part.quantize(Decimal("0.000001"), ROUND_HALF_UP)
+            amount = (price * exposure).quantize(Decimal("0.01"), ROUND_HALF_UP)
+            if amount:
+                owed["C1", who, first] = amount
+    return owed
