@@ -208,7 +208,9 @@ def test_the_module_is_the_command() -> None:
     command = [sys.executable, "-m", "pmpm_spark", "run", "--set", "source.paht=x"]
     answer = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
     assert (answer.returncode, answer.stdout) == (2, "")
-    assert answer.stderr.startswith("pmpm: --set: unknown key source.paht (known here: data_through, format, kind,")
+    assert answer.stderr.startswith(
+        "pmpm: --set: unknown key source.paht (known here: contract_budget, contract_members,"
+    )
     assert answer.stderr.count("\n") == 1
 
 
