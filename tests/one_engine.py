@@ -101,6 +101,7 @@ LONG = {
     **dict.fromkeys(
         WHOLE_RUNS, "a whole run takes Spark minutes: one is in tests/test_jobs.py, many in tests/prove.py"
     ),
+    "tests/gold/test_capitation_ledger.py::test_whatever_changes": "six payment runs of forty people; on Spark by hand",
     "tests/test_impact.py::test_every_mixture": "hundreds of people under dozens of policies; on Spark by hand",
     **{
         f"tests/test_generate.py::test_{word}": "the rows of the seed are the same on both: test_the_rows_are_those"
