@@ -25,29 +25,35 @@ def comparison(year: Year) -> dict[str, Any]:
         for row in year.networks()
     }
     categories = sorted({category for told in networks.values() for category in told["categories"]})
-    return {"networks": networks, "categories": categories, "pairs": _pairs(year)}
+    return {"networks": networks, "categories": categories, **_pairs(year)}
 
 
 def _pairs(year: Year) -> dict[str, Any]:
-    """The interval of each difference of two networks, the first less the other, and what it comes from."""
-    parts: dict[str, list[dict[str, Any]]] = {}
+    """The interval of each difference of two networks, the first less the other, and what it comes from.
+
+    There are many pairs: a part is told as its place among `parts`, and its dollars.
+    """
+    places: dict[tuple[str, str], int] = {}
+    parts: dict[str, list[tuple[int, float | None]]] = {}
     for row in year.rows("network_comparison_parts"):
-        if row["amount"] != 0:
-            told = {
-                "part": PARTS.get(row["part"], row["part"]),
-                "category": said_category(row),
-                "amount": number(row["amount"]),
-            }
-            parts.setdefault(_both(row), []).append(told)
-    return {
+        if row["amount"] != 0 and row["other_network_id"] != ALL_OTHERS:
+            named = (PARTS.get(row["part"], row["part"]), said_category(row))
+            place = places.setdefault(named, len(places))
+            parts.setdefault(_both(row), []).append((place, number(row["amount"])))
+    pairs = {
         _both(row): {
-            "low": number(row["difference_low"]),
-            "high": number(row["difference_high"]),
+            "low": _in_cents(row["difference_low"]),
+            "high": _in_cents(row["difference_high"]),
             "parts": parts.get(_both(row), []),
         }
         for row in year.rows("network_comparison")
         if row["other_network_id"] != ALL_OTHERS
     }
+    return {"pairs": pairs, "parts": list(places)}
+
+
+def _in_cents(amount: Any) -> float | None:
+    return None if amount is None else round(float(amount), 2)
 
 
 def intervals(year: Year) -> dict[str, tuple[float, float]]:

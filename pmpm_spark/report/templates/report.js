@@ -97,7 +97,7 @@
     }
     document.getElementById("verdict").textContent = verdict;
     const drivers = emptied("drivers"), parts = (found && found.parts) || [];
-    for (const part of parts) row(drivers, [part.part, part.category, money(part.amount === null ? null : sign * part.amount)]);
+    for (const [place, amount] of parts) row(drivers, [...data.parts[place], money(amount === null ? null : sign * amount)]);
     document.getElementById("sources-of-difference").hidden = parts.length === 0 || one.value === other.value;
   };
   Object.entries(data.networks).forEach(([id, network]) => {
