@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pmpm_spark.gold.network_comparison import ALL_OTHERS
+from pmpm_spark.gold.split_difference import ENROLLMENT_MIX, RISK
 from pmpm_spark.report.about import PARTS, Row, Year, name_of, number
 from pmpm_spark.report.network import said_category
 
@@ -31,13 +32,14 @@ def comparison(year: Year) -> dict[str, Any]:
 def _pairs(year: Year) -> dict[str, Any]:
     """The interval of each difference of two networks, the first less the other, and what it comes from.
 
-    There are many pairs: a part is told as its place among `parts`, and its dollars.
+    There are many pairs: a part that is not 0 is told as its place among `parts`, and its dollars.
     """
     places: dict[tuple[str, str], int] = {}
     parts: dict[str, list[tuple[int, float | None]]] = {}
     for row in year.rows("network_comparison_parts"):
         if row["amount"] != 0 and row["other_network_id"] != ALL_OTHERS:
-            named = (PARTS.get(row["part"], row["part"]), said_category(row))
+            is_whole = row["part"] in (ENROLLMENT_MIX, RISK)
+            named = ("", PARTS[row["part"]]) if is_whole else (row["part"], said_category(row))
             place = places.setdefault(named, len(places))
             parts.setdefault(_both(row), []).append((place, number(row["amount"])))
     pairs = {
