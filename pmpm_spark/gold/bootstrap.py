@@ -70,7 +70,8 @@ def drawn_units(
     )
     is_scored = F.col("risk_score").isNotNull() & F.col("by_factor").isNotNull()
     weight = F.when(is_scored, F.when(by_months, F.col("months")).otherwise(F.lit(1).cast(T.DecimalType(12, 6))))
-    score = F.round(F.col("risk_score").cast("double") * weight.cast("double") * F.col("by_factor") * SCORES)
+    normalized = F.col("risk_score").cast("double") * weight.cast("double") * F.col("by_factor")
+    score = F.floor(normalized * SCORES + 0.5)
     group = F.pmod(F.xxhash64("member_id"), F.lit(GROUPS)).cast("string")
     return (
         people.join(F.broadcast(panels), [*_YEAR, *keys], how="inner")
