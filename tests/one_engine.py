@@ -81,6 +81,10 @@ GENERATED = (
     "tests/gold/test_rolling.py::test_every_period",
     "tests/gold/test_forecast.py::test_every_forecast",
     "tests/gold/test_change.py::test_generated_changes",
+    "tests/gold/test_comparison.py::test_about_one_interval",
+    "tests/gold/test_comparison.py::test_a_large_network",
+    "tests/gold/test_comparison.py::test_every_interval",
+    "tests/gold/test_comparison.py::test_the_answer",
 )
 ONCE = {
     "tests/test_embedded.py": "the embedded engine's own faults, and the ways around them",

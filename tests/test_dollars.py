@@ -5,6 +5,7 @@ Two inputs: a cut of 40 people, and generated files, in which every part of a pa
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from datetime import date
 from decimal import Decimal
@@ -15,7 +16,9 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from pmpm_spark.cli.compare import compared as compared_text
 from pmpm_spark.config import Reference, RunConfig, Source, Warehouse
+from pmpm_spark.errors import InputError
 from pmpm_spark.generate import generate
 from pmpm_spark.pipeline import run
 from pmpm_spark.policy import Attribution, Cost, Eligibility, Policy
@@ -268,3 +271,64 @@ def test_explained_dollars_and_steps_of_all_members_add_up_to_those_of_the_run(
     for network in {row["network_id"] for row in networks if row["performance_year"] == 2021}:
         parts, practices = network_sections(of, network, 2021, rules)
         assert parts.rows and practices.rows
+
+
+def test_every_pair_of_networks_is_compared_by_its_published_figures_and_the_parts_add_up(
+    compared: tuple[str, Compared], spark: SparkSession
+) -> None:
+    name, of = compared
+    grain = ("policy", "performance_year", "network_id")
+    gold = {
+        tuple(row[k] for k in grain): row
+        for row in of.table("gold.network_pmpm", (*grain, "pmpm", "adjusted_pmpm", "members", "is_small_cell"))
+    }
+    pair = (*grain, "other_network_id")
+    parts: dict[tuple, Decimal] = defaultdict(Decimal)
+    for row in of.table("gold.network_comparison_parts", (*pair, "part", "service_category", "amount")):
+        parts[tuple(row[k] for k in pair)] += row["amount"]
+    rows = of.table(
+        "gold.network_comparison", (*pair, "figure", "other_figure", "difference", "is_adjusted", "p_value")
+    )
+    assert rows
+    for row in rows:
+        assert float(parts[tuple(row[k] for k in pair)]) == pytest.approx(row["difference"], abs=0.00501)
+        names = {"figure": row["network_id"], "other_figure": row["other_network_id"]}
+        for figure, network in names.items():
+            if network != "ALL_OTHERS":
+                told = gold[row["policy"], row["performance_year"], network]
+                assert row[figure] == pytest.approx(told["adjusted_pmpm" if row["is_adjusted"] else "pmpm"], rel=1e-6)
+    if name == "cut":
+        return
+    at = published(spark, of.config)
+    asked = next(row for row in rows if row["other_network_id"] != "ALL_OTHERS" and row["p_value"] is not None)
+    one, other, year = asked["network_id"], asked["other_network_id"], asked["performance_year"]
+    there, back = (
+        json.loads(compared_text(at, "network", *ids, year, policy=asked["policy"], form="json"))
+        for ids in ((one, other), (other, one))
+    )
+    assert there["difference"][0]["difference"] == asked["difference"] == -back["difference"][0]["difference"]
+    assert there["difference"][0]["difference_low"] == -back["difference"][0]["difference_high"]
+    assert there["parts"][-1]["amount"] == str(-Decimal(back["parts"][-1]["amount"]))
+    assert there["sides"] == back["sides"][::-1]
+    said = compared_text(at, "network", one, None, year, policy=asked["policy"])
+    assert "than all others (95% interval " in said
+    with pytest.raises(InputError, match=f"compare: no network X in {year}"):
+        compared_text(at, "network", one, "X", year)
+    with pytest.raises(InputError, match="is compared with itself"):
+        compared_text(at, "network", one, one, year)
+    with pytest.raises(InputError, match="compare: no year 1999 is published"):
+        compared_text(at, "network", one, other, 1999)
+    # the practices of the run, the two with most members; what is computed now is what is published of their members
+    practices = of.table("gold.practice_pmpm", (*grain, "practice_tin", "members", "adjusted_pmpm"))
+    most = sorted(
+        (r for r in practices if r["policy"] == asked["policy"] and r["performance_year"] == year),
+        key=lambda r: -r["members"],
+    )
+    tins = [r["practice_tin"] for r in most if "UNATTRIBUTED" not in (r["practice_tin"], r["network_id"])]
+    alone = [tin for tin in tins if tins.count(tin) == 1][:2]
+    told = json.loads(compared_text(at, "practice", *alone, year, policy=asked["policy"], form="json"))
+    figures = {r["practice_tin"]: r["adjusted_pmpm"] for r in most}
+    assert [side["figure"] for side in told["sides"]] == pytest.approx([figures[tin] for tin in alone], rel=1e-6)
+    *split, total = [Decimal(part["amount"]) for part in told["parts"]]
+    assert sum(split) == total
+    assert float(total) == pytest.approx(told["difference"][0]["difference"], abs=0.00501)

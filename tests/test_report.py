@@ -135,6 +135,22 @@ def many(networks: int, physicians: int) -> dict[str, list[dict[str, Any]]]:
             add("network_pmpm_by_category", sum(panels), service_category=category, in_total=True)
             for place in range(6):
                 add("leakage_destinations", 30, service_category=category, destination=f"tin 98000{place:04}")
+        for other in (f"N{n:03}" for n in range(int(network[1:]) + 1, networks)):
+            add(
+                "network_comparison",
+                sum(panels),
+                other_network_id=other,
+                other_members=100,
+                other_member_months=1200,
+                is_adjusted=True,
+            )
+            for part in ("ENROLLMENT_MIX", "RISK", *["USE"] * 10, *["COST_PER_SERVICE"] * 10):
+                of = {
+                    "part": part,
+                    "service_category": draw.choice(categories),
+                    "amount": Decimal(draw.randint(-9999, 9999)) / 100,
+                }
+                add("network_comparison_parts", sum(panels), other_network_id=other, **of)
     return made
 
 
@@ -187,10 +203,11 @@ def test_two_networks_are_compared_by_what_was_computed_in_either_direction(tmp_
     if chromium() is None:
         pytest.skip(NO_BROWSER)
     found = without_small_cells(many(networks=3, physicians=2))
-    of = {"policy": "one", "performance_year": 2022, "network_id": "N000", "other_network_id": "N001"}
-    compared = [{**of, "difference_low": -10.0, "difference_high": 25.5}]
+    of = found.rows("network_comparison", network_id="N000", other_network_id="N001")[0]
+    compared = [{**of, "difference_low": -10.0, "difference_high": 25.5, "figure_low": 300.0, "figure_high": 700.0}]
     part = {**of, "part": "USE", "service_category": "skilled_nursing", "amount": Decimal("3.25")}
-    tables = {**found.tables, "network_comparison": compared, "network_comparison_parts": [part]}
+    risk = {**of, "part": "RISK", "service_category": "", "amount": Decimal("-8.00")}
+    tables = {**found.tables, "network_comparison": compared, "network_comparison_parts": [part, risk]}
     path = tmp_path / "report.html"
     path.write_text(text_of(replace(found, tables=tables)), encoding="utf-8")
     with open_browser() as browser:
@@ -200,14 +217,17 @@ def test_two_networks_are_compared_by_what_was_computed_in_either_direction(tmp_
         def told(one: str, other: str) -> tuple[str, list[str]]:
             reader.page.locator("#one").select_option(one)
             reader.page.locator("#other").select_option(other)
-            return reader.page.inner_text("#verdict"), reader.column("drivers", 2)
+            return reader.page.inner_text("#verdict"), reader.column("drivers", 1)
 
         there, back = told("N000", "N001"), told("N001", "N000")
         assert "between −$10.00 and $25.50: it may be chance" in there[0]
         assert "between −$25.50 and $10.00: it may be chance" in back[0]
-        assert (there[1], back[1]) == (["$3.25"], ["−$3.25"])
-        assert reader.column("drivers", 0) == ["Use of services"]
+        assert (there[1], back[1]) == (["–", "$3.25", "–"], ["–", "−$3.25", "–"])
+        assert reader.column("drivers", 0) == ["Risk of the members", "skilled nursing", "all together"]
+        assert reader.column("drivers", 3)[:2] == ["$8.00", "−$3.25"]
         assert "no interval" in told("N000", "N002")[0]
+        assert "95% intervals" in reader.page.locator("#networks").inner_html()
+        assert "($300 to $700)" in reader.page.locator("#networks svg.chart desc").text_content()
         assert reader.faults == []
 
 

@@ -49,7 +49,7 @@ _RANGE = 2**32
 def drawn_units(
     member_years: DataFrame, rows: DataFrame, keys: tuple[str, ...], policies: Sequence[Policy]
 ) -> DataFrame:
-    """One row per policy, year, panel and member, or group of members of a large panel, with SUMS.
+    """One row per panel (`at`) and member, or group of members of a large panel (`unit`, a hash), with SUMS.
 
     `rows` has policy, performance_year, `keys`, panel and, as `pmpm_by` makes them, members, risk_score and
     normalized_risk_score; member years of other keys are left out.
@@ -70,7 +70,8 @@ def drawn_units(
     )
     is_scored = F.col("risk_score").isNotNull() & F.col("by_factor").isNotNull()
     weight = F.when(is_scored, F.when(by_months, F.col("months")).otherwise(F.lit(1).cast(T.DecimalType(12, 6))))
-    score = F.round(F.col("risk_score").cast("double") * weight.cast("double") * F.col("by_factor") * SCORES)
+    normalized = F.col("risk_score").cast("double") * weight.cast("double") * F.col("by_factor")
+    score = F.floor(normalized * SCORES + 0.5)
     group = F.pmod(F.xxhash64("member_id"), F.lit(GROUPS)).cast("string")
     return (
         people.join(F.broadcast(panels), [*_YEAR, *keys], how="inner")
@@ -87,22 +88,28 @@ def drawn_units(
         )
         .groupBy(*_YEAR, "panel", "unit")
         .agg(*[F.sum(name).alias(name) for name in SUMS])
+        .select(panel_key().alias("at"), F.xxhash64("unit").alias("unit"), *SUMS)
     )
 
 
+def panel_key() -> Column:
+    """A panel of a policy and year as one whole number: rows are many, and short."""
+    return F.xxhash64(*_YEAR, "panel")
+
+
 def replicate_sums(units: DataFrame) -> DataFrame:
-    """One row per policy, year, panel and replicate with SUMS.
+    """One row per panel and replicate with SUMS.
 
     Replicate 0 is what was observed; it alone has the number of units, and MOMENTS: sums of products of a unit's SUMS.
     """
     replicate = F.explode(F.sequence(F.lit(OBSERVED), F.lit(REPLICATES))).alias("replicate")
-    drawn = F.shiftrightunsigned(F.xxhash64("unit", "replicate"), 32)
+    drawn = drawn_number()
     is_observed = F.col("replicate") == OBSERVED
     products = [F.col(a).cast(_WHOLE) * F.col(b).cast(_WHOLE) for a, b in _PAIRS]
     return (
-        units.select(*_YEAR, "panel", "unit", *SUMS, replicate)
+        units.select("at", "unit", *SUMS, replicate)
         .withColumn("times", F.when(is_observed, F.lit(1).cast("bigint")).otherwise(poisson(drawn)))
-        .groupBy(*_YEAR, "panel", "replicate")
+        .groupBy("at", "replicate")
         .agg(
             *[F.sum(F.col(name) * F.col("times")).alias(name) for name in SUMS],
             F.count(F.when(is_observed, F.lit(1))).alias("units"),
@@ -111,9 +118,18 @@ def replicate_sums(units: DataFrame) -> DataFrame:
     )
 
 
+def drawn_number() -> Column:
+    """Of a unit and a replicate: as good as drawn by chance from 0 to 2**32 - 1."""
+    return F.shiftrightunsigned(F.xxhash64("unit", "replicate"), 32)
+
+
 def poisson(drawn: Column) -> Column:
     """A whole number from 0 to 2**32 - 1 as a Poisson(1) number: how many of the limits it reaches."""
-    return reduce(add, [(drawn >= limit).cast("bigint") for limit in POISSON_LIMITS])
+    first, *more = POISSON_LIMITS
+    found = F.when(drawn < first, 0)
+    for times, limit in enumerate(more, start=1):
+        found = found.when(drawn < limit, times)
+    return found.otherwise(len(POISSON_LIMITS)).cast("bigint")
 
 
 def _poisson_limits() -> tuple[int, ...]:

@@ -17,6 +17,7 @@ from pmpm_spark.gold.bootstrap import (
     adjusted_figure,
     drawn_units,
     mean_score,
+    panel_key,
     raw_figure,
     replicate_sums,
     variance,
@@ -62,6 +63,7 @@ NETWORK_REPLICATES = Table(
     slice_by=_YEAR,
     key_is_built_in=True,
 )
+_COUNTS = ("members", "member_months")
 OF_SIDE = tuple(c.name for c in _side("", ""))
 
 
@@ -79,10 +81,26 @@ def replicates(
     member_years: DataFrame, rows: DataFrame, keys: tuple[str, ...], policies: Sequence[Policy]
 ) -> DataFrame:
     """One row per policy, year and panel of `rows` (see `drawn_units`), with the columns of the contract."""
-    every = Window.partitionBy(*_YEAR, "replicate").rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
+    of_year = Window.partitionBy(*_YEAR).rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
+    panels = (
+        rows.groupBy(*_YEAR, "panel")
+        .agg(*[F.sum(name).alias(name) for name in _COUNTS])
+        .withColumns({f"others_{name}": F.sum(name).over(of_year) - F.col(name) for name in _COUNTS})
+        .withColumn("at", panel_key())
+    )
     added = (*SUMS, "units", *MOMENTS)
-    sums = replicate_sums(drawn_units(member_years, rows, keys, policies)).withColumns(
-        {f"others_{name}": F.sum(name).over(every) - F.col(name) for name in added}
+    of_panels = replicate_sums(drawn_units(member_years, rows, keys, policies)).join(
+        F.broadcast(panels), "at", how="inner"
+    )
+    of_side = [f"{prefix}{name}" for prefix in ("", "others_") for name in (*_COUNTS, *added)]
+    own = F.struct("panel", *_COUNTS, *[f"others_{name}" for name in _COUNTS], *added)
+    together = of_panels.groupBy(*_YEAR, "replicate").agg(
+        F.collect_list(own).alias("panels"), *[F.sum(name).alias(f"all_{name}") for name in added]
+    )
+    sums = (
+        together.withColumn("own", F.explode("panels"))
+        .select(*_YEAR, "replicate", "own.*", *[f"all_{name}" for name in added])
+        .withColumns({f"others_{name}": F.col(f"all_{name}") - F.col(name) for name in added})
     )
     figures = F.struct(
         "replicate",
@@ -93,19 +111,9 @@ def replicates(
         ],
     )
     is_observed = F.col("replicate") == OBSERVED
-    observed = [
-        F.max(F.when(is_observed, F.col(f"{prefix}{name}"))).alias(f"{prefix}{name}")
-        for prefix in ("", "others_")
-        for name in added
-    ]
     gathered = sums.groupBy(*_YEAR, "panel").agg(
-        F.array_sort(F.collect_list(F.when(~is_observed, figures))).alias("drawn"), *observed
-    )
-    whole = Window.partitionBy(*_YEAR).rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
-    counts = (
-        rows.groupBy(*_YEAR, "panel")
-        .agg(*[F.sum(name).alias(name) for name in ("members", "member_months")])
-        .withColumns({f"others_{name}": F.sum(name).over(whole) - F.col(name) for name in ("members", "member_months")})
+        F.array_sort(F.collect_list(F.when(~is_observed, figures))).alias("drawn"),
+        *[F.max(F.when(is_observed, F.col(name))).alias(name) for name in of_side],
     )
     made: dict[str, SparkColumn] = {}
     for prefix in ("", "others_"):
@@ -115,8 +123,5 @@ def replicates(
         made[f"{prefix}adjusted_variance"] = variance(True, prefix)
         for name in ("raw", "adjusted"):
             made[f"{prefix}{name}"] = F.col(f"drawn.{prefix}{name}")
-    return (
-        gathered.join(F.broadcast(counts), [*_YEAR, "panel"], how="inner")
-        .withColumns(made)
-        .select(*_YEAR, "panel", *[f"{prefix}{name}" for prefix in ("", "others_") for name in OF_SIDE])
-    )
+    names = [f"{prefix}{name}" for prefix in ("", "others_") for name in OF_SIDE]
+    return gathered.withColumns(made).select(*_YEAR, "panel", *names)

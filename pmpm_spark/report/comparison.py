@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pmpm_spark.gold.network_comparison import ALL_OTHERS
+from pmpm_spark.gold.split_difference import ENROLLMENT_MIX, RISK
 from pmpm_spark.report.about import PARTS, Row, Year, name_of, number
 from pmpm_spark.report.network import said_category
 
@@ -25,29 +26,36 @@ def comparison(year: Year) -> dict[str, Any]:
         for row in year.networks()
     }
     categories = sorted({category for told in networks.values() for category in told["categories"]})
-    return {"networks": networks, "categories": categories, "pairs": _pairs(year)}
+    return {"networks": networks, "categories": categories, **_pairs(year)}
 
 
 def _pairs(year: Year) -> dict[str, Any]:
-    """The interval of each difference of two networks, the first less the other, and what it comes from."""
-    parts: dict[str, list[dict[str, Any]]] = {}
+    """The interval of each difference of two networks, the first less the other, and what it comes from.
+
+    There are many pairs: a part that is not 0 is told as its place among `parts`, and its dollars.
+    """
+    places: dict[tuple[str, str], int] = {}
+    parts: dict[str, list[tuple[int, float | None]]] = {}
     for row in year.rows("network_comparison_parts"):
-        if row["amount"] != 0:
-            told = {
-                "part": PARTS.get(row["part"], row["part"]),
-                "category": said_category(row),
-                "amount": number(row["amount"]),
-            }
-            parts.setdefault(_both(row), []).append(told)
-    return {
+        if row["amount"] != 0 and row["other_network_id"] != ALL_OTHERS:
+            is_whole = row["part"] in (ENROLLMENT_MIX, RISK)
+            named = ("", PARTS[row["part"]]) if is_whole else (row["part"], said_category(row))
+            place = places.setdefault(named, len(places))
+            parts.setdefault(_both(row), []).append((place, number(row["amount"])))
+    pairs = {
         _both(row): {
-            "low": number(row["difference_low"]),
-            "high": number(row["difference_high"]),
+            "low": _in_cents(row["difference_low"]),
+            "high": _in_cents(row["difference_high"]),
             "parts": parts.get(_both(row), []),
         }
         for row in year.rows("network_comparison")
         if row["other_network_id"] != ALL_OTHERS
     }
+    return {"pairs": pairs, "parts": list(places)}
+
+
+def _in_cents(amount: Any) -> float | None:
+    return None if amount is None else round(float(amount), 2)
 
 
 def intervals(year: Year) -> dict[str, tuple[float, float]]:

@@ -180,6 +180,22 @@ def test_a_code_is_told_by_its_first_claim_of_the_collection_year_whatever_its_d
     )
 
 
+def test_a_code_told_a_thousand_times_in_ten_years_is_told_once_by_its_first_claim_of_the_collection_year(
+    diagnoses_are,
+):
+    days = [
+        (f"{year}-{n:03}", f"{year}-{1 + n // 9:02}-{1 + n % 9:02}") for year in range(2015, 2025) for n in range(100)
+    ]
+    lines = [f"{claim} | m | inpatient | 111 | {day} | false" for claim, day in days]
+    told = [f"{claim} | 1 | m | I509 | ICD-10-CM | {day}" for claim, day in days]
+    assert len(days) == 1000
+    diagnoses_are(
+        "claim_id | member_id | claim_type | bill_type | service_thru | is_denied\n" + "\n".join(lines),
+        "claim_id | position | member_id | code | code_system | service_thru\n" + "\n".join(told),
+        "member_id | performance_year | code | service_thru | claim_id\nm | 2022 | I509 | 2021-01-01 | 2021-000",
+    )
+
+
 def test_nothing_is_computed_where_no_policy_asks(diagnoses_are):
     line = (
         "claim_id | member_id | claim_type | bill_type | service_thru | is_denied\nc|m|inpatient|111|2021-01-01|false"

@@ -97,7 +97,20 @@
     }
     document.getElementById("verdict").textContent = verdict;
     const drivers = emptied("drivers"), parts = (found && found.parts) || [];
-    for (const part of parts) row(drivers, [part.part, part.category, money(part.amount === null ? null : sign * part.amount)]);
+    const lines = new Map();  // by category: what use and cost of a service add; of the whole: what it adds
+    for (const [place, amount] of parts) {
+      const [kind, name] = data.parts[place];
+      const line = lines.get(name) || { name, USE: 0, COST_PER_SERVICE: 0, whole: 0, isWhole: kind === "" };
+      line[kind || "whole"] = amount === null ? null : sign * amount;
+      lines.set(name, line);
+    }
+    const together = (line) => (line.isWhole ? line.whole
+      : line.USE === null || line.COST_PER_SERVICE === null ? null : line.USE + line.COST_PER_SERVICE);
+    const size = (line) => { const amount = together(line); return amount === null ? -1 : Math.abs(amount); };
+    for (const line of [...lines.values()].sort((x, y) => size(y) - size(x))) {
+      row(drivers, [line.name, line.isWhole ? "–" : money(line.USE), line.isWhole ? "–" : money(line.COST_PER_SERVICE), money(together(line))]);
+    }
+    if (lines.size) row(drivers, ["all together", "–", "–", money(difference)]);
     document.getElementById("sources-of-difference").hidden = parts.length === 0 || one.value === other.value;
   };
   Object.entries(data.networks).forEach(([id, network]) => {
