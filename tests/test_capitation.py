@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
-from pmpm_spark.capitation import _current, _former, _last_payable
+from pmpm_spark import capitation
+from pmpm_spark.capitation import _current, _former, _last_payable, capitate
+from pmpm_spark.config import load_config
 from pmpm_spark.contract_terms import Terms
 from pmpm_spark.errors import InputError
+from pmpm_spark.gold.capitation_ledger import CAPITATION_LEDGER
 from pmpm_spark.months import number_of
+from pmpm_spark.pipeline import run
+from pmpm_spark.runs import RunBook
 from pmpm_spark.sources.lists import LISTS, list_files
+from pmpm_spark.warehouse import published
+from tests import panel
 
 C1 = Terms("C1", "N1", date(2023, 1, 1), date(2023, 12, 31))
 EXAMPLES = Path(__file__).resolve().parent.parent / "conf" / "examples" / "capitation"
@@ -56,3 +66,60 @@ def test_the_shipped_examples_have_the_columns_of_their_lists(spark: SparkSessio
         if the_list.setting.startswith("contract"):
             files, notices = list_files(spark, the_list, str(EXAMPLES / f"{the_list.setting}.csv"))
             assert (len(files), notices) == (1, [])
+
+
+def lists_of_contracts(folder: Path, rates: str) -> None:
+    """K1 pays for network N1, K2 for N2."""
+    head = "contract_id,contract_name,network_id,line_of_business,start_date,end_date,coverage_rule"
+    of = "aco,2021-01-01,2021-12-31,first_of_month"
+    (folder / "contracts.csv").write_text(f"{head}\nK1,First,N1,{of}\nK2,Second,N2,{of}\n")
+    columns = "contract_id,effective_from,effective_to,enrollment_type,age_band,sex,rate,risk_adjusted"
+    (folder / "contract_rates.csv").write_text(f"{columns}\n{rates}")
+
+
+def test_payment_runs_post_what_changed_and_one_that_dies_posts_nothing(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ann is N1's all year and costs 100 a month; Ben, N2's, dies in March: three months of 50 are due, and no more."""
+    panel.write_files(tmp_path / "claims")
+    panel.write_lists(tmp_path / "lists")
+    first_rates = "K1,2021-01-01,,*,*,*,100.00,false\nK2,2021-01-01,,*,*,*,50.00,false\n"
+    lists_of_contracts(tmp_path / "lists", first_rates)
+    config = load_config(str(panel.write_config(tmp_path, tmp_path / "lists", tmp_path / "wh", tmp_path / "claims")))
+    run(spark, config)
+
+    def posted(as_of: date) -> dict[str, tuple[int, Decimal]]:
+        return {one.contract_id: (one.lines, one.amount) for one in capitate(spark, config, as_of).contracts}
+
+    with monkeypatch.context() as dying:
+        dying.setattr(capitation, "restore_unfinished", lambda *_: [])
+        write = RunBook.write
+
+        def dies(book: RunBook, run_id: str, status: str, **told: Any) -> None:
+            if status == "finished":
+                raise SystemExit("the driver is gone")
+            write(book, run_id, status, **told)
+
+        dying.setattr(RunBook, "write", dies)
+        with pytest.raises(SystemExit):
+            posted(date(2021, 3, 5))
+    assert posted(date(2021, 3, 5)) == {"K1": (3, Decimal(300)), "K2": (3, Decimal(150))}
+    assert posted(date(2021, 6, 5)) == {"K1": (3, Decimal(300)), "K2": (0, Decimal(0))}
+    assert posted(date(2021, 6, 5)) == {"K1": (0, Decimal(0)), "K2": (0, Decimal(0))}
+    lists_of_contracts(
+        tmp_path / "lists", first_rates.replace("2021-01-01,,*,*,*,100", "2021-01-01,2021-04-30,*,*,*,100")
+        + "K1,2021-05-01,,*,*,*,110.00,false\n"
+    )  # fmt: skip
+    run(spark, config)
+    assert posted(date(2021, 6, 5)) == {"K1": (2, Decimal(20)), "K2": (0, Decimal(0))}
+    ledger = published(spark, config).read(CAPITATION_LEDGER)
+    sums = ledger.groupBy("contract_id").agg(F.sum("amount").alias("amount"), F.count(F.lit(1)).alias("lines"))
+    assert {row["contract_id"]: (row["lines"], row["amount"]) for row in sums.collect()} == {
+        "K1": (8, Decimal("620.00")),
+        "K2": (3, Decimal("150.00")),
+    }
+    lists_of_contracts(tmp_path / "lists", first_rates.replace("2021-01-01,,*,*,*,100", "2021-03-01,,*,*,*,100"))
+    run(spark, config)
+    with pytest.raises(InputError, match=r"K1.*2021-01"):
+        posted(date(2021, 7, 5))
+    assert published(spark, config).read(CAPITATION_LEDGER).count() == 11
