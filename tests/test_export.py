@@ -21,8 +21,8 @@ HASHES = {("one", 2022): "abc", ("one", 2021): "abc"}
 
 def drawn() -> Shareable:
     tables = drawn_tables(1)
-    for row in tables["network_pmpm"]:
-        row["network_name"] = FORMULAS[int(row["network_id"][1:]) % len(FORMULAS)]
+    for place, row in enumerate(tables["network_pmpm"]):
+        row["network_name"] = FORMULAS[(place // 2) % len(FORMULAS)]
     tables["high_cost_members"] = [{"member_id": "m1"}]
     return without_small_cells(tables)
 
