@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import re
-import time
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -33,8 +32,6 @@ HOSTILE = (
     "${alert(3)} \u2028 ]]>",
 )
 ABOUT = About(Policy("one"), "abc", 2022, "run", "engine", ("a notice <b>",), ())
-SECONDS = 20
-"""Far more than it takes: the machine has other work."""
 
 
 def drawn(seed: int = 4) -> dict[str, list[dict[str, Any]]]:
@@ -96,10 +93,8 @@ def test_a_figure_that_is_left_out_stands_nowhere_in_the_file() -> None:
 
 def test_fifty_networks_and_two_thousand_physicians_stay_below_three_megabytes() -> None:
     found = without_small_cells(many(networks=50, physicians=40))
-    start = time.monotonic()
     html = text_of(found)
     assert len(html.encode("utf-8")) < 3_000_000
-    assert time.monotonic() - start < SECONDS
 
 
 def many(networks: int, physicians: int) -> dict[str, list[dict[str, Any]]]:
