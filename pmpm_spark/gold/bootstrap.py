@@ -2,10 +2,10 @@
 
 A panel is a network, a practice or a physician, or all others. Its members are drawn anew REPLICATES times: in each
 replicate a member, with all months of the year, counts as often as a hash of member and replicate says, Poisson(1)
-distributed (Chamandy and others, Estimating uncertainty for massive data streams, 2012). No row is moved: replicates are
-summed where the member's row lies, and the answer is the same on any cluster. Of a panel of more than GROUPS members, GROUPS random groups of them are drawn
-instead, a member's group being a hash of the id: dollars of a group vary as those of its members together do, and the
-work no longer grows with the panel.
+distributed (Chamandy and others, Estimating uncertainty for massive data streams, 2012). No row is moved: replicates
+are summed where the member's row lies, and the answer is the same on any cluster. Of a panel of more than GROUPS
+members, GROUPS random groups of them are drawn instead, a member's group being a hash of the id: dollars of a group
+vary as those of its members together do, and the work no longer grows with the panel.
 
 All sums are of whole numbers (cents, millionths of months, hundred-millionths of scores), so that no order of rows
 moves them.
