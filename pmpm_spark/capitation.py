@@ -26,7 +26,6 @@ from pmpm_spark.gold.capitation_ledger import (
     capitation_changes,
     posted_so_far,
 )
-from pmpm_spark.logs import RUN_ID
 from pmpm_spark.model import (
     CONTRACT_MEMBERS,
     CONTRACT_RATES,
@@ -37,7 +36,16 @@ from pmpm_spark.model import (
 )
 from pmpm_spark.months import month_number, number_of
 from pmpm_spark.reference import NORMALIZATION_FACTORS
-from pmpm_spark.runs import CAPITATION_RUNS, RunBook, check_contracts, locked, new_run_id, restore_unfinished
+from pmpm_spark.runs import (
+    CAPITATION_RUNS,
+    RunBook,
+    bring_back,
+    check_contracts,
+    contract_hashes,
+    locked,
+    new_run_id,
+    started,
+)
 from pmpm_spark.silver.attribution import ATTRIBUTION
 from pmpm_spark.silver.capitation_due import CAPITATION_DUE, capitation_due
 from pmpm_spark.silver.eligibility_spans import ELIGIBILITY_SPANS, eligibility_spans
@@ -45,7 +53,7 @@ from pmpm_spark.silver.member_months import MEMBER_MONTHS
 from pmpm_spark.silver.risk_scores import RISK_SCORES
 from pmpm_spark.silver.told_months import TOLD_MONTHS
 from pmpm_spark.stages import STORED
-from pmpm_spark.store import Receipt, Store, contract_hash
+from pmpm_spark.store import Receipt, Store
 from pmpm_spark.table import small_frame
 
 if TYPE_CHECKING:
@@ -103,21 +111,12 @@ def capitate(spark: SparkSession, config: RunConfig, as_of: date) -> CapitationR
         label = config.policies[0].label
         if label not in last.policies:
             raise ConfigError(f"policy {label}: not of the last finished run ({', '.join(last.policies)})")
-        if not book.is_clean():
-            restore_unfinished(store, STORED)
+        bring_back(book, store, STORED)
         before = dict(store.versions)
         run_id = new_run_id()
-        RUN_ID.set(run_id)
         told: dict[str, Any] = {"policies": last.policies, "settings": last.settings}
-        book.write(run_id, "started", **told)
-        try:
+        with started(book, store, STORED, run_id, before, told):
             receipts, result = _work(store, config, as_of, run_id)
-        except BaseException as error:
-            store.versions.update(before)
-            restore_unfinished(store, STORED)
-            if isinstance(error, Exception):
-                book.write(run_id, "failed", **told)
-            raise
         book.write(
             run_id,
             "finished",
@@ -125,7 +124,7 @@ def capitate(spark: SparkSession, config: RunConfig, as_of: date) -> CapitationR
             policy_hashes=[policy.content_hash for policy in config.policies],
             inputs=json.dumps({"capitation": {"as_of": as_of.isoformat(), "posting_run": result.posting_run}}),
             versions=store.versions,
-            contracts={**last.contracts, **{t.name: contract_hash(t) for t in STORED if t.name in store.versions}},
+            contracts={**last.contracts, **contract_hashes(store, STORED)},
             receipts=receipts,
             notices=last.notices,
         )

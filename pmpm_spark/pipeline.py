@@ -34,19 +34,18 @@ from pmpm_spark.config import RunConfig
 from pmpm_spark.errors import ConfigError, StageError
 from pmpm_spark.identities import IDENTITIES
 from pmpm_spark.loading import load_sources
-from pmpm_spark.logs import RUN_ID
 from pmpm_spark.model import LOAD_AUDIT
 from pmpm_spark.program_checks import check_code_sets
 from pmpm_spark.reference import NORMALIZATION_FACTORS, reference_fingerprint, reference_rows
 from pmpm_spark.risk_checks import check_models
-from pmpm_spark.runs import RunBook, check_contracts, locked, new_run_id, restore_unfinished
+from pmpm_spark.runs import RunBook, bring_back, check_contracts, contract_hashes, locked, new_run_id, started
 from pmpm_spark.silver.claim_costs import CLAIM_COSTS
 from pmpm_spark.silver.claim_lags import CLAIM_LAGS
 from pmpm_spark.silver.member_years import MEMBER_YEARS
 from pmpm_spark.silver.risk_scores import RISK_SCORES
 from pmpm_spark.stage import Stage, chosen
 from pmpm_spark.stages import STORED, groups_of, stages_of
-from pmpm_spark.store import Receipt, Store, contract_hash
+from pmpm_spark.store import Receipt, Store
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -123,40 +122,28 @@ def _run_locked(
     check_contracts(STORED, contracts, rebuild)
     stale = _check_slices(book, config, stages, rebuild)
     store = Store(spark, config.warehouse, config.reference.path, versions)
-    if not book.is_clean():
-        for name in restore_unfinished(store, STORED):
-            log.info("%s: brought back to the last finished run", name)
+    bring_back(book, store, STORED)
     before = dict(store.versions)
     for name in rebuild:
         store.versions.pop(name, None)
     run_id = new_run_id()
-    RUN_ID.set(run_id)
     told: dict[str, Any] = {
         "policies": [policy.label for policy in config.policies],
         "policy_hashes": [policy.content_hash for policy in config.policies],
         "settings": settings_text(config),
     }
-    book.write(run_id, "started", **told)
-    try:
+    with started(book, store, STORED, run_id, before, told):
         receipts, notices, inputs = _work(store, config, stages, loads, run_id, progress)
         if stale and inputs.get("files_loaded"):
             notices.append(f"computed before these files came, and not anew: {_told(stale)}")
             log.warning("%s", notices[-1])
-    except BaseException as error:
-        store.versions.update(before)
-        restored = restore_unfinished(store, STORED)
-        if isinstance(error, Exception):
-            book.write(run_id, "failed", **told)
-        if restored:
-            log.info("%s tables brought back to the last finished run", len(restored))
-        raise
     book.write(
         run_id,
         "finished",
         **told,
         inputs=json.dumps(inputs, sort_keys=True),
         versions=store.versions,
-        contracts={**contracts, **{t.name: contract_hash(t) for t in STORED if t.name in store.versions}},
+        contracts={**contracts, **contract_hashes(store, STORED)},
         receipts=receipts,
         notices=notices,
     )

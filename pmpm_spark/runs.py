@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -22,6 +23,7 @@ from pyspark.sql import types as T
 
 from pmpm_spark.config import Warehouse
 from pmpm_spark.errors import BusyError, ConfigError, StageError
+from pmpm_spark.logs import RUN_ID
 from pmpm_spark.paths import is_local, plain
 from pmpm_spark.policy import Policy, policy_of_run
 from pmpm_spark.store import REBUILD, Receipt, Store, contract_hash
@@ -29,6 +31,8 @@ from pmpm_spark.table import TEXTS, Table, column, count, day, money, small_fram
 
 if TYPE_CHECKING:
     from pyspark.sql import Row, SparkSession
+
+log = logging.getLogger(__name__)
 
 VERSIONS = T.MapType(T.StringType(), T.LongType())
 RECEIPTS = T.ArrayType(
@@ -206,6 +210,45 @@ def restore_unfinished(store: Store, tables: Sequence[Table]) -> list[str]:
             store.restore(table, counted)
             restored.append(table.name)
     return restored
+
+
+def bring_back(book: RunBook, store: Store, tables: Sequence[Table]) -> None:
+    """Take back what an unfinished run left, and say so."""
+    if not book.is_clean():
+        for name in restore_unfinished(store, tables):
+            log.info("%s: brought back to the last finished run", name)
+
+
+@contextmanager
+def started(
+    book: RunBook,
+    store: Store,
+    tables: Sequence[Table],
+    run_id: str,
+    before: Mapping[str, int],
+    told: Mapping[str, Any],
+) -> Iterator[None]:
+    """A run at work: its row says started; where it fails, every table is back at `before`, and a row says failed.
+
+    That it finished is for the caller to write, last of all.
+    """
+    RUN_ID.set(run_id)
+    book.write(run_id, "started", **told)
+    try:
+        yield
+    except BaseException as error:
+        store.versions.update(before)
+        restored = restore_unfinished(store, tables)
+        if isinstance(error, Exception):
+            book.write(run_id, "failed", **told)
+        if restored:
+            log.info("%s tables brought back to the last finished run", len(restored))
+        raise
+
+
+def contract_hashes(store: Store, tables: Sequence[Table]) -> dict[str, str]:
+    """The hash of the contract of each table that has a version."""
+    return {table.name: contract_hash(table) for table in tables if table.name in store.versions}
 
 
 def check_contracts(tables: Sequence[Table], contracts: Mapping[str, str], rebuild: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from pmpm_spark import capitation
+from pmpm_spark import runs
 from pmpm_spark.capitation import _current, _former, _last_payable, capitate
 from pmpm_spark.config import load_config
 from pmpm_spark.contract_terms import Terms
@@ -92,7 +92,7 @@ def test_payment_runs_post_what_changed_and_one_that_dies_posts_nothing(
         return {one.contract_id: (one.lines, one.amount) for one in capitate(spark, config, as_of).contracts}
 
     with monkeypatch.context() as dying:
-        dying.setattr(capitation, "restore_unfinished", lambda *_: [])
+        dying.setattr(runs, "restore_unfinished", lambda *_: [])
         write = RunBook.write
 
         def dies(book: RunBook, run_id: str, status: str, **told: Any) -> None:

@@ -19,7 +19,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from pmpm_spark import pipeline
+from pmpm_spark import pipeline, runs
 from pmpm_spark.config import Reference, RunConfig, Source, Warehouse
 from pmpm_spark.errors import AuditError, BusyError, ConfigError, InputError, StageError
 from pmpm_spark.loading import Loaded
@@ -223,7 +223,7 @@ def test_a_failed_run_says_how_many_tables_it_brought_back_where_there_are_any(
     world: World, config: RunConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     messages: list[str] = []
-    monkeypatch.setattr(pipeline.log, "info", lambda text, *told: messages.append(text % told))
+    monkeypatch.setattr(runs.log, "info", lambda text, *told: messages.append(text % told))
 
     def said() -> list[str]:
         messages.clear()
@@ -247,7 +247,7 @@ def test_what_an_unfinished_run_left_is_taken_back_at_the_next_start(
     pipeline.run(spark, config)
     world.rows, world.happens = [("c", 3)], SystemExit("the driver is gone")
     with monkeypatch.context() as dying:
-        dying.setattr(pipeline, "restore_unfinished", lambda *_: [])
+        dying.setattr(runs, "restore_unfinished", lambda *_: [])
         with pytest.raises(SystemExit):
             pipeline.run(spark, config)
     assert second(spark, config) == BEFORE
@@ -268,7 +268,7 @@ def test_a_first_run_that_dies_leaves_nothing_to_read_and_nothing_doubled(
     spark = world.spark
     world.happens = SystemExit("the driver is gone")
     with monkeypatch.context() as dying:
-        dying.setattr(pipeline, "restore_unfinished", lambda *_: [])
+        dying.setattr(runs, "restore_unfinished", lambda *_: [])
         with pytest.raises(SystemExit):
             pipeline.run(spark, config)
     with pytest.raises(InputError, match="no run has finished"):
