@@ -9,11 +9,11 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from pmpm_spark.gold.bootstrap import NORMAL_95, interval, p_value
-from pmpm_spark.gold.network_replicates import OF_SIDE
+from pmpm_spark.gold.network_replicates import OF_SIDE, observed_columns
 from pmpm_spark.gold.pmpm import SMALL_CELL
 from pmpm_spark.policy import Policy
 from pmpm_spark.silver.union import of_run
-from pmpm_spark.table import MONTHS, Column, Table, column, count, flag, quotient, text, year
+from pmpm_spark.table import Column, Table, column, flag, quotient, text, year
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as SparkColumn
@@ -25,10 +25,7 @@ _YEAR = ("policy", "performance_year")
 
 def _side(of: str, prefix: str) -> tuple[Column, ...]:
     return (
-        count(f"{prefix}members", f"members of {of} with at least one eligible month"),
-        column(f"{prefix}member_months", MONTHS, f"eligible member months of {of}"),
-        quotient(f"{prefix}pmpm", f"PMPM of {of}, US dollars"),
-        quotient(f"{prefix}normalized_risk_score", f"normalized risk of {of}; null where nobody is scored"),
+        *observed_columns(of, prefix),
         quotient(f"{prefix}figure", f"what is compared of {of}: its adjusted PMPM, raw where is_adjusted is false"),
         quotient(f"{prefix}figure_low", f"lower limit of the figure's 95% interval of {of}, of the bootstrap"),
         quotient(f"{prefix}figure_high", f"upper limit of the figure's 95% interval of {of}, of the bootstrap"),
@@ -92,11 +89,12 @@ def differences(pairs: DataFrame) -> DataFrame:
     for prefix in ("", "other_"):
         raw, risk = F.col(f"{prefix}pmpm"), F.col(f"{prefix}normalized_risk_score")
         sides[f"{prefix}figure"] = F.when(F.col("is_adjusted"), raw / risk).otherwise(raw)
-        for name in ("variance", "drawn"):
-            raw_name, adjusted_name = ("raw", "adjusted") if name == "drawn" else (f"raw_{name}", f"adjusted_{name}")
-            sides[f"{prefix}{name}"] = F.when(F.col("is_adjusted"), F.col(f"{prefix}{adjusted_name}")).otherwise(
-                F.col(f"{prefix}{raw_name}")
-            )
+        for name, of_raw, of_adjusted in (
+            ("variance", "raw_variance", "adjusted_variance"),
+            ("drawn", "raw", "adjusted"),
+        ):
+            adjusted = F.when(F.col("is_adjusted"), F.col(f"{prefix}{of_adjusted}"))
+            sides[f"{prefix}{name}"] = adjusted.otherwise(F.col(f"{prefix}{of_raw}"))
     both = chosen.withColumns(sides)
     apart = F.transform("drawn", lambda own, place: own - F.get(F.col("other_drawn"), place))
     ordered = {

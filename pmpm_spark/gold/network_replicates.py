@@ -35,12 +35,19 @@ _YEAR = ("policy", "performance_year")
 _FIGURES = T.ArrayType(T.DoubleType())
 
 
-def _side(of: str, prefix: str) -> tuple[Column, ...]:
+def observed_columns(of: str, prefix: str) -> tuple[Column, ...]:
+    """What was observed of one side."""
     return (
         count(f"{prefix}members", f"members of {of} with at least one eligible month"),
         column(f"{prefix}member_months", MONTHS, f"eligible member months of {of}"),
         quotient(f"{prefix}pmpm", f"PMPM of {of}, US dollars"),
         quotient(f"{prefix}normalized_risk_score", f"normalized risk of {of}; null where nobody is scored"),
+    )
+
+
+def _side(of: str, prefix: str) -> tuple[Column, ...]:
+    return (
+        *observed_columns(of, prefix),
         quotient(f"{prefix}raw_variance", f"variance of the PMPM of {of} by the delta method, squared US dollars"),
         quotient(f"{prefix}adjusted_variance", f"variance of the adjusted PMPM of {of} by the delta method"),
         column(f"{prefix}raw", _FIGURES, f"PMPM of {of} in each of {REPLICATES} replicates, US dollars"),

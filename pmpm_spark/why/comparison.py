@@ -21,7 +21,7 @@ from pmpm_spark.silver.member_years import MEMBER_YEARS
 from pmpm_spark.silver.truncated_costs import TRUNCATED_COSTS
 from pmpm_spark.table import Table
 from pmpm_spark.why.rules import Rules
-from pmpm_spark.why.section import Section
+from pmpm_spark.why.section import Section, some_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -33,7 +33,6 @@ KINDS: dict[str, tuple[Table, str]] = {
     "practice": (PRACTICE_PMPM, "practice_tin"),
     "physician": (PHYSICIAN_PMPM, "physician_npi"),
 }
-MOST_NAMED = 10
 _OTHERS_OF = {ALL_OTHERS: "all others"}
 _SIDE = (
     "members", "member_months", "pmpm", "normalized_risk_score", "figure", "figure_low", "figure_high",
@@ -54,25 +53,26 @@ def comparison_sections(
     Raises:
         InputError: the two are one, or one of them has no row in the year.
     """
+    other = other or ALL_OTHERS
     if one == other:
         raise InputError(f"compare: {one} is compared with itself; name two, or one alone against all others")
     sides: list[tuple[Any, ...]] = []
     figures: list[tuple[Any, ...]] = []
     parts: list[tuple[Any, ...]] = []
     said = []
+    found = _of_networks if kind == "network" else _of_panels
     for label, (policy, _) in rules.items():
-        _must_be_there(warehouse, kind, (one, other or ALL_OTHERS), year, label)
-        found = _of_networks if kind == "network" else _of_panels
-        row, split = found(warehouse, kind, one, other or ALL_OTHERS, year, policy)
+        _must_be_there(warehouse, kind, (one, other), year, label)
+        row, split = found(warehouse, kind, one, other, year, policy)
         if row is None:
             raise InputError(f"compare: {one} has no other {kind} beside it in {year}, policy {label}")
         sides.append((label, one, *[row[name] for name in _SIDE]))
-        sides.append((label, other or ALL_OTHERS, *[row[f"other_{name}"] for name in _SIDE]))
+        sides.append((label, other, *[row[f"other_{name}"] for name in _SIDE]))
         figures.append((label, *[row[name] for name in _DIFFERENCE]))
         parts += [(label, *part) for part in split]
         parts.append((label, "TOTAL", "", sum((amount for *_, amount in split), Decimal(0))))
-        said.append(f"Policy {label}, {year}: {sentence(one, other or ALL_OTHERS, row)}")
-    heading = f"{one} and {_OTHERS_OF.get(other or ALL_OTHERS, other)} in {year}"
+        said.append(f"Policy {label}, {year}: {sentence(one, other, row)}")
+    heading = f"{one} and {_OTHERS_OF.get(other, other)} in {year}"
     sections = [
         Section("sides", heading, ("policy", kind, *_SIDE), sides, policies="apart"),
         Section("difference", "The first less the second", ("policy", *_DIFFERENCE), figures, policies="apart"),
@@ -118,8 +118,7 @@ def _must_be_there(warehouse: Published, kind: str, ids: tuple[str, str], year: 
     there = {row[key] for row in attributed.select(key).distinct().collect()}
     for one in ids:
         if one not in there and one != ALL_OTHERS:
-            some = ", ".join(sorted(there)[:MOST_NAMED]) + ", ..." * (len(there) > MOST_NAMED)
-            raise InputError(f"compare: no {kind} {one} in {year}, policy {label} (one of: {some or 'none'})")
+            raise InputError(f"compare: no {kind} {one} in {year}, policy {label} (one of: {some_of(there)})")
 
 
 def _of_networks(

@@ -22,7 +22,7 @@ from pmpm_spark.silver.member_years import MEMBER_YEARS
 from pmpm_spark.silver.truncated_costs import CHANGED_EFFECTS, TRUNCATED_COSTS
 from pmpm_spark.table import Table
 from pmpm_spark.why.rules import Rules
-from pmpm_spark.why.section import Section
+from pmpm_spark.why.section import Section, some_of
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, Row
@@ -35,7 +35,6 @@ PRACTICE = (
 )  # fmt: skip
 MOST_PRACTICES = 10
 """So many are listed for people."""
-MOST_NAMED = 10
 Part = tuple[str, Any, str]
 """Name, value, and the formula that makes it or that it enters."""
 
@@ -68,9 +67,8 @@ def network_sections(warehouse: Published, network_id: str, year: int, rules: Ru
     gold = {at.policy.label: row for at in slices for row in at.of_network(NETWORK_PMPM).collect()}
     if not gold:
         rows = [row for at in slices for row in at.of_year(NETWORK_PMPM).select("network_id").distinct().collect()]
-        there = sorted({row["network_id"] for row in rows})
-        told = ", ".join(there[:MOST_NAMED]) + ", ..." * (len(there) > MOST_NAMED)
-        raise InputError(f"explain: no network {network_id} is published in {year} (one of: {told or 'none'})")
+        there = some_of({row["network_id"] for row in rows})
+        raise InputError(f"explain: no network {network_id} is published in {year} (one of: {there})")
     parts: list[tuple[Any, ...]] = []
     practices: list[tuple[Any, ...]] = []
     for at in slices:

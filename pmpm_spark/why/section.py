@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,3 +27,11 @@ class Section:
     at_most: int | None = None
     shown: Sequence[tuple[Any, ...]] | None = None
     left_out: str = ""
+
+
+MOST_NAMED = 10
+
+
+def some_of(names: Collection[str]) -> str:
+    """What there is, for who named what there is not: the first ten in order, or none."""
+    return (", ".join(sorted(names)[:MOST_NAMED]) + ", ..." * (len(names) > MOST_NAMED)) or "none"
