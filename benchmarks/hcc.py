@@ -1,10 +1,10 @@
 """What risk scores from diagnoses cost: categories, factors and scores of many people; hccinfhir on some of them.
 
-    python benchmarks/hcc.py [--members 1000000] [--codes 15] [--engine embedded] [--peer 2000] [--stages]
+    python benchmarks/hcc.py [--members 1000000] [--codes 15] [--mapped 0.5] [--engine embedded] [--stages]
 
-The people are drawn (V28: every age and segment of the community, new enrollees among them), each with so many codes
-that have a category. Ours reads them from Parquet and publishes silver.member_hccs, risk_factors and risk_scores as a
-run does. CPU is that of the whole process tree, the session's start left out.
+The people are drawn (V28: every age and segment of the community, new enrollees among them), each with so many
+different codes, of which a share has a category. Ours reads them from Parquet and publishes silver.member_hccs,
+risk_factors and risk_scores as a run does. CPU is that of the whole process tree, the session's start left out.
 """
 
 from __future__ import annotations
@@ -50,15 +50,17 @@ BLOCK = 100_000
 RULES: dict[str, Any] = {"performance_years": [YEAR], "hcc_blends": [(YEAR, "", MODEL, 1, "")]}
 
 
-def codes_of_model() -> list[str]:
+def codes_of_model() -> tuple[list[str], list[str]]:
+    """Codes that have a category of the model, and codes that have one of other models alone."""
     rows = reference_rows(HCC_MAPPINGS)
-    return sorted({code for model, code, _, first, last, _ in rows if model == MODEL and first <= YEAR <= last})
+    own = {code for model, code, _, first, last, _ in rows if model == MODEL and first <= YEAR <= last}
+    return sorted(own), sorted({row[1] for row in rows} - {row[1] for row in rows if row[0] == MODEL})
 
 
-def written(folder: Path, members: int, codes: int) -> None:
+def written(folder: Path, members: int, codes: int, mapped: float) -> None:
     """Profiles and diagnoses as Parquet, in blocks of members, as the stages before leave them."""
     draw = np.random.default_rng(1)
-    known = np.array(codes_of_model())
+    own, others = (np.array(told) for told in codes_of_model())
     for name in ("profiles", "diagnoses"):
         (folder / name).mkdir(parents=True)
     days = np.datetime64(f"{YEAR - 1}-01-01")
@@ -81,12 +83,13 @@ def written(folder: Path, members: int, codes: int) -> None:
         }
         pq.write_table(pa.table(profiles), folder / "profiles" / f"{start:09}.parquet")
         # a code stands once a member: distinct places in the list
-        at = (draw.integers(0, len(known), (n, 1)) + np.cumsum(draw.integers(1, 400, (n, codes)), axis=1)) % len(known)
+        at = draw.integers(0, len(own), (n, 1)) + np.cumsum(draw.integers(1, len(others) // codes, (n, codes)), axis=1)
+        told = np.where(draw.random((n, codes)) < mapped, own[at % len(own)], others[at % len(others)])
         lines = n * codes
         diagnoses = {
             "member_id": np.repeat(ids, codes),
             "performance_year": pa.array(np.full(lines, YEAR, dtype=np.int32)),
-            "code": known[at.ravel()],
+            "code": told.ravel(),
             "service_thru": pa.array(days + draw.integers(0, 365, lines)),
             "claim_id": np.char.add("-6000", draw.integers(10**8, 10**9, lines).astype(str)),
         }
@@ -202,15 +205,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--members", type=int, default=1_000_000)
     parser.add_argument("--codes", type=int, default=15)
+    parser.add_argument("--mapped", type=float, default=0.5, help="share of the codes that have a category")
     parser.add_argument("--peer", type=int, default=2_000, help="people that hccinfhir scores, too")
     parser.add_argument("--engine", default="embedded", choices=("embedded", "spark"))
     parser.add_argument("--conf", default="conf/spark/local.conf", help="Spark properties")
     parser.add_argument("--stages", action="store_true", help="print what Spark's stages took")
     parser.add_argument("--out", type=Path, default=Path("build/hcc"))
     told = parser.parse_args()
-    people = told.out / f"{told.members}x{told.codes}"
+    people = told.out / f"{told.members}x{told.codes}x{told.mapped}"
     if not people.exists():
-        written(people, told.members, told.codes)
+        written(people, told.members, told.codes, told.mapped)
     properties = Path(told.conf)
     if told.stages:
         events = told.out.resolve() / "events"
