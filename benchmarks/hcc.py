@@ -10,8 +10,6 @@ risk_factors and risk_scores as a run does. CPU is that of the whole process tre
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import shutil
 import time
 from collections import defaultdict
@@ -22,6 +20,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from measured import cpu_seconds, logged, print_stages
 
 from pmpm_spark.config import Warehouse
 from pmpm_spark.model import SUPPLIED_RISK_SCORES
@@ -129,25 +128,6 @@ def computed(store: Store, folder: Path) -> dict[str, float]:
     return seconds
 
 
-def cpu_seconds() -> float:
-    """Of this process and all below it."""
-    below: dict[int, list[int]] = defaultdict(list)
-    used: dict[int, float] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            pid, rest = int(stat.parent.name), stat.read_text().rsplit(")", 1)[1].split()
-        except OSError:
-            continue
-        below[int(rest[1])].append(pid)
-        used[pid] = (int(rest[11]) + int(rest[12])) / os.sysconf("SC_CLK_TCK")
-    tree, total = [os.getpid()], 0.0
-    while tree:
-        pid = tree.pop()
-        total += used.get(pid, 0.0)
-        tree += below[pid]
-    return total
-
-
 def by_peer(folder: Path, people: int) -> tuple[float, dict[str, float]]:
     """CPU seconds of hccinfhir for the first people, and their scores."""
     from hccinfhir import HCCInFHIR
@@ -173,34 +153,6 @@ def by_peer(folder: Path, people: int) -> tuple[float, dict[str, float]]:
     return time.process_time() - start, found
 
 
-def of_events(folder: Path) -> None:
-    """CPU, shuffle and result bytes of Spark's stages, the dearest first."""
-    total: dict[str, float] = defaultdict(float)
-    stages = []
-    for file in folder.rglob("*"):
-        if not file.is_file() or "appstatus" in file.name:
-            continue
-        with file.open() as lines:
-            for line in lines:
-                event = json.loads(line)
-                if event["Event"] != "SparkListenerStageCompleted":
-                    continue
-                info = event["Stage Info"]
-                told = {a["Name"].removeprefix("internal.metrics."): a.get("Value", 0) for a in info["Accumulables"]}
-                figures = {
-                    "cpu": int(told.get("executorCpuTime", 0)) / 1e9,
-                    "shuffled": int(told.get("shuffle.write.bytesWritten", 0)) / 1e6,
-                    "results": int(told.get("resultSize", 0)) / 1e6,
-                }
-                stages.append((figures, info["Stage ID"], info["Number of Tasks"], info["Stage Name"][:60]))
-                for name, value in figures.items():
-                    total[name] += value
-    for figures, number, tasks, name in sorted(stages, key=lambda stage: -stage[0]["cpu"])[:12]:
-        told = ", ".join(f"{key} {value:.1f}" for key, value in figures.items())
-        print(f"  stage {number} of {tasks} tasks: {told}; {name}")
-    print("  " + ", ".join(f"{key} {value:.1f}" for key, value in total.items()) + " (s, MB, MB) in tasks")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--members", type=int, default=1_000_000)
@@ -216,14 +168,9 @@ def main() -> None:
     if not people.exists():
         written(people, told.members, told.codes, told.mapped)
     properties = Path(told.conf)
+    events = told.out.resolve() / "events"
     if told.stages:
-        events = told.out.resolve() / "events"
-        shutil.rmtree(events, ignore_errors=True)
-        events.mkdir(parents=True)
-        own = told.out / "events.conf"
-        logged = f"\nspark.eventLog.enabled true\nspark.eventLog.compress false\nspark.eventLog.dir file://{events}\n"
-        own.write_text(properties.read_text().replace("spark.eventLog.enabled", "# ") + logged)
-        properties = own
+        properties = logged(properties, events)
     spark = open_session(str(properties), "hcc", told.engine)
     warehouse = told.out / "warehouse"
     shutil.rmtree(warehouse, ignore_errors=True)
@@ -242,7 +189,7 @@ def main() -> None:
     print(f"{len(first):,} scores compared, {differ} differ")
     spark.stop()
     if told.stages:
-        of_events(told.out / "events")
+        print_stages(events)
 
 
 if __name__ == "__main__":
