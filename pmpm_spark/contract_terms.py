@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from itertools import combinations
-from typing import Any
+from typing import Any, TypeVar
 
 from pmpm_spark.errors import InputError
 
@@ -122,9 +122,15 @@ class Budget(Cell):
         return self.services * Fraction(self.cost_per_service)
 
 
-def most_specific_first(rates: Sequence[Rate]) -> list[Rate]:
-    """A named enrollment type before `*`, then a named age band, then a named sex: the first that matches pays."""
-    return sorted(rates, key=lambda r: (*[not part for part in r.named], r.cell, r.effective_from))
+AnyCell = TypeVar("AnyCell", bound=Cell)
+
+
+def most_specific_first(cells: Sequence[AnyCell]) -> list[AnyCell]:
+    """A named enrollment type before `*`, then a named age band, then a named sex: the first that matches pays.
+
+    Of rows that name the same parts no two hold one member on one day.
+    """
+    return sorted(cells, key=lambda one: (*[not part for part in one.named], one.cell))
 
 
 def check_rates(rates: Sequence[Rate]) -> None:

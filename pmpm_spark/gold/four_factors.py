@@ -6,9 +6,9 @@ other; the effect of a kind is the mean of what it moves over all orders (Shaple
 before and b after, that of factor i is (b_i - a_i) x [1/4 of the product of the three others before + 1/12 of each with
 one after + 1/12 of each with two after + 1/4 of that after].
 
-What one side lacks: a cell has share 0 there, and the other's use and price; a category has use 0 there, and the other's
-price, so that all is use. Dollars without services have the other's use, or use 1 on both sides, so that all is price.
-A side without any member month has the other's share of every cell.
+What one side lacks: a cell has share 0 there, and the other's use and price; a category has use 0 there, and the
+other's price, so that all is use. Dollars without services have the other's use, or use 1 on both sides, so that all is
+price. A side without any member month has the other's share of every cell.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
-from pmpm_spark.measures import in_cents, ratio
+from pmpm_spark.measures import ratio
 from pmpm_spark.table import MONEY
 
 if TYPE_CHECKING:
@@ -90,6 +91,16 @@ def effect(kind: str, kinds: Sequence[str]) -> Column:
     return (F.col(f"{kind}_b") - F.col(f"{kind}_a")) * reduce(lambda x, y: x + y, weighed)
 
 
+def _without_noise(amount: Column) -> Column:
+    """A sum of doubles to the billionth: what is half a cent, or equal in size, then stands as that.
+
+    Less than a tenth of a cent is 0, since its text may be 1e-7, which is no decimal everywhere.
+    """
+    exact = amount.cast("string").try_cast(T.DecimalType(38, 18))
+    told = F.when(F.abs(amount) < 0.001, F.lit(0)).otherwise(F.round(exact, 9))
+    return told.cast(T.DecimalType(28, 9))
+
+
 def parts_in_cents(effects: DataFrame, keys: tuple[str, ...], parts: Sequence[str], difference: Column) -> DataFrame:
     """One row per keys, part and service category (empty text of the first two parts) with its amount in cents.
 
@@ -112,7 +123,8 @@ def parts_in_cents(effects: DataFrame, keys: tuple[str, ...], parts: Sequence[st
         .groupBy(*keys, "place", "category")
         .agg(F.array_sort(F.collect_list("of_cell")).alias("cells"))
         .withColumn("exact", F.aggregate("cells", F.lit(0.0), lambda so_far, cell: so_far + cell["exact"]))
-        .withColumn("cents", in_cents(F.col("exact")))
+        .withColumn("exact", _without_noise(F.col("exact")))
+        .withColumn("cents", F.round("exact", 2).cast(MONEY))
         .withColumn("size", -F.abs("exact"))
     )
     # by size, then place: the first is the largest
