@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pmpm_spark import intake
 from pmpm_spark.gold.capitation_ledger import CAPITATION_LEDGER, CAPITATION_UNPOSTED
+from pmpm_spark.gold.capitation_ledger_by_reason import CAPITATION_LEDGER_BY_REASON
 from pmpm_spark.gold.capitation_variance import CAPITATION_VARIANCE
 from pmpm_spark.gold.capitation_variance_split import CAPITATION_VARIANCE_SPLIT
 from pmpm_spark.gold.cost_concentration import COST_CONCENTRATION, cost_concentration
@@ -373,7 +374,7 @@ def stored_by(kind: str) -> tuple[Table, ...]:
 GOLD = tuple(stage.output for stage in STAGES if stage.output.layer == "gold")
 CAPITATION = (
     CAPITATION_DUE, CAPITATION_LEDGER, CAPITATION_UNPOSTED, CAPITATION_CELLS, CAPITATION_VARIANCE,
-    CAPITATION_VARIANCE_SPLIT, CAPITATION_RUNS,
+    CAPITATION_VARIANCE_SPLIT, CAPITATION_LEDGER_BY_REASON, CAPITATION_RUNS,
 )  # fmt: skip
 """What a payment run makes (`pmpm capitate`), beside the stages."""
 STORED: tuple[Table, ...] = (

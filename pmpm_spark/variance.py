@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 from pmpm_spark.contract_terms import Budget, Rate, Terms, check_budget
 from pmpm_spark.errors import AuditError, InputError
 from pmpm_spark.gold.capitation_ledger import CAPITATION_LEDGER, CAPITATION_UNPOSTED, current_id
+from pmpm_spark.gold.capitation_ledger_by_reason import CAPITATION_LEDGER_BY_REASON, capitation_ledger_by_reason
 from pmpm_spark.gold.capitation_variance import CAPITATION_VARIANCE, PERIOD, YEAR, capitation_variance
 from pmpm_spark.gold.capitation_variance_split import CAPITATION_VARIANCE_SPLIT, capitation_variance_split
 from pmpm_spark.model import CONTRACT_BUDGET
@@ -174,6 +175,13 @@ def publish_variance(
     receipts.append(
         store.publish(CAPITATION_VARIANCE_SPLIT, split, inputs=(CAPITATION_VARIANCE, CAPITATION_CELLS, CONTRACT_BUDGET))
     )
+    told = capitation_ledger_by_reason(
+        store.read(CAPITATION_LEDGER),
+        now=now,
+        networks={one.contract_id: one.network_id for one in contracts},
+        policy=policy.label,
+    )
+    receipts.append(store.publish(CAPITATION_LEDGER_BY_REASON, told, inputs=(CAPITATION_LEDGER,)))
     _check_adds_up(store.read(CAPITATION_VARIANCE), store.read(CAPITATION_VARIANCE_SPLIT))
     _warn(contracts, budget, compared, store.read(CAPITATION_CELLS), policy)
     return receipts, _years(store.read(CAPITATION_VARIANCE))

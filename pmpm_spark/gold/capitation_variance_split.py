@@ -58,6 +58,7 @@ CAPITATION_VARIANCE_SPLIT = Table(
         count("services", "services of the due months that the policy counts; null where no category is told"),
         count("comparator_services", "of the year before; null of a budget"),
         text("policy", "policy whose dollars are counted"),
+        text("network_id", "network of the contract"),
     ),
     key_is_built_in=True,
 )
@@ -114,11 +115,12 @@ def capitation_variance_split(
         (F.col("actual_amount") - F.col("comparator_amount")).cast(MONEY).alias("difference"),
         "performance_year",
         "policy",
+        "network_id",
     )
     terms = costs.join(months, [*PERIOD, "cell"], how="inner").join(
         F.broadcast(compared_periods), list(PERIOD), how="inner"
     )
-    whole = (*PERIOD, "difference", "performance_year", "policy")
+    whole = (*PERIOD, "difference", "performance_year", "policy", "network_id")
     effects = terms.withColumns(shares_uses_prices()).select(
         *whole,
         "cell",
@@ -136,6 +138,7 @@ def capitation_variance_split(
         F.ceil("services_b").cast("bigint").alias("services"),
         F.ceil("services_a").cast("bigint").alias("comparator_services"),
         "policy",
+        "network_id",
     )
 
 
