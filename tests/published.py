@@ -184,7 +184,7 @@ def _draw_contracts(draw: random.Random, tables: dict[str, list[Row]], year: int
                     )
             for at, some in told.items():
                 head = {"policy": policy, "performance_year": year, "network_id": "N1", "contract_id": contract}
-                head |= {"period_type": at[0], "period": at[1]}
+                head |= {"period_type": at[0], "period": at[1], "comparator": "budget"}
                 posted = sum((a for (_, of_period), a in money.items() if of_period == at), Decimal(0))
                 counts = {"members": len(some), "member_months": sum(map(len, some)), "posted_amount": posted}
                 tables["capitation_variance"].append({**head, **counts})
