@@ -184,7 +184,14 @@ def publish_variance(
     receipts.append(store.publish(CAPITATION_LEDGER_BY_REASON, told, inputs=(CAPITATION_LEDGER,)))
     _check_adds_up(store.read(CAPITATION_VARIANCE), store.read(CAPITATION_VARIANCE_SPLIT))
     _warn(contracts, budget, compared, store.read(CAPITATION_CELLS), policy)
-    return receipts, _years(store.read(CAPITATION_VARIANCE))
+    years = _years(store.read(CAPITATION_VARIANCE))
+    for one in years:
+        if one.actual_amount is None:
+            log.warning(
+                "capitation_variance: %s, %s: policy %s has no costs of the year; add it to performance_years",
+                one.contract_id, one.year, policy.label,
+            )  # fmt: skip
+    return receipts, years
 
 
 def _check_adds_up(variance: DataFrame, split: DataFrame) -> None:

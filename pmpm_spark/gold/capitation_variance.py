@@ -81,7 +81,7 @@ CAPITATION_VARIANCE = Table(
 _EXPECTED = T.StructType(
     [
         T.StructField("contract_id", T.StringType()),
-        T.StructField("month", T.DateType()),
+        T.StructField("coverage_month", T.DateType()),
         T.StructField("amount", MONEY),
     ]
 )
@@ -145,11 +145,13 @@ def capitation_variance(
     def amounts(frame: DataFrame, name: str, amount: str) -> DataFrame:
         zero = F.lit(0).cast(MONEY)
         told = [(F.col(amount) if one == name else zero).cast(MONEY).alias(one) for one in _AMOUNTS]
-        return frame.select("contract_id", month if "coverage_month" in frame.columns else "month", _none(), *told)
+        nobody = (F.lit(0).cast("bigint").alias("member_rows"), F.lit(0).cast(MONTHS_OF_MANY).alias("member_months"))
+        return frame.select("contract_id", month, *nobody, *told)
 
     of_due = due.select(
         "contract_id",
         month,
+        F.lit(1).cast("bigint").alias("member_rows"),
         F.col("exposure").cast(MONTHS_OF_MANY).alias("member_months"),
         *[(F.col(one) if one == "due_amount" else F.lit(0)).cast(MONEY).alias(one) for one in _AMOUNTS],
     )
@@ -163,21 +165,22 @@ def capitation_variance(
     rows = of_due
     for part in parts:
         rows = rows.unionByName(part)
-    sums = [F.sum(name).alias(name) for name in ("member_months", *_AMOUNTS)]
+    sums = [F.sum(name).alias(name) for name in ("member_rows", "member_months", *_AMOUNTS)]
     by_month = rows.groupBy("contract_id", "month").agg(*sums)
     by_period = by_month.withColumn("at", F.explode(periods("month"))).groupBy(
         "contract_id", F.col("at.period_type").alias("period_type"), F.col("at.period").alias("period")
     )
     told = by_period.agg(*sums).withColumn("performance_year", F.year("period"))
     people = (
-        due.withColumn("at", F.explode(periods("coverage_month")))
-        .groupBy("contract_id", F.col("at.period_type").alias("period_type"), F.col("at.period").alias("period"))
-        .agg(F.count_distinct("member_id").alias("members"))
+        due.groupBy("contract_id", F.year("coverage_month").alias("performance_year"), "member_id")
+        .agg(F.lit(YEAR).alias("period_type"))
+        .groupBy("contract_id", "performance_year", "period_type")
+        .agg(F.count(F.lit(1)).alias("members_of_year"))
     )
     settled = [(*key, comparator) for key, comparator in compared.comparator.items()]
     networks = [(one.contract_id, one.network_id) for one in contracts]
     whole = (
-        told.join(people, list(PERIOD), how="left")
+        told.join(people, ["contract_id", "performance_year", "period_type"], how="left")
         .join(F.broadcast(small_frame(spark, settled, _SETTLED)), ["contract_id", "performance_year"], how="left")
         .join(F.broadcast(small_frame(spark, networks, _NETWORK)), "contract_id", how="left")
     )
@@ -185,7 +188,7 @@ def capitation_variance(
     deviation = (actual - F.col("due_amount")).cast(MONEY)
     comparator = F.coalesce("comparator", F.lit(NONE))
     limit = F.col("due_amount") * F.lit(Decimal(str(alert_share))).cast("decimal(12,6)")
-    members = F.coalesce("members", F.lit(0))
+    members = F.coalesce("members_of_year", F.col("member_rows"))  # a member has one row a month
     return whole.select(
         *PERIOD,
         "network_id",
@@ -212,7 +215,3 @@ def periods(month: str) -> Column:
     first = F.make_date(F.year(month), F.lit(1), F.lit(1))
     of_year = F.struct(F.lit(YEAR).alias("period_type"), first.alias("period"))
     return F.array(of_year, F.struct(F.lit(MONTH).alias("period_type"), F.col(month).alias("period")))
-
-
-def _none() -> Column:
-    return F.lit(0).cast(MONTHS_OF_MANY).alias("member_months")
