@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 from pmpm_spark import runs
 from pmpm_spark.capitation import _current, _former, _last_payable, capitate
 from pmpm_spark.cli.render import as_table
+from pmpm_spark.cli.report import write_report
 from pmpm_spark.cli.summary import shown_rows
 from pmpm_spark.config import load_config
 from pmpm_spark.contract_terms import Terms
@@ -171,6 +172,9 @@ def test_payment_runs_tell_allocated_against_actual_and_refuse_a_budget_that_doe
         "K1 year 2021-01-01 N1 12 1,200.00 1,200.00 0.00 1,320.00 120.00 10.00 budget 1,400.00 yes 2021 1 yes panel"
     )
     assert told.splitlines()[-1].split() == [*of_year.split(), "2021-12-05"]
+    page = write_report(warehouse, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert 'id="contract-2"' in page
+    assert "1,320" not in page  # one member: left out
     gaps = {
         "K1,2021,inpatient,13,1000,1200\n": r"contract K1, cell \* x \* x \*, 2021-01: member_months are 13 of inpat",
         "K9,2021,inpatient,12,1000,1200\n": "contract_budget: K9 is not among contracts",
