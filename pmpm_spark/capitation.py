@@ -27,6 +27,7 @@ from pmpm_spark.gold.capitation_ledger import (
     posted_so_far,
 )
 from pmpm_spark.model import (
+    CONTRACT_BUDGET,
     CONTRACT_MEMBERS,
     CONTRACT_RATES,
     CONTRACTS,
@@ -49,12 +50,14 @@ from pmpm_spark.runs import (
 from pmpm_spark.silver.attribution import ATTRIBUTION
 from pmpm_spark.silver.capitation_due import CAPITATION_DUE, capitation_due
 from pmpm_spark.silver.eligibility_spans import ELIGIBILITY_SPANS, eligibility_spans
+from pmpm_spark.silver.member_month_costs import MEMBER_MONTH_COSTS
 from pmpm_spark.silver.member_months import MEMBER_MONTHS
 from pmpm_spark.silver.risk_scores import RISK_SCORES
 from pmpm_spark.silver.told_months import TOLD_MONTHS
 from pmpm_spark.stages import STORED
 from pmpm_spark.store import Receipt, Store
 from pmpm_spark.table import small_frame
+from pmpm_spark.variance import YearOfContract, checked_budget, publish_variance
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -63,10 +66,10 @@ log = logging.getLogger(__name__)
 
 READ = (
     CONTRACTS, CONTRACT_RATES, CONTRACT_MEMBERS, COVERAGE_RECORDS, ELIGIBILITY_SPANS, MEMBERS, MEMBER_MONTHS,
-    ATTRIBUTION, RISK_SCORES, TOLD_MONTHS,
+    ATTRIBUTION, RISK_SCORES, TOLD_MONTHS, CONTRACT_BUDGET, MEMBER_MONTH_COSTS,
 )  # fmt: skip
-STRICT = ("bronze.contracts", "bronze.contract_rates")
-"""Lists of which no row may be rejected or superseded before money is paid by them."""
+STRICT = ("bronze.contracts", "bronze.contract_rates", "bronze.contract_budget")
+"""Lists of which no row may be rejected or superseded before money is paid by them, or compared with them."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,7 @@ class CapitationResult:
     posting_run: int | None
     as_of: date
     contracts: tuple[Posted, ...]
+    years: tuple[YearOfContract, ...] = ()
 
 
 def capitate(spark: SparkSession, config: RunConfig, as_of: date) -> CapitationResult:
@@ -183,6 +187,7 @@ def _work(store: Store, config: RunConfig, as_of: date, run_id: str) -> tuple[li
     receipts = [store.publish(CAPITATION_DUE, due_under(contracts), inputs=READ)]
     due = store.read(CAPITATION_DUE)
     _check_due(due, config.capitation.overlap)
+    budget = checked_budget(store, contracts, due)
     is_changed = {o.contract_id for o in contracts if terms_before.get(o.contract_id, o.told) != o.told}
     # all of them: a contract whose terms stand competes for a month as it did
     as_before = [
@@ -214,19 +219,34 @@ def _work(store: Store, config: RunConfig, as_of: date, run_id: str) -> tuple[li
         # the same day with nothing new: the books stay as they are
         for table in (CAPITATION_LEDGER, CAPITATION_UNPOSTED):
             store.restore(table, stood[table.name])
-        return receipts[:1], CapitationResult(run_id, None, as_of, found)
-    through = date(last_payable // 12, last_payable % 12 + 1, 1)
-    by_id = {one.contract_id: one for one in found}
-    rows = [
-        (
-            posting_run, one.contract_id, as_of, through, one.told, one.previous_contract_id,
-            by_id[one.contract_id].lines, str(by_id[one.contract_id].amount),
-            str(by_id[one.contract_id].unposted_amount), run_id,
-        )
-        for one in contracts
-    ]  # fmt: skip
-    receipts.append(store.publish(CAPITATION_RUNS, small_frame(spark, rows, CAPITATION_RUNS.schema), append=True))
-    return receipts, CapitationResult(run_id, posting_run, as_of, found)
+        receipts = receipts[:1]
+    else:
+        through = date(last_payable // 12, last_payable % 12 + 1, 1)
+        by_id = {one.contract_id: one for one in found}
+        rows = [
+            (
+                posting_run, one.contract_id, as_of, through, one.told, one.previous_contract_id,
+                by_id[one.contract_id].lines, str(by_id[one.contract_id].amount),
+                str(by_id[one.contract_id].unposted_amount), run_id,
+            )
+            for one in contracts
+        ]  # fmt: skip
+        receipts.append(store.publish(CAPITATION_RUNS, small_frame(spark, rows, CAPITATION_RUNS.schema), append=True))
+    written, years = publish_variance(
+        store,
+        contracts,
+        rates,
+        budget,
+        policy=policy,
+        as_of=as_of,
+        alert_share=config.capitation.alert_share,
+        posting_run=posting_run - 1 if repeats else posting_run,
+        now=now,
+        first_told=number_of(months[0]["first_month"]),
+        last_payable=last_payable,
+    )
+    number = None if repeats else posting_run
+    return [*receipts, *written], CapitationResult(run_id, number, as_of, found, tuple(years))
 
 
 _NOTHING = (Decimal(0), 0, Decimal(0), Decimal(0))

@@ -16,14 +16,19 @@ from pmpm_spark.gold.excluded import EXCLUDED
 from pmpm_spark.gold.network_pmpm import NETWORK_PMPM
 from pmpm_spark.identities import IDENTITIES
 from pmpm_spark.model import LOAD_AUDIT
-from pmpm_spark.stages import ALL_TABLES, GOLD
+from pmpm_spark.stages import ALL_TABLES, CAPITATION, GOLD
 from pmpm_spark.table import Table
 
 if TYPE_CHECKING:
     from pmpm_spark.pipeline import RunResult
     from pmpm_spark.warehouse import Published
 
-SHOWN: tuple[Table, ...] = (*GOLD, IDENTITIES, LOAD_AUDIT)
+SHOWN: tuple[Table, ...] = (
+    *GOLD,
+    *[table for table in CAPITATION if table.layer == "gold" and not table.has_members],
+    IDENTITIES,
+    LOAD_AUDIT,
+)
 """Tables without members' data."""
 MEMBERS_LAYERS = ("bronze", "intake", "silver")
 """Layers whose rows are members' data (SECURITY.md)."""

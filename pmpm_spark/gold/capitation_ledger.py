@@ -110,14 +110,19 @@ class Former:
     is_changed: bool = False
 
 
-def posted_so_far(ledger: DataFrame, now: Mapping[str, str]) -> DataFrame:
-    """Sums and last line by contract as it is called now, member and month."""
+def current_id(now: Mapping[str, str]) -> Column:
+    """The contract as it is called now."""
     contract_id = F.col("contract_id")
     for former, current in now.items():
         contract_id = F.when(F.col("contract_id") == former, current).otherwise(contract_id)
+    return contract_id
+
+
+def posted_so_far(ledger: DataFrame, now: Mapping[str, str]) -> DataFrame:
+    """Sums and last line by contract as it is called now, member and month."""
     last = F.max_by(F.struct(*_LAST), "posting_run").alias("last")
     return (
-        ledger.withColumn("contract_id", contract_id)
+        ledger.withColumn("contract_id", current_id(now))
         .groupBy(*KEY)
         .agg(F.sum("amount").cast(MONEY).alias("posted"), F.sum("withhold_amount").cast(MONEY).alias("withheld"), last)
     )
