@@ -126,7 +126,8 @@ def demo(arguments: argparse.Namespace) -> int:
     print(f"  pmpm show physician_pmpm --config {note} --year {DEMO_YEARS[1]}")
     print(f"  pmpm show excluded --config {note}")
     print(f"  pmpm explain {DEMO_MEMBER} --config {note}")
-    print(f"  pmpm show capitation_ledger --config {note}")
+    print(f"  pmpm show capitation_ledger_by_reason --config {note}")
+    print(f"  pmpm show capitation_variance --config {note}")
     print(f"  pmpm export --config {note} --out {out / 'export'}")
     _tell_report(spark, config, page)
     return code

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 WHOLE_YEAR = "F" * 12
-_BUDGET_MONTHS = {"AGED_NON_DUAL": 1_090, "AGED_DUAL": 190, "ESRD": 45, "*": 235}
+_BUDGET_MONTHS = {"AGED_NON_DUAL": 840, "AGED_DUAL": 130, "ESRD": 20, "*": 170}
 """Member months of each cell for 1,000 generated people."""
 _BUDGET_USE = {"AGED_NON_DUAL": 0.85, "AGED_DUAL": 1.5, "ESRD": 4.0, "*": 1.1}
 _BUDGET = {
