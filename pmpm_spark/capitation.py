@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
@@ -25,7 +26,10 @@ from pmpm_spark.gold.capitation_ledger import (
     Former,
     capitation_changes,
     posted_so_far,
+    under_current_ids,
 )
+from pmpm_spark.gold.member_month_changes import MEMBER_MONTH_CHANGES, EarlierRun, member_month_changes
+from pmpm_spark.gold.membership_reconciliation import MEMBERSHIP_RECONCILIATION, membership_reconciliation
 from pmpm_spark.model import (
     CONTRACT_MEMBERS,
     CONTRACT_RATES,
@@ -33,6 +37,7 @@ from pmpm_spark.model import (
     COVERAGE_RECORDS,
     LOAD_AUDIT,
     MEMBERS,
+    PAYER_MEMBER_MONTHS,
 )
 from pmpm_spark.months import month_number, number_of
 from pmpm_spark.reference import NORMALIZATION_FACTORS
@@ -54,7 +59,7 @@ from pmpm_spark.silver.risk_scores import RISK_SCORES
 from pmpm_spark.silver.told_months import TOLD_MONTHS
 from pmpm_spark.stages import STORED
 from pmpm_spark.store import Receipt, Store
-from pmpm_spark.table import small_frame
+from pmpm_spark.table import Table, small_frame
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -63,10 +68,14 @@ log = logging.getLogger(__name__)
 
 READ = (
     CONTRACTS, CONTRACT_RATES, CONTRACT_MEMBERS, COVERAGE_RECORDS, ELIGIBILITY_SPANS, MEMBERS, MEMBER_MONTHS,
-    ATTRIBUTION, RISK_SCORES, TOLD_MONTHS,
+    ATTRIBUTION, RISK_SCORES, TOLD_MONTHS, PAYER_MEMBER_MONTHS,
 )  # fmt: skip
 STRICT = ("bronze.contracts", "bronze.contract_rates")
 """Lists of which no row may be rejected or superseded before money is paid by them."""
+
+
+APPENDED = (CAPITATION_LEDGER, CAPITATION_UNPOSTED, MEMBER_MONTH_CHANGES)
+"""What a payment run adds to, and leaves as it is where nothing is new."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +90,17 @@ class Posted:
 
 
 @dataclass(frozen=True)
+class Counted:
+    """The member months of one contract: due now, counted otherwise than by the run before, and with a difference."""
+
+    contract_id: str
+    member_months: Decimal
+    changed: int
+    has_payer_list: bool
+    differences: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class CapitationResult:
     """A finished payment run; `posting_run` is None where nothing changed and nothing was written to the ledger."""
 
@@ -88,6 +108,7 @@ class CapitationResult:
     posting_run: int | None
     as_of: date
     contracts: tuple[Posted, ...]
+    membership: tuple[Counted, ...] = ()
 
 
 def capitate(spark: SparkSession, config: RunConfig, as_of: date) -> CapitationResult:
@@ -134,7 +155,7 @@ def capitate(spark: SparkSession, config: RunConfig, as_of: date) -> CapitationR
 def _work(store: Store, config: RunConfig, as_of: date, run_id: str) -> tuple[list[Receipt], CapitationResult]:
     spark, policy = store.spark, config.policies[0]
     contracts, rates = _contracts(store)
-    for table in (CAPITATION_LEDGER, CAPITATION_UNPOSTED, CAPITATION_RUNS):
+    for table in (CAPITATION_DUE, *APPENDED, CAPITATION_RUNS):
         if table.name not in store.versions:
             store.create(table)
     stood = dict(store.versions)
@@ -150,15 +171,21 @@ def _work(store: Store, config: RunConfig, as_of: date, run_id: str) -> tuple[li
     if not months:
         raise InputError("enrollment tells no month: nothing can be due")
     last_payable = min(_last_payable(as_of, config.capitation.pay), number_of(months[0]["last_month"]))
-    in_ledger = posted.groupBy("contract_id", "member_id").agg(
-        F.min(month_number("coverage_month")).alias("posted_first"),
-        F.max(month_number("coverage_month")).alias("posted_last"),
+    listed, payer_lists = (_listed(store, table, contracts) for table in (CONTRACT_MEMBERS, PAYER_MEMBER_MONTHS))
+    members_listed, payer_months = store.read(CONTRACT_MEMBERS), store.read(PAYER_MEMBER_MONTHS)
+    runs_before = [
+        EarlierRun(now.get(row["contract_id"], row["contract_id"]), row["posting_run"], row["payable_through"])
+        for row in history
+    ]
+    due_before = under_current_ids(store.read(CAPITATION_DUE), now)
+    first_told = number_of(months[0]["first_month"])
+    number = month_number("coverage_month")
+    looked_at = _first_and_last(
+        posted,
+        due_before.where("is_due"),
+        under_current_ids(store.read(MEMBER_MONTH_CHANGES), now),
+        payer_months.where((number >= first_told) & (number <= last_payable)),
     )
-    members_listed = store.read(CONTRACT_MEMBERS)
-    listed = {row["contract_id"] for row in members_listed.select("contract_id").distinct().collect()}
-    unknown = sorted(listed - {one.contract_id for one in contracts})
-    if unknown:
-        raise InputError(f"contract_members: {unknown[0]} is not among contracts")
 
     def due_under(terms: Sequence[Terms]) -> DataFrame:
         return capitation_due(
@@ -169,13 +196,13 @@ def _work(store: Store, config: RunConfig, as_of: date, run_id: str) -> tuple[li
             store.read(RISK_SCORES),
             store.read(NORMALIZATION_FACTORS),
             members_listed,
-            in_ledger,
+            looked_at,
             contracts=terms,
             rates=rates,
             listed=listed,
             policy=policy,
             as_of=as_of,
-            first_told=number_of(months[0]["first_month"]),
+            first_told=first_told,
             last_payable=last_payable,
             overlap="one" if config.capitation.overlap == "error" else config.capitation.overlap,
         )
@@ -199,19 +226,48 @@ def _work(store: Store, config: RunConfig, as_of: date, run_id: str) -> tuple[li
     receipts.append(store.publish(CAPITATION_LEDGER, changes.where("is_open").drop("is_open"), append=True))
     unposted_before = store.read(CAPITATION_UNPOSTED)
     receipts.append(store.publish(CAPITATION_UNPOSTED, changes.where("NOT is_open").drop("is_open"), append=True))
+    of_months = member_month_changes(
+        due,
+        due_before,
+        due_under(others) if others else None,
+        earlier=runs_before,
+        is_changed=is_changed,
+        posting_run=posting_run,
+    )
+    receipts.append(store.publish(MEMBER_MONTH_CHANGES, of_months, append=True))
     of_run = F.col("posting_run") == posting_run
     _check_adds_up(due, store.read(CAPITATION_LEDGER), store.read(CAPITATION_UNPOSTED).where(of_run), now)
     sums = _sums(due, store.read(CAPITATION_LEDGER).where(of_run), store.read(CAPITATION_UNPOSTED).where(of_run))
     found = tuple(sums.get(o.contract_id, Posted(o.contract_id, *_NOTHING)) for o in contracts)
-    repeats = bool(history) and history[-1]["as_of"] == as_of and not any(one.lines for one in found)
+    nothing_new = not receipts[-1].rows and not any(one.lines for one in found)
+    repeats = bool(history) and history[-1]["as_of"] == as_of and nothing_new
     if repeats:
-        earlier = unposted_before.where(F.col("posting_run") == posting_run - 1)
-        repeats = _same(earlier, store.read(CAPITATION_UNPOSTED).where(of_run))
+        unposted_then = unposted_before.where(F.col("posting_run") == posting_run - 1)
+        repeats = _same(unposted_then, store.read(CAPITATION_UNPOSTED).where(of_run))
     if repeats:
         # the same day with nothing new: the books stay as they are
-        for table in (CAPITATION_LEDGER, CAPITATION_UNPOSTED):
+        for table in APPENDED:
             store.restore(table, stood[table.name])
-        return receipts[:1], CapitationResult(run_id, None, as_of, found)
+        posting_run -= 1
+    receipts.append(
+        store.publish(
+            MEMBERSHIP_RECONCILIATION,
+            membership_reconciliation(
+                due,
+                under_current_ids(store.read(MEMBER_MONTH_CHANGES), now),
+                posted_so_far(store.read(CAPITATION_LEDGER), now),
+                store.read(CAPITATION_UNPOSTED).where(F.col("posting_run") == posting_run),
+                payer_months,
+                members_listed,
+                earlier=[run for run in runs_before if run.posting_run < posting_run],
+                payer_lists=payer_lists,
+                as_of=as_of,
+            ),
+        )
+    )
+    counted = _counted(store, due, contracts, payer_lists, posting_run)
+    if repeats:
+        return [receipts[0], receipts[-1]], CapitationResult(run_id, None, as_of, found, counted)
     through = date(last_payable // 12, last_payable % 12 + 1, 1)
     by_id = {one.contract_id: one for one in found}
     rows = [
@@ -223,7 +279,7 @@ def _work(store: Store, config: RunConfig, as_of: date, run_id: str) -> tuple[li
         for one in contracts
     ]  # fmt: skip
     receipts.append(store.publish(CAPITATION_RUNS, small_frame(spark, rows, CAPITATION_RUNS.schema), append=True))
-    return receipts, CapitationResult(run_id, posting_run, as_of, found)
+    return receipts, CapitationResult(run_id, posting_run, as_of, found, counted)
 
 
 _NOTHING = (Decimal(0), 0, Decimal(0), Decimal(0))
@@ -270,6 +326,37 @@ def _contracts(store: Store) -> tuple[list[Terms], list[Rate]]:
             log.warning("contract_rates: %s, cell %s: wholly outside the contract, unused", rate.contract_id, rate.cell)
     check_rates(rates)
     return contracts, rates
+
+
+def _listed(store: Store, table: Table, contracts: Sequence[Terms]) -> set[str]:
+    """The contracts of which a list has a row.
+
+    Raises:
+        InputError: one is no contract.
+    """
+    listed = {row["contract_id"] for row in store.read(table).select("contract_id").distinct().collect()}
+    unknown = sorted(listed - {one.contract_id for one in contracts})
+    if unknown:
+        raise InputError(f"{table.short_name}: {unknown[0]} is not among contracts")
+    return listed
+
+
+def _first_and_last(*months: DataFrame) -> DataFrame:
+    """The first and last month by contract and member of those that are looked at whether a list has them or not:
+    posted or counted before, or told by the payer."""
+    parts = [
+        rows.select(
+            F.col("contract_id").cast("string").alias("contract_id"),
+            F.col("member_id").cast("string").alias("member_id"),
+            month_number("coverage_month").cast("int").alias("number"),
+        )
+        for rows in months
+    ]
+    return (
+        reduce(lambda left, right: left.unionByName(right), parts)
+        .groupBy("contract_id", "member_id")
+        .agg(F.min("number").alias("posted_first"), F.max("number").alias("posted_last"))
+    )
 
 
 def _current(contracts: Sequence[Terms], history: Sequence[Any]) -> dict[str, str]:
@@ -373,6 +460,29 @@ def _sums(due: DataFrame, lines: DataFrame, unposted: DataFrame) -> dict[str, Po
     kept = {r["contract_id"]: r["s"] for r in of_kept}
     none = Decimal(0)
     return {key: Posted(key, amount, *posted.get(key, (0, none)), kept.get(key, none)) for key, amount in owed.items()}
+
+
+def _counted(
+    store: Store, due: DataFrame, contracts: Sequence[Terms], payer_lists: Collection[str], posting_run: int
+) -> tuple[Counted, ...]:
+    """How many months each contract has: due, counted otherwise by this run, and by kind of difference."""
+    of_due = due.groupBy("contract_id").agg(F.sum("exposure").alias("n")).collect()
+    changes = store.read(MEMBER_MONTH_CHANGES).where(F.col("posting_run") == posting_run)
+    of_changes = changes.groupBy("contract_id").agg(F.count(F.lit(1)).alias("n")).collect()
+    reconciliation = store.read(MEMBERSHIP_RECONCILIATION)
+    of_kinds = reconciliation.groupBy("contract_id", "difference").agg(F.count(F.lit(1)).alias("n")).collect()
+    months = {row["contract_id"]: row["n"] for row in of_due}
+    changed = {row["contract_id"]: row["n"] for row in of_changes}
+    return tuple(
+        Counted(
+            one.contract_id,
+            months.get(one.contract_id, Decimal(0)),
+            changed.get(one.contract_id, 0),
+            one.contract_id in payer_lists,
+            {row["difference"]: row["n"] for row in of_kinds if row["contract_id"] == one.contract_id},
+        )
+        for one in contracts
+    )
 
 
 def _same(one: DataFrame, other: DataFrame) -> bool:

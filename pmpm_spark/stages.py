@@ -14,6 +14,8 @@ from pmpm_spark.gold.capitation_ledger import CAPITATION_LEDGER, CAPITATION_UNPO
 from pmpm_spark.gold.cost_concentration import COST_CONCENTRATION, cost_concentration
 from pmpm_spark.gold.excluded import EXCLUDED, excluded
 from pmpm_spark.gold.leakage_destinations import LEAKAGE_DESTINATIONS, leakage_destinations
+from pmpm_spark.gold.member_month_changes import MEMBER_MONTH_CHANGES
+from pmpm_spark.gold.membership_reconciliation import MEMBERSHIP_RECONCILIATION
 from pmpm_spark.gold.network_comparison import NETWORK_COMPARISON, network_comparison
 from pmpm_spark.gold.network_comparison_parts import NETWORK_COMPARISON_PARTS, network_comparison_parts
 from pmpm_spark.gold.network_pmpm import NETWORK_PMPM, network_pmpm
@@ -368,7 +370,10 @@ def stored_by(kind: str) -> tuple[Table, ...]:
 
 
 GOLD = tuple(stage.output for stage in STAGES if stage.output.layer == "gold")
-CAPITATION = (CAPITATION_DUE, CAPITATION_LEDGER, CAPITATION_UNPOSTED, CAPITATION_RUNS)
+CAPITATION = (
+    CAPITATION_DUE, CAPITATION_LEDGER, CAPITATION_UNPOSTED, MEMBER_MONTH_CHANGES, MEMBERSHIP_RECONCILIATION,
+    CAPITATION_RUNS,
+)  # fmt: skip
 """What a payment run makes (`pmpm capitate`), beside the stages."""
 STORED: tuple[Table, ...] = (
     *{table.name: table for kind in SOURCE_KINDS for table in stored_by(kind)}.values(),

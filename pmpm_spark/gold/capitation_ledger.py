@@ -110,14 +110,18 @@ class Former:
     is_changed: bool = False
 
 
+def under_current_ids(rows: DataFrame, now: Mapping[str, str]) -> DataFrame:
+    """Rows by contract as it is called now: `now` has its id by each that it had."""
+    contract_id = F.col("contract_id")
+    renamed = [F.when(contract_id == former, current) for former, current in now.items()]
+    return rows.withColumn("contract_id", F.coalesce(*renamed, contract_id))
+
+
 def posted_so_far(ledger: DataFrame, now: Mapping[str, str]) -> DataFrame:
     """Sums and last line by contract as it is called now, member and month."""
-    contract_id = F.col("contract_id")
-    for former, current in now.items():
-        contract_id = F.when(F.col("contract_id") == former, current).otherwise(contract_id)
     last = F.max_by(F.struct(*_LAST), "posting_run").alias("last")
     return (
-        ledger.withColumn("contract_id", contract_id)
+        under_current_ids(ledger, now)
         .groupBy(*KEY)
         .agg(F.sum("amount").cast(MONEY).alias("posted"), F.sum("withhold_amount").cast(MONEY).alias("withheld"), last)
     )

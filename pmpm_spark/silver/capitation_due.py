@@ -87,7 +87,7 @@ _TERMS = T.StructType(
 )
 _LISTING = "array<struct<contract_id:string,first_day:int,last_day:int,has_list:boolean>>"
 NEVER, ALWAYS_FIRST = 1, 0
-"""First and last day of a listing that lists nobody: of who stands in the ledger alone."""
+"""First and last day of a listing that lists nobody: of who was posted or counted before, or is told by the payer."""
 
 
 def capitation_due(
@@ -111,8 +111,9 @@ def capitation_due(
 ) -> DataFrame:
     """What is due as known on a day, by contract, member and month.
 
-    `posted` has contract_id (as it is now), member_id and the first and last month number that stand in the ledger;
-    `listed` the contracts with rows in contract_members: the others pay for the members attributed to their network.
+    `posted` has contract_id (as it is now), member_id and the first and last month number that are looked at whatever
+    the list says (posted or counted before, or on the payer's list of months); `listed` the contracts with rows in
+    contract_members: the others pay for the members attributed to their network.
     """
     spark = eligibility_spans.sparkSession
     terms = F.broadcast(small_frame(spark, as_rows(contracts, rates), _TERMS))
@@ -209,7 +210,7 @@ def _listings(
 
 
 def _months(joined: DataFrame, terms: DataFrame, first_told: int, last_payable: int) -> DataFrame:
-    """A row per contract, member and month that may be due or stands in the ledger."""
+    """A row per contract, member and month that may be due or is looked at all the same."""
     ids = F.array_distinct(F.transform("listings", lambda one: one["contract_id"]))
     by_contract = joined.withColumn("contract_id", F.explode(ids)).join(terms, "contract_id", how="inner")
     own = F.filter("listings", lambda one: one["contract_id"] == F.col("contract_id"))

@@ -28,10 +28,11 @@ from pmpm_spark.model import (
     MEMBER_ATTRIBUTION,
     NETWORK_ROSTER,
     OTHER_INITIATIVES,
+    PAYER_MEMBER_MONTHS,
     PROVIDERS,
     SUPPLIED_RISK_SCORES,
 )
-from pmpm_spark.months import month_bits, month_number
+from pmpm_spark.months import month_bits, month_number, month_of
 from pmpm_spark.policy import COVERAGE_RULES, NETWORK_TYPES
 from pmpm_spark.sources.bronze import BronzeLoad, delivered_table
 from pmpm_spark.sources.cells import TypedRow
@@ -306,6 +307,16 @@ def _contract_members(row: TypedRow) -> dict[str, Column]:
     }
 
 
+def _payer_member_months(row: TypedRow) -> dict[str, Column]:
+    row.required("coverage_month")
+    return {
+        "contract_id": row.required("contract_id"),
+        "member_id": row.required("member_id"),
+        "coverage_month": month_of(row.iso_day("coverage_month")),
+        "amount": row.amount_told("amount"),
+    }
+
+
 def _contract_budget(row: TypedRow) -> dict[str, Column]:
     numbers = {
         "member_months": row.decimal("member_months", T.DecimalType(18, 6)),
@@ -394,6 +405,13 @@ LISTS = (
         ("contract_id", "year", "service_category", "member_months", "services_per_1000", "cost_per_service"),
         ("enrollment_type", "age_band", "sex"),
         _contract_budget,
+    ),
+    List(
+        "payer_member_months",
+        PAYER_MEMBER_MONTHS,
+        ("contract_id", "member_id", "coverage_month"),
+        ("amount",),
+        _payer_member_months,
     ),
 )  # fmt: skip
 
