@@ -265,7 +265,8 @@ def _work(store: Store, config: RunConfig, as_of: date, run_id: str) -> tuple[li
             ),
         )
     )
-    counted = _counted(store, due, contracts, payer_lists, posting_run)
+    of_changes = store.read(MEMBER_MONTH_CHANGES).where(of_run)
+    counted = _counted(due, of_changes, store.read(MEMBERSHIP_RECONCILIATION), contracts, payer_lists)
     if repeats:
         return [receipts[0], receipts[-1]], CapitationResult(run_id, None, as_of, found, counted)
     through = date(last_payable // 12, last_payable % 12 + 1, 1)
@@ -463,13 +464,15 @@ def _sums(due: DataFrame, lines: DataFrame, unposted: DataFrame) -> dict[str, Po
 
 
 def _counted(
-    store: Store, due: DataFrame, contracts: Sequence[Terms], payer_lists: Collection[str], posting_run: int
+    due: DataFrame,
+    changes: DataFrame,
+    reconciliation: DataFrame,
+    contracts: Sequence[Terms],
+    payer_lists: Collection[str],
 ) -> tuple[Counted, ...]:
     """How many months each contract has: due, counted otherwise by this run, and by kind of difference."""
     of_due = due.groupBy("contract_id").agg(F.sum("exposure").alias("n")).collect()
-    changes = store.read(MEMBER_MONTH_CHANGES).where(F.col("posting_run") == posting_run)
     of_changes = changes.groupBy("contract_id").agg(F.count(F.lit(1)).alias("n")).collect()
-    reconciliation = store.read(MEMBERSHIP_RECONCILIATION)
     of_kinds = reconciliation.groupBy("contract_id", "difference").agg(F.count(F.lit(1)).alias("n")).collect()
     months = {row["contract_id"]: row["n"] for row in of_due}
     changed = {row["contract_id"]: row["n"] for row in of_changes}
