@@ -57,6 +57,7 @@ from pmpm_spark.silver.eligibility_spans import ELIGIBILITY_SPANS, eligibility_s
 from pmpm_spark.silver.member_months import MEMBER_MONTHS
 from pmpm_spark.silver.risk_scores import RISK_SCORES
 from pmpm_spark.silver.told_months import TOLD_MONTHS
+from pmpm_spark.silver.union import ids
 from pmpm_spark.stages import STORED
 from pmpm_spark.store import Receipt, Store
 from pmpm_spark.table import Table, small_frame
@@ -346,11 +347,7 @@ def _first_and_last(*months: DataFrame) -> DataFrame:
     """The first and last month by contract and member of those that are looked at whether a list has them or not:
     posted or counted before, or told by the payer."""
     parts = [
-        rows.select(
-            F.col("contract_id").cast("string").alias("contract_id"),
-            F.col("member_id").cast("string").alias("member_id"),
-            month_number("coverage_month").cast("int").alias("number"),
-        )
+        rows.select(*ids("contract_id", "member_id"), month_number("coverage_month").cast("int").alias("number"))
         for rows in months
     ]
     return (
@@ -367,14 +364,14 @@ def _current(contracts: Sequence[Terms], history: Sequence[Any]) -> dict[str, st
         InputError: a contract that was paid is gone.
     """
     now = current_ids(contracts)
-    ids = {one.contract_id for one in contracts}
+    there = {one.contract_id for one in contracts}
     earlier = {row["previous_contract_id"]: row["contract_id"] for row in history if row["previous_contract_id"]}
     for row in history:
         paid = row["contract_id"]
         chain = [paid]
-        while chain[-1] not in ids and (chain[-1] in now or chain[-1] in earlier) and len(chain) <= len(history) + 1:
+        while chain[-1] not in there and (chain[-1] in now or chain[-1] in earlier) and len(chain) <= len(history) + 1:
             chain.append(now.get(chain[-1]) or earlier[chain[-1]])
-        if chain[-1] not in ids:
+        if chain[-1] not in there:
             raise InputError(f"contracts: {paid} was paid and is gone; keep it and close it by its end_date")
         if chain[-1] != paid:
             now[paid] = chain[-1]

@@ -19,6 +19,7 @@ import logging
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
@@ -396,3 +397,23 @@ def test_the_command_prints_a_line_of_counts_for_each_contract_and_shows_the_dif
     assert len(shown) == 1 + payer.read(MEMBERSHIP_RECONCILIATION).count()
     assert main(["capitate", "--config", str(payer.config_file), "--as-of", "2023-09-14"]) == 2
     assert "a later day was posted already" in capsys.readouterr().err
+
+
+def test_a_change_that_moves_no_money_takes_a_number_on_the_same_day_and_once(
+    spark: SparkSession, engine: str, tmp_path: Path
+) -> None:
+    payer = Payer(spark, tmp_path / "payer", engine, coverage(["free"]), "free | 1950-01-15 | F | -")
+    payer.lists = {
+        "contracts": f"KZ,For nothing,N1,{YEAR},,,0,",
+        "contract_rates": "KZ,2023-01-01,,0.00",
+        "contract_members": "KZ,free,2023-01-01,,",
+    }
+    payer.load()
+    day = date(2023, 2, 15)
+    assert payer.pay(day).posting_run == 1
+    payer.lists["contract_members"] = "KZ,free,2023-01-01,2023-01-31,"
+    payer.load()
+    found = payer.pay(day)
+    assert (found.posting_run, found.contracts[0].lines, found.membership[0].changed) == (2, 0, 1)
+    assert payer.pay(day).posting_run is None
+    assert payer.changes("free") == [("KZ", 2, date(2023, 2, 1), "RETRO_TERMINATION", "NOT_LISTED")]
