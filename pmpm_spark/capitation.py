@@ -31,6 +31,7 @@ from pmpm_spark.gold.capitation_ledger import (
 from pmpm_spark.gold.member_month_changes import MEMBER_MONTH_CHANGES, EarlierRun, member_month_changes
 from pmpm_spark.gold.membership_reconciliation import MEMBERSHIP_RECONCILIATION, membership_reconciliation
 from pmpm_spark.model import (
+    CONTRACT_BUDGET,
     CONTRACT_MEMBERS,
     CONTRACT_RATES,
     CONTRACTS,
@@ -54,6 +55,7 @@ from pmpm_spark.runs import (
 from pmpm_spark.silver.attribution import ATTRIBUTION
 from pmpm_spark.silver.capitation_due import CAPITATION_DUE, capitation_due
 from pmpm_spark.silver.eligibility_spans import ELIGIBILITY_SPANS, eligibility_spans
+from pmpm_spark.silver.member_month_costs import MEMBER_MONTH_COSTS
 from pmpm_spark.silver.member_months import MEMBER_MONTHS
 from pmpm_spark.silver.risk_scores import RISK_SCORES
 from pmpm_spark.silver.told_months import TOLD_MONTHS
@@ -61,6 +63,7 @@ from pmpm_spark.silver.union import ids
 from pmpm_spark.stages import STORED
 from pmpm_spark.store import Receipt, Store
 from pmpm_spark.table import Table, small_frame
+from pmpm_spark.variance import YearOfContract, checked_budget, publish_variance
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -69,10 +72,10 @@ log = logging.getLogger(__name__)
 
 READ = (
     CONTRACTS, CONTRACT_RATES, CONTRACT_MEMBERS, COVERAGE_RECORDS, ELIGIBILITY_SPANS, MEMBERS, MEMBER_MONTHS,
-    ATTRIBUTION, RISK_SCORES, TOLD_MONTHS, PAYER_MEMBER_MONTHS,
+    ATTRIBUTION, RISK_SCORES, TOLD_MONTHS, PAYER_MEMBER_MONTHS, CONTRACT_BUDGET, MEMBER_MONTH_COSTS,
 )  # fmt: skip
-STRICT = ("bronze.contracts", "bronze.contract_rates")
-"""Lists of which no row may be rejected or superseded before money is paid by them."""
+STRICT = ("bronze.contracts", "bronze.contract_rates", "bronze.contract_budget")
+"""Lists of which no row may be rejected or superseded before money is paid by them, or compared with them."""
 
 
 APPENDED = (CAPITATION_LEDGER, CAPITATION_UNPOSTED, MEMBER_MONTH_CHANGES)
@@ -110,6 +113,7 @@ class CapitationResult:
     as_of: date
     contracts: tuple[Posted, ...]
     membership: tuple[Counted, ...] = ()
+    years: tuple[YearOfContract, ...] = ()
 
 
 def capitate(spark: SparkSession, config: RunConfig, as_of: date) -> CapitationResult:
@@ -180,12 +184,12 @@ def _work(store: Store, config: RunConfig, as_of: date, run_id: str) -> tuple[li
     ]
     due_before = under_current_ids(store.read(CAPITATION_DUE), now)
     first_told = number_of(months[0]["first_month"])
-    number = month_number("coverage_month")
+    month = month_number("coverage_month")
     looked_at = _first_and_last(
         posted,
         due_before.where("is_due"),
         under_current_ids(store.read(MEMBER_MONTH_CHANGES), now),
-        payer_months.where((number >= first_told) & (number <= last_payable)),
+        payer_months.where((month >= first_told) & (month <= last_payable)),
     )
 
     def due_under(terms: Sequence[Terms]) -> DataFrame:
@@ -211,6 +215,7 @@ def _work(store: Store, config: RunConfig, as_of: date, run_id: str) -> tuple[li
     receipts = [store.publish(CAPITATION_DUE, due_under(contracts), inputs=READ)]
     due = store.read(CAPITATION_DUE)
     _check_due(due, config.capitation.overlap)
+    budget = checked_budget(store, contracts, due)
     is_changed = {o.contract_id for o in contracts if terms_before.get(o.contract_id, o.told) != o.told}
     others = [one.as_told(terms_before[one.contract_id]) for one in contracts if one.contract_id in is_changed]
     changes = capitation_changes(
@@ -249,39 +254,49 @@ def _work(store: Store, config: RunConfig, as_of: date, run_id: str) -> tuple[li
         # the same day with nothing new: the books stay as they are
         for table in APPENDED:
             store.restore(table, stood[table.name])
-        posting_run -= 1
-    receipts.append(
-        store.publish(
-            MEMBERSHIP_RECONCILIATION,
-            membership_reconciliation(
-                due,
-                under_current_ids(store.read(MEMBER_MONTH_CHANGES), now),
-                posted_so_far(store.read(CAPITATION_LEDGER), now),
-                store.read(CAPITATION_UNPOSTED).where(F.col("posting_run") == posting_run),
-                payer_months,
-                members_listed,
-                earlier=[run for run in runs_before if run.posting_run < posting_run],
-                payer_lists=payer_lists,
-                as_of=as_of,
-            ),
-        )
+        receipts = receipts[:1]
+    else:
+        through = date(last_payable // 12, last_payable % 12 + 1, 1)
+        by_id = {one.contract_id: one for one in found}
+        rows = [
+            (
+                posting_run, one.contract_id, as_of, through, one.told, one.previous_contract_id,
+                by_id[one.contract_id].lines, str(by_id[one.contract_id].amount),
+                str(by_id[one.contract_id].unposted_amount), run_id,
+            )
+            for one in contracts
+        ]  # fmt: skip
+        receipts.append(store.publish(CAPITATION_RUNS, small_frame(spark, rows, CAPITATION_RUNS.schema), append=True))
+    number = posting_run - 1 if repeats else posting_run
+    reconciled = membership_reconciliation(
+        due,
+        under_current_ids(store.read(MEMBER_MONTH_CHANGES), now),
+        posted_so_far(store.read(CAPITATION_LEDGER), now),
+        store.read(CAPITATION_UNPOSTED).where(F.col("posting_run") == number),
+        payer_months,
+        members_listed,
+        earlier=[run for run in runs_before if run.posting_run < number],
+        payer_lists=payer_lists,
+        as_of=as_of,
     )
+    receipts.append(store.publish(MEMBERSHIP_RECONCILIATION, reconciled))
     of_changes = store.read(MEMBER_MONTH_CHANGES).where(of_run)
     counted = _counted(due, of_changes, store.read(MEMBERSHIP_RECONCILIATION), contracts, payer_lists)
-    if repeats:
-        return [receipts[0], receipts[-1]], CapitationResult(run_id, None, as_of, found, counted)
-    through = date(last_payable // 12, last_payable % 12 + 1, 1)
-    by_id = {one.contract_id: one for one in found}
-    rows = [
-        (
-            posting_run, one.contract_id, as_of, through, one.told, one.previous_contract_id,
-            by_id[one.contract_id].lines, str(by_id[one.contract_id].amount),
-            str(by_id[one.contract_id].unposted_amount), run_id,
-        )
-        for one in contracts
-    ]  # fmt: skip
-    receipts.append(store.publish(CAPITATION_RUNS, small_frame(spark, rows, CAPITATION_RUNS.schema), append=True))
-    return receipts, CapitationResult(run_id, posting_run, as_of, found, counted)
+    written, years = publish_variance(
+        store,
+        contracts,
+        rates,
+        budget,
+        policy=policy,
+        as_of=as_of,
+        alert_share=config.capitation.alert_share,
+        posting_run=number,
+        now=now,
+        first_told=first_told,
+        last_payable=last_payable,
+    )
+    posted_as = None if repeats else posting_run
+    return [*receipts, *written], CapitationResult(run_id, posted_as, as_of, found, counted, tuple(years))
 
 
 _NOTHING = (Decimal(0), 0, Decimal(0), Decimal(0))

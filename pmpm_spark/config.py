@@ -136,10 +136,16 @@ class Report:
 
 @dataclass(frozen=True)
 class Capitation:
-    """How `pmpm capitate` pays: when a month is payable, and which of two contracts is paid for one month."""
+    """How `pmpm capitate` pays: when a month is payable, which of two contracts is paid for one month, and from which
+    share of what was allocated a deviation is an alert."""
 
     pay: str = field(default="in_advance", metadata=one_of("in_advance", "in_arrears"))
     overlap: str = field(default="one", metadata=one_of("one", "both", "error"))
+    alert_share: float = 0.05
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.alert_share < 1e6:
+            raise ConfigError("capitation.alert_share: give a share of what is allocated, 0 or more, as 0.05")
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from itertools import combinations
-from typing import Any
+from typing import Any, TypeVar
 
 from pmpm_spark.errors import InputError
 
@@ -59,18 +60,12 @@ class Terms:
         )
 
 
-@dataclass(frozen=True)
-class Rate:
-    """One row of contract_rates."""
+class Cell:
+    """A rate cell: enrollment type, age band and sex, each a word or `*`."""
 
-    contract_id: str
-    effective_from: date
-    effective_to: date
     enrollment_type: str
     age_band: str
     sex: str
-    rate: Decimal
-    risk_adjusted: bool
 
     @property
     def ages(self) -> tuple[int, int]:
@@ -88,9 +83,54 @@ class Rate:
         return f"{self.enrollment_type} x {self.age_band} x {self.sex}"
 
 
-def most_specific_first(rates: Sequence[Rate]) -> list[Rate]:
-    """A named enrollment type before `*`, then a named age band, then a named sex: the first that matches pays."""
-    return sorted(rates, key=lambda r: (*[not part for part in r.named], r.cell, r.effective_from))
+@dataclass(frozen=True)
+class Rate(Cell):
+    """One row of contract_rates."""
+
+    contract_id: str
+    effective_from: date
+    effective_to: date
+    enrollment_type: str
+    age_band: str
+    sex: str
+    rate: Decimal
+    risk_adjusted: bool
+
+
+@dataclass(frozen=True)
+class Budget(Cell):
+    """One row of contract_budget."""
+
+    contract_id: str
+    year: int
+    enrollment_type: str
+    age_band: str
+    sex: str
+    service_category: str
+    member_months: Decimal
+    services_per_1000: Decimal
+    cost_per_service: Decimal
+
+    @property
+    def services(self) -> Fraction:
+        """Of the cell's whole year."""
+        return Fraction(self.services_per_1000) * Fraction(self.member_months) / 12_000
+
+    @property
+    def amount(self) -> Fraction:
+        """Dollars of the cell's whole year."""
+        return self.services * Fraction(self.cost_per_service)
+
+
+AnyCell = TypeVar("AnyCell", bound=Cell)
+
+
+def most_specific_first(cells: Sequence[AnyCell]) -> list[AnyCell]:
+    """A named enrollment type before `*`, then a named age band, then a named sex: the first that matches pays.
+
+    Of rows that name the same parts no two hold one member on one day.
+    """
+    return sorted(cells, key=lambda one: (*[not part for part in one.named], one.cell))
 
 
 def check_rates(rates: Sequence[Rate]) -> None:
@@ -111,6 +151,33 @@ def check_rates(rates: Sequence[Rate]) -> None:
                     f"contract_rates: contract {one.contract_id}, cell {one.cell}, {first:%Y-%m}: two rates overlap; "
                     "end one before the other begins"
                 )
+
+
+def check_budget(budget: Sequence[Budget]) -> None:
+    """Each cell of a contract's year has one number of member months, and no two cells hold one member.
+
+    Raises:
+        InputError: names contract, cell and the first month.
+    """
+    cells: dict[tuple[str, int, str], Budget] = {}
+    for row in budget:
+        first = cells.setdefault((row.contract_id, row.year, row.cell), row)
+        if first.member_months != row.member_months:
+            raise InputError(
+                f"{_place_of(row)}: member_months are {first.member_months.normalize():f} of {first.service_category} "
+                f"and {row.member_months.normalize():f} of {row.service_category}; give a cell one number"
+            )
+    by_kind: dict[tuple[Any, ...], list[Budget]] = {}
+    for row in cells.values():
+        by_kind.setdefault((row.contract_id, row.year, row.named, row.enrollment_type, row.sex), []).append(row)
+    for alike in by_kind.values():
+        for one, other in combinations(alike, 2):
+            if max(one.ages[0], other.ages[0]) <= min(one.ages[1], other.ages[1]):
+                raise InputError(f"{_place_of(one)}: overlaps with cell {other.cell}; cut one of them")
+
+
+def _place_of(row: Budget) -> str:
+    return f"contract_budget: contract {row.contract_id}, cell {row.cell}, {row.year}-01"
 
 
 def current_ids(contracts: Sequence[Terms]) -> dict[str, str]:

@@ -15,12 +15,15 @@ from typing import Any
 
 from pyspark.sql import types as T
 
+from pmpm_spark.gold.capitation_variance import MONTH, PERIOD, YEAR
+from pmpm_spark.gold.four_factors import USE
 from pmpm_spark.gold.network_comparison import ALL_OTHERS
 from pmpm_spark.gold.network_replicates import NETWORK_REPLICATES
 from pmpm_spark.gold.pmpm import SMALL_CELL
 from pmpm_spark.months import number_of
 from pmpm_spark.silver.attribution import UNATTRIBUTED
-from pmpm_spark.stages import GOLD
+from pmpm_spark.silver.capitation_cells import MONTHS_OF_MANY
+from pmpm_spark.stages import CAPITATION, GOLD
 from pmpm_spark.table import MONTHS, Table
 
 Row = Mapping[str, Any]
@@ -36,7 +39,10 @@ UNSCORED, IN_NETWORK = "scored_members", "in_network_paid_amount"
 OWN_CELLS = (UNSCORED, IN_NETWORK)
 """Figures that are left out by themselves: members less scored members are a count of members, too."""
 NOT_OF_PEOPLE = ("held_back_months",)
-KEPT = ("network_name", "network_type", "physician_name", "in_total", "performance_year", "learned_until")
+KEPT = (
+    "network_name", "network_type", "physician_name", "in_total", "performance_year", "learned_until", POLICY,
+    "network_id", "comparator", "as_of",
+)  # fmt: skip
 """What is told of a row that is left out, besides its key."""
 
 
@@ -48,7 +54,8 @@ class Of:
     by: tuple[str, ...]
     counts: tuple[str, ...] = ()
     """Counts that add up to the other row's; amounts always do."""
-    only_in_total: bool = False
+    where: tuple[tuple[str, Any], ...] = ()
+    """Columns and values of the rows that add up to it; the others are no parts."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +87,7 @@ class Shown(Relations):
         return tuple(
             c.name
             for c in self.table.columns
-            if (isinstance(c.type, T.LongType) or c.type == MONTHS) and c.name not in NOT_OF_PEOPLE
+            if (isinstance(c.type, T.LongType) or c.type in (MONTHS, MONTHS_OF_MANY)) and c.name not in NOT_OF_PEOPLE
         )
 
     @property
@@ -153,6 +160,56 @@ def _sum_of_category(row: Row) -> Iterator[Cell]:
         yield f"{ALL_NETWORKS}.by_category", (row["performance_year"], row["service_category"])
 
 
+CONTRACT_MONTH, CONTRACT_YEAR = "capitation_variance.of_month", "capitation_variance.of_year"
+"""What the ledger posted of a contract's month, and what its months amount to: told by its rows of month and year."""
+_LINES_OF_YEAR = "capitation_ledger_by_reason.of_year"
+_OF_EFFECTS, _SERVICES_OF_YEAR = "capitation_variance_split.of_category", "capitation_variance_split.of_year"
+
+
+def _own_sum(row: Row) -> Iterator[Cell]:
+    """The sum that a contract's row tells."""
+    if row["period_type"] == YEAR:
+        yield CONTRACT_YEAR, (row["contract_id"], row["performance_year"])
+    else:
+        yield CONTRACT_MONTH, (row["contract_id"], row["period"])
+
+
+def _of_contract(row: Row) -> Iterator[Cell]:
+    """With its own sum goes a contract's row, and its month with that of the network."""
+    yield from _own_sum(row)
+    if row["period_type"] == MONTH:
+        yield "network_pmpm_by_month", (row["network_id"], row["period"])
+
+
+def _sums_of_category(row: Row) -> Iterator[Cell]:
+    """What both effects of a category tell: its services, and those of the year."""
+    category = row["service_category"]
+    if category:
+        yield _OF_EFFECTS, (*[row[name] for name in PERIOD], category)
+        if row["period_type"] == YEAR:
+            yield _SERVICES_OF_YEAR, (row["contract_id"], row["performance_year"], category)
+
+
+def _of_effect(row: Row) -> Iterator[Cell]:
+    """With what both effects of a category tell, and with the same of the year before, whose services it tells too."""
+    yield from _sums_of_category(row)
+    if row["service_category"]:
+        before = row["period"].replace(year=row["period"].year - 1)
+        yield _OF_EFFECTS, (row["contract_id"], row["period_type"], before, row["service_category"])
+
+
+def _sum_of_reason(row: Row) -> Iterator[Cell]:
+    if row["period_type"] == YEAR:
+        yield _LINES_OF_YEAR, (row["contract_id"], row["performance_year"], row["reason"])
+
+
+def _of_reason(row: Row) -> Iterator[Cell]:
+    """With what was posted of the period, and with the lines of the year."""
+    yield from _own_sum(row)
+    yield from _sum_of_reason(row)
+
+
+_OF_MONTHS = (("period_type", MONTH),)
 _YEAR, _NETWORK = ("performance_year",), ("performance_year", "network_id")
 _PEOPLE, _SERVICES = ("members", "member_months"), ("claim_lines", "services")
 _OF_NETWORK = Of("network_pmpm", _NETWORK)
@@ -173,7 +230,7 @@ RELATIONS: Mapping[str, Relations] = {
         (Of("network_comparison.difference", (*_NETWORK, "other_network_id")),), (_OF_NETWORK,), _of_other_category
     ),
     "network_pmpm_by_category": Relations(
-        (Of("network_pmpm", _NETWORK, only_in_total=True),), (_OF_NETWORK,), takes_along=_sum_of_category
+        (Of("network_pmpm", _NETWORK, where=(("in_total", True),)),), (_OF_NETWORK,), takes_along=_sum_of_category
     ),
     "network_pmpm_by_subcategory": Relations((replace(_OF_CATEGORY, counts=_SERVICES),), (_OF_NETWORK,)),
     "cost_concentration": Relations(
@@ -181,10 +238,41 @@ RELATIONS: Mapping[str, Relations] = {
     ),
     "leakage_destinations": Relations((Of(f"network_pmpm.{IN_NETWORK}", _NETWORK),)),
     "network_risk_by_month": Relations((), (_OF_NETWORK, Of(f"network_pmpm.{UNSCORED}", _NETWORK))),
+    "capitation_variance": Relations(
+        (Of(CONTRACT_YEAR, ("contract_id", *_YEAR), ("member_months",), _OF_MONTHS),),
+        (_OF_NETWORK,),
+        _of_contract,
+        _own_sum,
+    ),
+    "capitation_variance_split": Relations(
+        (
+            Of("capitation_variance.difference", PERIOD),
+            Of(
+                _SERVICES_OF_YEAR,
+                ("contract_id", *_YEAR, "service_category"),
+                ("services", "comparator_services"),
+                (*_OF_MONTHS, ("effect", USE)),
+            ),
+        ),
+        (Of("capitation_variance", PERIOD), _OF_NETWORK, _OF_CATEGORY),
+        _of_effect,
+        _sums_of_category,
+    ),
+    "capitation_ledger_by_reason": Relations(
+        (
+            Of(_LINES_OF_YEAR, ("contract_id", *_YEAR, "reason"), ("lines",), _OF_MONTHS),
+            Of(CONTRACT_MONTH, ("contract_id", "period"), where=_OF_MONTHS),
+            Of(CONTRACT_YEAR, ("contract_id", *_YEAR), where=(("period_type", YEAR),)),
+        ),
+        also=_of_reason,
+        takes_along=_sum_of_reason,
+    ),
     "excluded": Relations((Of(EVERYTHING, ("performance_year", "kind"), ("member_months", "claim_lines")),)),
 }
 SHOWN: tuple[Shown, ...] = tuple(
-    Shown(**vars(RELATIONS[table.short_name]), table=table) for table in GOLD if table.short_name in RELATIONS
+    Shown(**vars(RELATIONS[table.short_name]), table=table)
+    for table in (*GOLD, *CAPITATION)
+    if table.short_name in RELATIONS
 )
 """Every table that may leave the warehouse. One whose relations are not told here stays."""
 STAYS = (NETWORK_REPLICATES,)
@@ -350,7 +438,7 @@ def _sums(one: Shown, rows: Sequence[Row], of: Of, column: str = "") -> list[_Su
     """One sum a policy and whole."""
     parts: dict[tuple[Any, Cell], list[Row]] = {}
     for row in rows:
-        if not of.only_in_total or row["in_total"]:
+        if all(row[name] == value for name, value in of.where):
             table, key = _whole(of, row)
             whole = (f"{table}.{column}" if column else table), key
             parts.setdefault((row[POLICY], whole), []).append(row)

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 
 from pmpm_spark import intake
 from pmpm_spark.gold.capitation_ledger import CAPITATION_LEDGER, CAPITATION_UNPOSTED
+from pmpm_spark.gold.capitation_ledger_by_reason import CAPITATION_LEDGER_BY_REASON
+from pmpm_spark.gold.capitation_variance import CAPITATION_VARIANCE
+from pmpm_spark.gold.capitation_variance_split import CAPITATION_VARIANCE_SPLIT
 from pmpm_spark.gold.cost_concentration import COST_CONCENTRATION, cost_concentration
 from pmpm_spark.gold.excluded import EXCLUDED, excluded
 from pmpm_spark.gold.leakage_destinations import LEAKAGE_DESTINATIONS, leakage_destinations
@@ -76,6 +79,7 @@ from pmpm_spark.reference.hcc import (
 )
 from pmpm_spark.runs import CAPITATION_RUNS, RUNS
 from pmpm_spark.silver.attribution import ATTRIBUTION, attribution
+from pmpm_spark.silver.capitation_cells import CAPITATION_CELLS
 from pmpm_spark.silver.capitation_due import CAPITATION_DUE
 from pmpm_spark.silver.claim_costs import CLAIM_COSTS, claim_costs
 from pmpm_spark.silver.claim_lags import CLAIM_LAGS, claim_lags
@@ -372,7 +376,7 @@ def stored_by(kind: str) -> tuple[Table, ...]:
 GOLD = tuple(stage.output for stage in STAGES if stage.output.layer == "gold")
 CAPITATION = (
     CAPITATION_DUE, CAPITATION_LEDGER, CAPITATION_UNPOSTED, MEMBER_MONTH_CHANGES, MEMBERSHIP_RECONCILIATION,
-    CAPITATION_RUNS,
+    CAPITATION_CELLS, CAPITATION_VARIANCE, CAPITATION_VARIANCE_SPLIT, CAPITATION_LEDGER_BY_REASON, CAPITATION_RUNS,
 )  # fmt: skip
 """What a payment run makes (`pmpm capitate`), beside the stages."""
 STORED: tuple[Table, ...] = (

@@ -65,7 +65,13 @@ SEED = (
     "one_practice_moves",
 )
 RISK = ("every_score", "normalized_by", "a_cap_holds")
-NO_ENGINE = ("tests/oracle/", "tests/test_small_cells.py", "tests/test_export.py", "tests/test_report.py")
+NO_ENGINE = (
+    "tests/oracle/",
+    "tests/test_small_cells.py",
+    "tests/test_export.py",
+    "tests/test_report.py",
+    "tests/test_report_contracts.py",
+)
 STEPS = (
     "every_member_year",
     "second_levels",
@@ -108,6 +114,7 @@ LONG = {
         WHOLE_RUNS, "a whole run takes Spark minutes: one is in tests/test_jobs.py, many in tests/prove.py"
     ),
     "tests/gold/test_capitation_ledger.py::test_whatever_changes": "six payment runs of forty people; on Spark by hand",
+    "tests/gold/test_capitation_variance.py::test_every_split": "two years of 300 contracts; on Spark by hand",
     "tests/test_impact.py::test_every_mixture": "hundreds of people under dozens of policies; on Spark by hand",
     **{
         f"tests/test_generate.py::test_{word}": "the rows of the seed are the same on both: test_the_rows_are_those"

@@ -29,6 +29,7 @@ from pmpm_spark.runs import CAPITATION_RUNS, RunBook, contract_hashes, new_run_i
 from pmpm_spark.silver.attribution import ATTRIBUTION
 from pmpm_spark.silver.capitation_due import CAPITATION_DUE
 from pmpm_spark.silver.eligibility_spans import ELIGIBILITY_SPANS, eligibility_spans
+from pmpm_spark.silver.member_month_costs import MEMBER_MONTH_COSTS
 from pmpm_spark.silver.member_months import MEMBER_MONTHS, member_months
 from pmpm_spark.silver.risk_scores import RISK_SCORES
 from pmpm_spark.silver.secondary_payer_months import SECONDARY_PAYER_MONTHS
@@ -44,6 +45,7 @@ HEADS = {
     "contracts": "contract_id,contract_name,network_id,start_date,end_date,month_reasons,retro_limit_months,withhold_share,previous_contract_id",
     "contract_rates": "contract_id,effective_from,effective_to,rate",
     "contract_members": "contract_id,member_id,start_date,end_date,recorded_on",
+    "contract_budget": "contract_id,year,service_category,member_months,services_per_1000,cost_per_service",
     "payer_member_months": "contract_id,member_id,coverage_month,amount",
 }
 LISTED = [the_list for the_list in LISTS if the_list.setting in HEADS]
@@ -93,7 +95,8 @@ class Payer:
             rows = "\n".join(f"p | 2023 | {who} | {network}" for who, network in self.attributed)
             text = f"policy | performance_year | member_id | network_id\n{rows}"
             store.publish(ATTRIBUTION, frame(self.spark, ATTRIBUTION, text))
-            store.publish(RISK_SCORES, empty(self.spark, RISK_SCORES))
+            for table in (RISK_SCORES, MEMBER_MONTH_COSTS):
+                store.publish(table, empty(self.spark, table))
         self._publish_lists(store)
         policies = [policy.label for policy in self.config.policies]
         told = {"policies": policies, "contracts": contract_hashes(store, STORED), "versions": store.versions}

@@ -48,6 +48,7 @@ def drawn_tables(seed: int) -> dict[str, list[Row]]:
         for network in range(draw.randint(2, 7)):
             _draw_network(draw, tables, year, f"N{network}" if network else "UNATTRIBUTED")
         _draw_comparisons(tables, year)
+        _draw_contracts(draw, tables, year)
         for kind in ("month", "dollar"):
             for reason in range(draw.randint(2, 6)):
                 months = draw.choice((3, 9, 40, 700)) if kind == "month" else None
@@ -154,6 +155,60 @@ def _draw_comparisons(tables: dict[str, list[Row]], year: int) -> None:
     _fill(tables)
 
 
+def _draw_contracts(draw: random.Random, tables: dict[str, list[Row]], year: int) -> None:
+    """Contracts of any size: what was due and posted by month and year, by reason, and the services of each effect."""
+    for contract in ("K1", "K2", "K3"):
+        people = [
+            {draw.randint(1, 12) for _ in range(draw.randint(1, 12))} for _ in range(draw.choice((2, 9, 14, 40, 200)))
+        ]
+        periods = {("month", date(year, m, 1)): [of & {m} for of in people if m in of] for m in range(1, 13)}
+        periods["year", date(year, 1, 1)] = people
+        told = {at: some for at, some in periods.items() if some}
+        services = {(category, at): draw.choice((0, 1, 4, 12, 30)) for category in ("dme", "inpatient") for at in told}
+        before = {key: draw.choice((None, 0, 3, 20)) for key in services}
+        lines = {
+            (reason, at): draw.choice((0, 0, 2, 11, 40))
+            for reason in ("NEW_MONTH", "DEATH", "RISK_UPDATE")
+            for at in told
+        }
+        for of, whole in ((services, "year"), (before, "year"), (lines, "year")):
+            for name, (kind, first) in list(of):
+                if kind == whole:
+                    of[name, (kind, first)] = sum(n or 0 for (x, (k, _)), n in of.items() if x == name and k == "month")
+        for policy in POLICIES:
+            money = {key: Decimal(n * draw.randint(100, 90_000)) / 100 for key, n in lines.items()}
+            for name, at in list(money):
+                if at[0] == "year":
+                    money[name, at] = sum(
+                        (a for (x, (k, _)), a in money.items() if x == name and k == "month"), Decimal(0)
+                    )
+            for at, some in told.items():
+                head = {"policy": policy, "performance_year": year, "network_id": "N1", "contract_id": contract}
+                head |= {"period_type": at[0], "period": at[1], "comparator": "budget"}
+                posted = sum((a for (_, of_period), a in money.items() if of_period == at), Decimal(0))
+                counts = {"members": len(some), "member_months": sum(map(len, some)), "posted_amount": posted}
+                tables["capitation_variance"].append({**head, **counts})
+                for reason, of_period in lines:
+                    if of_period == at and lines[reason, at]:
+                        of = {"lines": lines[reason, at], "amount": money[reason, at], "members": lines[reason, at]}
+                        tables["capitation_ledger_by_reason"].append({**head, "reason": reason, **of})
+                for effect, category in (
+                    ("MEMBERSHIP", ""), ("CELL_MIX", ""),
+                    *[(e, c) for e in ("USE", "COST_PER_SERVICE") for c in ("dme", "inpatient")],
+                ):  # fmt: skip
+                    of = {"services": services.get((category, at)), "comparator_services": before.get((category, at))}
+                    tables["capitation_variance_split"].append(
+                        {
+                            **head,
+                            "effect": effect,
+                            "service_category": category,
+                            **of,
+                            "amount": Decimal(draw.randint(1, 99)),
+                        }
+                    )
+    _fill(tables)
+
+
 def _more(
     draw: random.Random,
     head: Row,
@@ -235,9 +290,9 @@ def _fill(tables: dict[str, list[Row]]) -> None:
 FEW = 5
 REPEATS = ("network_pmpm_rolling", "pmpm_forecast")
 """Sums of months, of no secret of their own: what they must not tell is a month."""
-COUNTS = ("members", "member_months", "scored_members", "claim_lines", "services")
+COUNTS = ("members", "member_months", "scored_members", "claim_lines", "services", "comparator_services", "lines")
 """The same under both policies, which the attacker knows."""
-MEASURES = (*COUNTS, "paid_amount", "in_network_paid_amount")
+MEASURES = (*COUNTS, "paid_amount", "in_network_paid_amount", "amount")
 KEYS = {**{one.name: one.table.key for one in SHOWN}, "totals": NETWORK[:2]}
 
 
@@ -248,7 +303,7 @@ def found_out(tables: Mapping[str, Sequence[Row]]) -> set[Unknown]:
         hidden = {_unknown(name, row, measure) for name in KEYS for row in tables[name] if row.get(measure, 0) is None}
         equations = [(left, right) for left, right in _equations(tables, measure, hidden) if left]
         found |= _solved(equations, hidden)
-        if measure in ("members", "member_months", "claim_lines", "services"):
+        if measure in COUNTS and measure != "scored_members":
             found |= _bounded(equations) & hidden
     return {one for one in found if one[1] not in REPEATS}
 
@@ -296,6 +351,25 @@ def _equations(
                     and date(last.year, 1, 1) <= r["member_month"] <= last
                 ]
                 yield equation([(name, row, measure, -1), *[("network_pmpm_by_month", r, measure, 1) for r in months]])
+    for name, column in _OF_CONTRACTS.get(measure, ()):  # months of a contract, and so their year
+        for whole in tables[name]:
+            if whole["period_type"] == "year":
+                same = [k for k in KEYS[name] if k not in ("period_type", "period")]
+                of = (*same, "policy", "performance_year")
+                months = [r for r in tables[name] if r["period_type"] == "month" and all(r[k] == whole[k] for k in of)]
+                yield equation([(name, whole, column, -1), *[(name, r, column, 1) for r in months]])
+    if measure == "amount":
+        for whole in tables["capitation_variance"]:
+            of = ("policy", "contract_id", "period_type", "period")
+            reasons = [r for r in tables["capitation_ledger_by_reason"] if all(r[k] == whole[k] for k in of)]
+            told = [("capitation_variance", whole, "posted_amount", -1)]
+            yield equation([*told, *[("capitation_ledger_by_reason", r, measure, 1) for r in reasons]])
+    if measure in ("services", "comparator_services"):
+        of_use = {_of_both(r): r for r in tables["capitation_variance_split"] if r["effect"] == "USE"}
+        for row in tables["capitation_variance_split"]:
+            if row["effect"] == "COST_PER_SERVICE":
+                name = "capitation_variance_split"
+                yield equation([(name, row, measure, 1), (name, of_use[_of_both(row)], measure, -1)])
     if measure in ("members", "member_months"):
         for row in tables["network_comparison"]:
             if row[f"other_{measure}"] is not None:
@@ -316,6 +390,19 @@ def _equations(
                 if name in ("network_pmpm_by_category", "network_pmpm_by_subcategory") and measure == "member_months":
                     told_elsewhere = {(measure, "network_pmpm", "", (row["performance_year"], row["network_id"]))}
                 yield dict.fromkeys(told_elsewhere & hidden, 1), row[measure]
+
+
+_OF_CONTRACTS = {
+    "member_months": (("capitation_variance", "member_months"),),
+    "services": (("capitation_variance_split", "services"),),
+    "comparator_services": (("capitation_variance_split", "comparator_services"),),
+    "lines": (("capitation_ledger_by_reason", "lines"),),
+    "amount": (("capitation_ledger_by_reason", "amount"), ("capitation_variance", "posted_amount")),
+}
+
+
+def _of_both(row: Row) -> tuple[Any, ...]:
+    return tuple(row[name] for name in ("policy", "contract_id", "period_type", "period", "service_category"))
 
 
 def _is_other(pair: Row, row: Row) -> bool:

@@ -14,10 +14,15 @@ from pyspark.sql import functions as F
 
 from pmpm_spark import runs
 from pmpm_spark.capitation import _current, _former, _last_payable, capitate
+from pmpm_spark.cli.render import as_table
+from pmpm_spark.cli.report import write_report
+from pmpm_spark.cli.summary import shown_rows
 from pmpm_spark.config import load_config
 from pmpm_spark.contract_terms import Terms
 from pmpm_spark.errors import InputError
 from pmpm_spark.gold.capitation_ledger import CAPITATION_LEDGER
+from pmpm_spark.gold.capitation_variance import CAPITATION_VARIANCE
+from pmpm_spark.gold.capitation_variance_split import CAPITATION_VARIANCE_SPLIT
 from pmpm_spark.months import number_of
 from pmpm_spark.pipeline import run
 from pmpm_spark.runs import RunBook
@@ -123,3 +128,72 @@ def test_payment_runs_post_what_changed_and_one_that_dies_posts_nothing(
     with pytest.raises(InputError, match=r"K1.*2021-01"):
         posted(date(2021, 7, 5))
     assert published(spark, config).read(CAPITATION_LEDGER).count() == 11
+
+
+BUDGET = "contract_id,year,service_category,member_months,services_per_1000,cost_per_service"
+
+
+def test_payment_runs_tell_allocated_against_actual_and_refuse_a_budget_that_does_not_hold(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    """Ann's year costs 1,320 of 1,200 that are due and 1,400 that are expected; Ben's three months 40 of 150."""
+    lists, as_of = tmp_path / "lists", date(2021, 12, 5)
+    panel.write_files(tmp_path / "claims")
+    panel.write_lists(lists)
+    lists_of_contracts(lists, "K1,2021-01-01,,*,*,*,100.00,false\nK2,2021-01-01,,*,*,*,50.00,false\n")
+    budget = f"{BUDGET}\nK1,2021,inpatient,12,1000,1200\nK1,2021,professional,12,2000,100\n"
+    (lists / "contract_budget.csv").write_text(budget)
+    path = panel.write_config(tmp_path, lists, tmp_path / "wh", tmp_path / "claims")
+    config = load_config(str(path))
+    run(spark, config)
+    for posted in (True, False):  # the same day again posts nothing, and tells the same
+        result = capitate(spark, config, as_of)
+        assert (result.posting_run == 1) == posted
+        assert [(one.contract_id, one.actual_amount, one.comparator_amount) for one in result.years] == [
+            ("K1", 1320, 1400),
+            ("K2", 40, None),
+        ]
+    assert [one.alert_said for one in result.years] == [
+        "K1, 2021: actual is 120.00 (10.0%) above allocated; 12 months out of line",
+        "K2, 2021: actual is 110.00 (73.3%) below allocated; 3 months out of line",
+    ]
+    warehouse = published(spark, config)
+    split = warehouse.read(CAPITATION_VARIANCE_SPLIT).where("period_type = 'year' AND amount <> 0").collect()
+    assert {(r["contract_id"], r["effect"], r["service_category"], r["services"]): r["amount"] for r in split} == {
+        ("K1", "COST_PER_SERVICE", "inpatient", 1): -160,
+        ("K1", "USE", "professional", 1): -90,
+        ("K1", "COST_PER_SERVICE", "professional", 1): -30,
+        ("K1", "USE", "emergency", 1): 200,
+    }
+    chosen = {"years": [2021], "networks": ["N1"], "policies": ["panel"], "at_most": 60}
+    told = as_table(shown_rows(lambda: warehouse, config.warehouse, "capitation_variance", **chosen))
+    assert len(told.splitlines()) == 2 + 12 + 1
+    of_year = (
+        "K1 year 2021-01-01 N1 12 1,200.00 1,200.00 0.00 1,320.00 120.00 10.00 budget 1,400.00 yes 2021 1 yes panel"
+    )
+    assert told.splitlines()[-1].split() == [*of_year.split(), "2021-12-05"]
+    page = write_report(warehouse, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert 'id="contract-2"' in page
+    assert "1,320" not in page  # one member: left out
+    gaps = {
+        "K1,2021,inpatient,13,1000,1200\n": r"contract K1, cell \* x \* x \*, 2021-01: member_months are 13 of inpat",
+        "K9,2021,inpatient,12,1000,1200\n": "contract_budget: K9 is not among contracts",
+        "K2,2021,dentist,12,1000,1200\n": r"K2, cell \* x \* x \*, 2021-01: no service category dentist",
+        "K2,2021,dme,12,-1,1\n": "rows cannot be paid by",
+    }
+    for row, why in gaps.items():
+        first = budget.replace("K1,2021,inpatient,12,1000,1200\n", "") if row.startswith("K1") else budget
+        (lists / "contract_budget.csv").write_text(first + row)
+        run(spark, config, group="load")
+        with pytest.raises(InputError, match=why):
+            capitate(spark, config, as_of)
+    only_esrd = f"{BUDGET},enrollment_type\nK1,2021,dme,12,1000,1200,ESRD\n"
+    (lists / "contract_budget.csv").write_text(only_esrd)
+    run(spark, config, group="load")
+    with pytest.raises(
+        InputError, match="contract K1, cell AGED_NON_DUAL x 80 x U, 2021-01: no cell of the budget holds"
+    ):
+        capitate(spark, config, as_of)
+    again = published(spark, config)
+    assert again.read(CAPITATION_LEDGER).count() == 15
+    assert again.read(CAPITATION_VARIANCE).where("period_type = 'year'").count() == 2

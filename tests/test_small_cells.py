@@ -9,7 +9,7 @@ import pytest
 
 from pmpm_spark import small_cells
 from pmpm_spark.small_cells import KEPT, LEFT_OUT, SHOWN, STAYS, brought_back, cells_left_out, without_small_cells
-from pmpm_spark.stages import GOLD
+from pmpm_spark.stages import CAPITATION, GOLD
 from tests.published import POLICIES, drawn_tables, found_out
 
 
@@ -38,6 +38,7 @@ def test_the_attacker_finds_what_is_left_out_where_nothing_more_than_small_cells
         "network_pmpm_by_category",
     } <= tables
     assert {"network_pmpm_by_subcategory", "leakage_destinations"} <= tables
+    assert {"capitation_variance", "capitation_variance_split", "capitation_ledger_by_reason"} <= tables
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -94,4 +95,5 @@ def test_two_sums_together_bring_back_what_neither_does_alone() -> None:
 
 
 def test_every_gold_table_is_shown_with_what_it_adds_up_to_unless_it_tells_of_members_or_is_for_none_to_read() -> None:
-    assert {one.name for one in SHOWN} == {t.short_name for t in GOLD if not t.has_members and t not in STAYS}
+    gold = [t for t in (*GOLD, *CAPITATION) if t.layer == "gold"]
+    assert {one.name for one in SHOWN} == {t.short_name for t in gold if not t.has_members and t not in STAYS}

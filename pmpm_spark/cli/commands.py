@@ -272,8 +272,22 @@ def capitate(arguments: argparse.Namespace) -> int:
     result = capitate_as_of(_session("spark/local.conf", config.engine), config, as_of)
     names = ("contract_id", "due_amount", "lines", "amount", "unposted_amount")
     print(as_table(Rows(names, [tuple(getattr(one, name) for name in names) for one in result.contracts])))
-    for one in result.membership:
-        print(membership_told(one))
+    for counted in result.membership:
+        print(membership_told(counted))
+    print()
+    years = (
+        "contract_id",
+        "year",
+        "allocated_amount",
+        "actual_amount",
+        "deviation_amount",
+        "comparator",
+        "comparator_amount",
+    )
+    print(as_table(Rows(years, [tuple(getattr(one, name) for name in years) for one in result.years])))
+    for one in result.years:
+        if one.is_alert or one.alert_months:
+            print(f"alert: {one.alert_said}")
     told = "nothing changed, nothing is posted" if result.posting_run is None else f"posting run {result.posting_run}"
     print(f"as of {result.as_of}: {told}; run {result.run_id} is published")
     return 0

@@ -17,7 +17,7 @@ from pmpm_spark.gold.membership_reconciliation import DIFFERENCES, MEMBERSHIP_RE
 from pmpm_spark.gold.network_pmpm import NETWORK_PMPM
 from pmpm_spark.identities import IDENTITIES
 from pmpm_spark.model import LOAD_AUDIT
-from pmpm_spark.stages import ALL_TABLES, GOLD
+from pmpm_spark.stages import ALL_TABLES, CAPITATION, GOLD
 from pmpm_spark.table import Table
 
 if TYPE_CHECKING:
@@ -25,7 +25,13 @@ if TYPE_CHECKING:
     from pmpm_spark.pipeline import RunResult
     from pmpm_spark.warehouse import Published
 
-SHOWN: tuple[Table, ...] = (*GOLD, IDENTITIES, LOAD_AUDIT, MEMBERSHIP_RECONCILIATION)
+SHOWN: tuple[Table, ...] = (
+    *GOLD,
+    *[table for table in CAPITATION if table.layer == "gold" and not table.has_members],
+    IDENTITIES,
+    LOAD_AUDIT,
+    MEMBERSHIP_RECONCILIATION,
+)
 """Tables without members' data, and the one that is of no use without (SECURITY.md)."""
 MEMBERS_LAYERS = ("bronze", "intake", "silver")
 """Layers whose rows are members' data (SECURITY.md)."""

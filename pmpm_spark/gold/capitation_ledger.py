@@ -110,11 +110,14 @@ class Former:
     is_changed: bool = False
 
 
-def under_current_ids(rows: DataFrame, now: Mapping[str, str]) -> DataFrame:
-    """Rows by contract as it is called now: `now` has its id by each that it had."""
+def current_id(now: Mapping[str, str]) -> Column:
+    """The contract as it is called now: `now` has its id by each that it had."""
     contract_id = F.col("contract_id")
-    renamed = [F.when(contract_id == former, current) for former, current in now.items()]
-    return rows.withColumn("contract_id", F.coalesce(*renamed, contract_id))
+    return F.coalesce(*[F.when(contract_id == former, current) for former, current in now.items()], contract_id)
+
+
+def under_current_ids(rows: DataFrame, now: Mapping[str, str]) -> DataFrame:
+    return rows.withColumn("contract_id", current_id(now))
 
 
 def posted_so_far(ledger: DataFrame, now: Mapping[str, str]) -> DataFrame:

@@ -103,7 +103,9 @@ def listed(labels: Iterable[str], values: Iterable[float | None], is_money: bool
     """The figures of a chart in words, for those who do not see it."""
     sign = "$" if is_money else ""
     return "; ".join(
-        f"{label}: {sign}{value:,.0f}" for label, value in zip(labels, values, strict=True) if value is not None
+        f"{label}: {'−' if value < 0 else ''}{sign}{abs(value):,.0f}"
+        for label, value in zip(labels, values, strict=True)
+        if value is not None
     )
 
 

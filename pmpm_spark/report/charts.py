@@ -26,6 +26,8 @@ COMMON: dict[str, Any] = {
     "style": Style(label_font_size=LETTERS, major_label_font_size=LETTERS, title_font_size=LETTERS),
 }
 NOT_DRAWN = {"defs", "script", "title", "tooltip-overlay", "text-overlay"}
+NOTHING = "nothing"
+"""The kind of a series that only moves others."""
 Point = tuple[float, float]
 
 
@@ -40,7 +42,7 @@ class Series:
 
 
 def dollars(value: float) -> str:
-    return f"${value:,.0f}"
+    return f"${value:,.0f}".replace("$-", "−$")
 
 
 def short_dollars(value: float) -> str:
@@ -109,6 +111,46 @@ def lines(
     return _svg(chart, name, title, description, [one.kind for one in series])
 
 
+def waterfall(
+    name: str,
+    title: str,
+    description: str,
+    labels: Sequence[str],
+    steps: Sequence[float],
+    total: str,
+    form: Callable[[float], str] = dollars,
+) -> str:
+    """Horizontal bars of which each begins where the one above ends, and below them their sum."""
+    pieces: list[tuple[float, float, float]] = []
+    at = 0.0
+    for step in steps:
+        low, high = min(at, at + step), max(at, at + step)
+        pieces.append(
+            (low if low > 0 else min(high, 0.0), max(high, 0.0) - max(low, 0.0), min(low, 0.0) - min(high, 0.0))
+        )
+        at += step
+    empty = [0.0] * len(steps)
+    series = (
+        ("from", [base for base, *_ in pieces], 0.0, NOTHING),
+        ("above", [above for _, above, _ in pieces], 0.0, "peers"),
+        ("below", [below for *_, below in pieces], 0.0, "peers"),
+        ("total", empty, at, "own"),
+    )
+    chart = pygal.HorizontalStackedBar(**COMMON, height=ROW * (len(labels) + 1) + 46, spacing=8, value_formatter=form)
+    chart.x_labels = [_short(label) for label in (*labels, total)][::-1]
+    for called, values, last, _ in series:
+        said = zip((*labels, total), (*values, last), (*steps, at), strict=True)
+        chart.add(called, [_piece(label, value, whole, form) for label, value, whole in said][::-1])
+    return _svg(chart, name, title, description, [kind for *_, kind in series])
+
+
+def _piece(label: str, value: float, whole: float, form: Callable[[float], str]) -> Any:
+    """A part of a step, which says the whole step."""
+    if not value:
+        return None
+    return {"value": value, "label": label, "formatter": lambda _: form(whole)}
+
+
 def points(
     name: str,
     title: str,
@@ -153,10 +195,14 @@ def _svg(chart: Any, name: str, title: str, description: str, kinds: Sequence[st
         }
     )
     _clean(root)
-    for group in root.iter("g"):
-        words = str(group.get("class")).split()
-        if words[0] == "series":
-            group.set("class", f"series {kinds[int(words[1].removeprefix('serie-'))]}")
+    for parent in list(root.iter("g")):
+        for group in list(parent):
+            words = str(group.get("class")).split()
+            if words[0] == "series":
+                kind = kinds[int(words[1].removeprefix("serie-"))]
+                group.set("class", f"series {kind}")
+                if kind == NOTHING:  # what a bar stands on
+                    parent.remove(group)
     for tag, said in (("desc", description), ("title", title)):
         told = ElementTree.Element(tag, {"id": f"{name}-{'title' if tag == 'title' else 'description'}"})
         told.text = said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pmpm_spark.report.about import About, Year
+from pmpm_spark.report.contracts import contracts
 from pmpm_spark.report.method import method
 from pmpm_spark.report.network import network
 from pmpm_spark.report.networks import networks
@@ -17,6 +18,7 @@ def pages(year: Year, about: About) -> list[Page]:
         summary(year),
         networks(year),
         *[network(year, row, place) for place, row in enumerate(year.networks())],
+        *contracts(year),
         Page("compare", "Compare two", "Any two networks of the year, side by side.", kind="compare"),
         quality(year, about),
         method(year, about),

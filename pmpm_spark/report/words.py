@@ -71,6 +71,14 @@ GLOSSARY: Said = [
         "Small panels scatter more. Who is outside the funnel differs by more than the size of the panel explains.",
     ),
     (
+        "Contract",
+        "A payer pays a network a fixed amount per member and month (capitation). Allocated: what was due. Actual: what the members cost.",
+    ),
+    (
+        "Kept back by the limit",
+        "A change of a month that is further back than the contract allows: it is known, and not posted.",
+    ),
+    (
         "Policy",
         "The rules that made a figure: which months, which dollars, whose member, which risk. Its name is on every row.",
     ),

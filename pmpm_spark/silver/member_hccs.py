@@ -39,7 +39,7 @@ MEMBER_HCCS = Table(
 
 COUNTS_BESIDE = {("V28", "223"): ("221", "222", "224", "225", "226")}
 """A category that is none without one of others (CMS's V28 software: the heart interaction patch)."""
-_TEXTS = T.ArrayType(T.StringType())
+_TEXTS, _NUMBERS = T.ArrayType(T.StringType()), T.ArrayType(T.IntegerType())
 
 
 def member_hccs(
@@ -102,7 +102,7 @@ def with_drops(
     """Rows of categories with `dropped_by`: which other of the same key drops each."""
     others = [name for name in rows.columns if name not in key]
     parents = small_frame(rows.sparkSession, _parents(hierarchies, models), _PARENTS)
-    drops = F.filter("parents", lambda hcc: F.array_contains("all_hccs", hcc))
+    most_severe = F.array_min(F.array_intersect("parents", F.col("all_hccs").cast(_NUMBERS)))
     return (
         rows.groupBy(*key)
         .agg(F.collect_list(F.struct(*others)).alias("rows"))
@@ -110,7 +110,7 @@ def with_drops(
         .select(*key, "all_hccs", F.inline("rows"))
         .where(F.array_contains("all_hccs", F.col("hcc")))
         .join(F.broadcast(parents), ["model", "hcc"], how="left")
-        .withColumn("dropped_by", F.when(F.size(drops) > 0, drops[0]))
+        .withColumn("dropped_by", most_severe.cast("string"))
         .drop("all_hccs", "parents")
     )
 
@@ -148,7 +148,7 @@ _PARENTS = T.StructType(
     [
         T.StructField("model", T.StringType()),
         T.StructField("hcc", T.StringType()),
-        T.StructField("parents", _TEXTS),
+        T.StructField("parents", _NUMBERS),
     ]
 )
 
@@ -177,9 +177,9 @@ def _codes(
 
 
 def _parents(hierarchies: Iterable[Sequence[Any]], models: Sequence[str]) -> list[tuple[Any, ...]]:
-    """Which categories drop each, the most severe (the lowest number) first."""
-    above: dict[tuple[str, str], set[str]] = defaultdict(set)
+    """Which categories drop each; of several the lowest number is the most severe."""
+    above: dict[tuple[str, str], set[int]] = defaultdict(set)
     for model, hcc, dropped, _ in hierarchies:
         if model in models:
-            above[model, dropped].add(hcc)
-    return [(model, hcc, sorted(by, key=int)) for (model, hcc), by in sorted(above.items())]
+            above[model, dropped].add(int(hcc))
+    return [(model, hcc, sorted(by)) for (model, hcc), by in sorted(above.items())]

@@ -41,6 +41,7 @@ RISK_FACTORS = Table(
     ),
     rules={"kind_is_known": f"kind IN ({', '.join(repr(kind) for kind in KINDS)})"},
     cluster_by=("member_id",),
+    key_is_built_in=True,
 )
 
 ACTUARIAL = "ACTADJ"
@@ -93,7 +94,7 @@ def factors(
         F.array(_count()),
     )
     return (
-        with_hccs.select(*key, "segment", F.explode(F.array_compact(variables)).alias("variable"))
+        with_hccs.select(*key, "segment", F.explode(F.array_distinct(F.array_compact(variables))).alias("variable"))
         .join(F.broadcast(told), ["performance_year", "model", "segment", "variable"], how="inner")
         .select(*key, "variable", "kind", "coefficient")
     )
@@ -113,7 +114,8 @@ def _told_coefficients(
     models: set[str],
     performance_years: Sequence[int],
 ) -> list[tuple[Any, ...]]:
-    """The run's coefficients by year and segment, each with the kind of its variable; those of all stand in each."""
+    """The run's coefficients by year and segment, each with the kind of its variable; those of all stand in each that
+    has none of its own."""
     segments: dict[str, set[str]] = defaultdict(set)
     for model, segment, *_ in coefficients:
         segments[model].add(segment)
@@ -129,13 +131,13 @@ def _told_coefficients(
             return DIVISOR
         return "count" if re.fullmatch(r"D\d+P?", variable) else "demographic"
 
-    return [
-        (y, model, of_segment, variable, kind_of(model, variable), coefficient)
-        for model, segment, variable, coefficient, first, last, _ in coefficients
-        for y in performance_years
-        if model in models and first <= y <= last
-        for of_segment in (sorted(own_segments[model]) if segment == ANY else [segment])
-    ]
+    told: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+    for model, segment, variable, coefficient, first, last, _ in sorted(coefficients, key=lambda row: row[1] != ANY):
+        for y in performance_years:
+            if model in models and first <= y <= last:
+                for of_segment in sorted(own_segments[model]) if segment == ANY else [segment]:
+                    told[y, model, of_segment, variable] = (kind_of(model, variable), coefficient)
+    return [(*key, *of_variable) for key, of_variable in told.items()]
 
 
 def _demographic(age_cells: Sequence[Sequence[Any]], models: set[str]) -> Column:

@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 from pmpm_spark.contract_terms import Rate, Terms, check_rates
 from pmpm_spark.errors import InputError
 from pmpm_spark.gold.capitation_ledger import CAPITATION_LEDGER, Former, capitation_changes, posted_so_far
+from pmpm_spark.gold.capitation_ledger_by_reason import CAPITATION_LEDGER_BY_REASON, capitation_ledger_by_reason
 from pmpm_spark.model import CONTRACT_MEMBERS, MEMBERS
 from pmpm_spark.months import month_number, number_of
 from pmpm_spark.policy import Policy
@@ -27,7 +28,7 @@ from pmpm_spark.silver.eligibility_spans import ELIGIBILITY_SPANS
 from pmpm_spark.silver.member_months import MEMBER_MONTHS
 from pmpm_spark.silver.risk_scores import RISK_SCORES
 from pmpm_spark.table import conform
-from tests.tables import frame
+from tests.tables import assert_table, frame
 
 POLICY = Policy("test")
 OPEN = date(9999, 12, 31)
@@ -313,3 +314,35 @@ def _owed(
             if amount:
                 owed["C1", who, first] = amount
     return owed
+
+
+def test_lines_are_told_by_reason_of_each_month_and_year_under_the_contracts_present_id(spark: SparkSession) -> None:
+    ledger = frame(
+        spark,
+        CAPITATION_LEDGER,
+        """
+        contract_id | posting_run | member_id | coverage_month | reason    | amount | withhold_amount | net_amount
+        C0          | 1           | A         | 2023-01-01     | NEW_MONTH | 100.00 | 10.00           | 90.00
+        C0          | 1           | B         | 2023-01-01     | NEW_MONTH | 100.00 | 10.00           | 90.00
+        C1          | 2           | A         | 2023-02-01     | NEW_MONTH | 100.00 | 10.00           | 90.00
+        C1          | 2           | B         | 2023-01-01     | DEATH     | -100.00| -10.00          | -90.00
+        C1          | 3           | B         | 2023-01-01     | DEATH     | 50.00  | 5.00            | 45.00
+        C1          | 3           | A         | 2022-12-01     | NEW_MONTH | 7.00   | 0.00            | 7.00
+        """,
+    )
+    built = capitation_ledger_by_reason(ledger, now={"C0": "C1"}, networks={"C1": "N1"}, policy="p")
+    assert_table(
+        built,
+        CAPITATION_LEDGER_BY_REASON,
+        spark,
+        """
+        contract_id | period_type | period     | reason    | network_id | members | lines | amount | withhold_amount | performance_year
+        C1          | month       | 2023-01-01 | NEW_MONTH | N1         | 2       | 2     | 200.00 | 20.00           | 2023
+        C1          | month       | 2023-01-01 | DEATH     | N1         | 1       | 2     | -50.00 | -5.00           | 2023
+        C1          | month       | 2023-02-01 | NEW_MONTH | N1         | 1       | 1     | 100.00 | 10.00           | 2023
+        C1          | month       | 2022-12-01 | NEW_MONTH | N1         | 1       | 1     | 7.00   | 0.00            | 2022
+        C1          | year        | 2023-01-01 | NEW_MONTH | N1         | 2       | 3     | 300.00 | 30.00           | 2023
+        C1          | year        | 2023-01-01 | DEATH     | N1         | 1       | 2     | -50.00 | -5.00           | 2023
+        C1          | year        | 2022-01-01 | NEW_MONTH | N1         | 1       | 1     | 7.00   | 0.00            | 2022
+        """,
+    )
