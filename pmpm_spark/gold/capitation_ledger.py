@@ -33,6 +33,8 @@ REASONS = (
 )
 """In the order in which the first decides; what none of them explains is a CONTRACT_CHANGE."""
 KEY = ("contract_id", "member_id", "coverage_month")
+_BETWEEN = "\t"
+"""Lower than what a cell is made of."""
 _LAST = ("reason", "enrollment_type", "age_band", "sex", "rate", "risk_adjusted", "normalized_risk_score", "exposure")
 
 CAPITATION_LEDGER = Table(
@@ -121,13 +123,30 @@ def under_current_ids(rows: DataFrame, now: Mapping[str, str]) -> DataFrame:
 
 
 def posted_so_far(ledger: DataFrame, now: Mapping[str, str]) -> DataFrame:
-    """Sums and last line by contract as it is called now, member and month."""
-    last = F.max_by(F.struct(*_LAST), "posting_run").alias("last")
+    """Sums and `last_line` by contract as it is called now, member and month.
+
+    The last line is the highest text of its run and what it tells (`line_of`): engines are slow at the highest row.
+    """
+    told = [F.coalesce(F.col(name).cast("string"), F.lit("")) for name in _LAST]
     return (
         under_current_ids(ledger, now)
         .groupBy(*KEY)
-        .agg(F.sum("amount").cast(MONEY).alias("posted"), F.sum("withhold_amount").cast(MONEY).alias("withheld"), last)
+        .agg(
+            F.sum("amount").cast(MONEY).alias("posted"),
+            F.sum("withhold_amount").cast(MONEY).alias("withheld"),
+            F.max(F.concat_ws(_BETWEEN, F.format_string("%09d", "posting_run"), *told)).alias("last_line"),
+        )
     )
+
+
+def line_of(last_line: str) -> Column:
+    """The fields of a last line; null where there is none."""
+    types = {one.name: one.type for one in CAPITATION_LEDGER.columns}
+    parts = F.split(last_line, _BETWEEN)
+    told = [
+        F.when(parts[place] != "", parts[place]).cast(types[name]).alias(name) for place, name in enumerate(_LAST, 1)
+    ]
+    return F.when(F.col(last_line).isNotNull(), F.struct(*told))
 
 
 def capitation_changes(
@@ -169,14 +188,18 @@ def capitation_changes(
             F.coalesce("former_withhold", zero) == F.coalesce("withheld", zero)
         )
         found = found.join(of_former, list(KEY), how="left").withColumn("by_former_terms", F.col("is_changed") & equal)
-    amounts = found.withColumns(
-        {
-            "had_line": F.col("last").isNotNull(),
-            "posted_before": F.coalesce("posted", zero),
-            "amount": (F.col("due_amount") - F.coalesce("posted", zero)).cast(MONEY),
-            "withhold_amount": (F.col("withhold_due") - F.coalesce("withheld", zero)).cast(MONEY),
-        }
-    ).where("amount <> 0 OR withhold_amount <> 0")
+    amounts = (
+        found.withColumns(
+            {
+                "had_line": F.col("last_line").isNotNull(),
+                "posted_before": F.coalesce("posted", zero),
+                "amount": (F.col("due_amount") - F.coalesce("posted", zero)).cast(MONEY),
+                "withhold_amount": (F.col("withhold_due") - F.coalesce("withheld", zero)).cast(MONEY),
+            }
+        )
+        .where("amount <> 0 OR withhold_amount <> 0")
+        .withColumn("last", line_of("last_line"))
+    )
     holds = _reasons(amounts)
     told = F.array_compact(F.array(*[F.when(condition, name) for name, condition in holds.items()]))
     number = month_number("coverage_month")
