@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from pmpm_spark.gold.capitation_ledger import KEY
+from pmpm_spark.gold.capitation_ledger import KEY, line_of
 from pmpm_spark.gold.member_month_changes import EarlierRun
 from pmpm_spark.months import last_day_of, month_number, number_of
 from pmpm_spark.table import MONEY, MONTHS, Table, column, day, flag, money, small_frame, text
@@ -98,7 +98,9 @@ def membership_reconciliation(
         _unknown_on_the_list(counted, contract_members, as_of), list(KEY), how="left"
     )
     told_of = months.where("payer_listed IS NOT NULL OR changes IS NOT NULL OR is_unknown")
-    lines = posted.select(*KEY, F.col("posted").alias("ledger_amount"), F.col("last")["reason"].alias("line_reason"))
+    lines = posted.select(
+        *KEY, F.col("posted").alias("ledger_amount"), line_of("last_line")["reason"].alias("line_reason")
+    )
     kept = unposted.select(*KEY, F.col("reason").alias("kept_reason"))
     found = told_of.join(lines, list(KEY), how="left").join(kept, list(KEY), how="left")
     found = found.withColumns(
