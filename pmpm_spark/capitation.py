@@ -217,11 +217,14 @@ def _work(store: Store, config: RunConfig, as_of: date, run_id: str) -> tuple[li
     _check_due(due, config.capitation.overlap)
     budget = checked_budget(store, contracts, due)
     is_changed = {o.contract_id for o in contracts if terms_before.get(o.contract_id, o.told) != o.told}
-    others = [one.as_told(terms_before[one.contract_id]) for one in contracts if one.contract_id in is_changed]
+    # all of them: a contract whose terms stand competes for a month as it did
+    as_before = [
+        one.as_told(terms_before[one.contract_id]) if one.contract_id in is_changed else one for one in contracts
+    ]
     changes = capitation_changes(
         due,
         posted,
-        due_under(others) if others else None,
+        due_under(as_before) if is_changed else None,
         contracts=contracts,
         former={key: Former(through, key in is_changed) for key, through in former.items()},
         posting_run=posting_run,
@@ -235,7 +238,7 @@ def _work(store: Store, config: RunConfig, as_of: date, run_id: str) -> tuple[li
     of_months = member_month_changes(
         due,
         due_before,
-        due_under(others) if others else None,
+        due_under(as_before) if is_changed else None,
         earlier=runs_before,
         is_changed=is_changed,
         posting_run=posting_run,

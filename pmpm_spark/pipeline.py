@@ -73,11 +73,13 @@ def run(
     start: str | None = None,
     group: str | None = None,
     rebuild: Sequence[str] = (),
+    changed: bool = False,
     progress: Progress | None = None,
 ) -> RunResult:
     """Run the main job and publish; or the stages that `only`, `start` or `group` choose, from what was published.
 
-    `group` is load, silver or gold. New files are loaded by the whole job and by the group load.
+    `group` is load, silver or gold. New files are loaded by the whole job and by the group load. With `changed` a stage
+    without settings is left as it stands where it has read what it would read now.
 
     Raises:
         ConfigError, InputError: exit 2, nothing is published.
@@ -104,7 +106,7 @@ def run(
     if unmade:
         raise ConfigError(f"--rebuild {unmade[0]}: this run does not make it; leave out --only, --from or the group")
     with locked(config.warehouse):
-        return _run_locked(spark, config, stages, loads, rebuild, progress)
+        return _run_locked(spark, config, stages, loads, rebuild, changed, progress)
 
 
 def _run_locked(
@@ -113,6 +115,7 @@ def _run_locked(
     stages: tuple[Stage, ...],
     loads: bool,
     rebuild: Sequence[str],
+    changed: bool,
     progress: Progress | None,
 ) -> RunResult:
     book = RunBook(spark, config.warehouse)
@@ -133,7 +136,8 @@ def _run_locked(
         "settings": settings_text(config),
     }
     with started(book, store, STORED, run_id, before, told):
-        receipts, notices, inputs = _work(store, config, stages, loads, run_id, progress)
+        made = book.made() if changed else {}
+        receipts, notices, inputs = _work(store, config, stages, loads, run_id, made, progress)
         if stale and inputs.get("files_loaded"):
             notices.append(f"computed before these files came, and not anew: {_told(stale)}")
             log.warning("%s", notices[-1])
@@ -192,6 +196,7 @@ def _work(
     stages: tuple[Stage, ...],
     loads: bool,
     run_id: str,
+    made: Mapping[str, Receipt],
     progress: Progress | None,
 ) -> tuple[list[Receipt], list[str], dict[str, Any]]:
     receipts: list[Receipt] = []
@@ -206,14 +211,17 @@ def _work(
         notices += loaded.notices
         inputs["files_loaded"] = loaded.files
     tasks = {
-        stage.output.name: ([table.name for table in stage.inputs], partial(_publish, store, config, stage))
+        stage.output.name: ([table.name for table in stage.inputs], partial(_publish, store, config, stage, made))
         for stage in stages
     }
     with closing(in_turn(tasks, store.at_once)) as published:  # closed: nothing is at work when tables are restored
         for done, stage in enumerate(stages):
             if progress:
                 progress(done + int(loads), len(stages) + int(loads), stage.output.name)
-            receipts.append(next(published))
+            receipt = next(published)
+            if receipt is made.get(receipt.table):
+                continue  # as it stood
+            receipts.append(receipt)
             if stage.output is LOAD_AUDIT:
                 check_rejects(store, config)
             if stage.output is RISK_SCORES:
@@ -236,7 +244,12 @@ def _work(
     return receipts, notices, inputs
 
 
-def _publish(store: Store, config: RunConfig, stage: Stage) -> Receipt:
+def _publish(store: Store, config: RunConfig, stage: Stage, made: Mapping[str, Receipt]) -> Receipt:
+    former = made.get(stage.output.name)
+    if former is not None and not stage.settings and not stage.rules:
+        now = {table.name: store.versions.get(table.name) for table in stage.inputs}
+        if former.inputs == now and former.version == store.versions.get(former.table):
+            return former
     if not stage.asked(config.policies):
         left = store.left_empty(stage.output, stage.inputs)
         if left is not None:

@@ -159,6 +159,18 @@ class RunBook:
             found |= {(label, year): fingerprint for label in labels for year in settings["performance_years"]}
         return found
 
+    def made(self) -> dict[str, Receipt]:
+        """The receipt that each table was last published with."""
+        if not self._is_there():
+            return {}
+        finished = self._store.read(RUNS).where(F.col("status") == "finished").orderBy("run_id")
+        found: dict[str, Receipt] = {}
+        for row in finished.select("receipts").collect():
+            for said in row["receipts"]:
+                told = said.asDict()
+                found[said["table"]] = Receipt(**{**told, "inputs": dict(told["inputs"] or {})})
+        return found
+
     def _runs_that_made(self, tables: Collection[str]) -> list[Row]:
         """The finished runs that wrote one of the tables, in their order."""
         if not self._is_there():

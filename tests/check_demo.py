@@ -1,11 +1,12 @@
 """The demo's figures against an independent computation: DuckDB on the demo's raw files, deltalake on its tables. And the
-planted differences of its networks lie inside their intervals.
+planted differences of its networks lie inside their intervals, and its payment runs find every planted change.
 
 make demo && .venv/bin/python tests/check_demo.py
 """
 
 from __future__ import annotations
 
+import csv
 import os
 import sys
 import tomllib
@@ -55,6 +56,7 @@ def main(note: Path) -> int:
         compared += len(found)
         faults += [f"{name} {row}: {fault}" for row in wanted for fault in _differences(found[row], wanted[row])]
     faults += _planted(warehouse, max(config["performance_years"]))
+    faults += _changes(warehouse, Path(source["path"]) / "_changes")
     for fault in faults[:20]:
         print(fault, file=sys.stderr)
     print(
@@ -87,6 +89,30 @@ def _planted(warehouse: Path, year: int) -> list[str]:
                 f"{' less '.join(pair)}: {truth:.2f} is planted, the interval is {row['difference_low']:.2f} to "
                 f"{row['difference_high']:.2f}"
             )
+    return faults
+
+
+def _changes(warehouse: Path, planted: Path) -> list[str]:
+    """What the second payment run posted, or kept back, of months before it, and what is planted (docs/generator.md)."""
+    rows = [row for path in sorted(planted.glob("*.csv")) for row in csv.DictReader(path.open(encoding="utf-8"))]
+    names = ("contract_id", "member_id", "coverage_month", "reason")
+    wanted = {(*[row[n] for n in names], Decimal(row["amount"]), row["is_posted"] == "true") for row in rows}
+    ledger, unposted = (
+        DeltaTable(str(warehouse / "gold" / name)).to_pyarrow_table().to_pylist()
+        for name in ("capitation_ledger", "capitation_unposted")
+    )
+    told = [(row, row["amount"], True) for row in ledger] + [(row, row["unposted_amount"], False) for row in unposted]
+    found = {
+        (row["contract_id"], row["member_id"], row["coverage_month"].isoformat(), row["reason"], amount, is_posted)
+        for row, amount, is_posted in told
+        if row["posting_run"] == 2 and row["reason"] != "NEW_MONTH"
+    }
+    faults = [f"planted and not found: {row[2:]}" for row in wanted - found]
+    faults += [f"found and not planted: {row[2:]}" for row in found - wanted]
+    if {row["reason"] for row in ledger if row["posting_run"] == 1} != {"NEW_MONTH"}:
+        faults.append("the first payment run posts something else than new months")
+    if not wanted or max(row["posting_run"] for row in ledger) != 2:
+        faults.append("nothing is planted, or there are not two payment runs that post")
     return faults
 
 

@@ -30,6 +30,10 @@ WHOLE_RUNS = (
     "tests/sources/test_cms_samples.py",
     "tests/test_equality.py",
     "tests/test_capitation.py::test_payment_runs",
+    "tests/test_payments.py",
+    "tests/test_capitation_guide.py::test_three_runs",
+    "tests/test_capitation_guide.py::test_every_figure",
+    "tests/test_capitation_recomputed.py",
     "tests/test_notebook_example.py::test_the_whole_job",
     *[f"tests/sources/test_cclf_netting.py::test_{word}" for word in NETTING],
 )

@@ -332,6 +332,22 @@ PLANTED: dict[str, Callable[[Delivered], int]] = {
         d.rows("member_attribution"), lambda r: "physician_npi" not in r
     ),
     "a roster row that names nobody": lambda d: count(d.roster, lambda r: r.get("npi") == "9999999999"),
+    "rates by score and plain ones": lambda d: min(
+        count(d.rows("contract_rates"), lambda r, word=word: r["risk_adjusted"] == word) for word in ("true", "false")
+    ),
+    "members that two contracts list": lambda d: sum(
+        n > 1 for n in Counter(r["member_id"] for r in d.rows("contract_members")).values()
+    ),
+    "list rows recorded later than they begin": lambda d: count(
+        d.rows("contract_members"), lambda r: r.get("recorded_on", "") > r["start_date"]
+    ),
+    "list rows that the later delivery ends": lambda d: count(
+        d.rows("_later/contract_members"), lambda r: "end_date" in r
+    ),
+    "rates that the later delivery ends": lambda d: count(
+        d.rows("_later/contract_rates"), lambda r: "effective_to" in r
+    ),
+    "deaths told later": lambda d: count(d.rows("_later/rif"), lambda r: "DEATH_DT" in r),
 }
 """Each with how many there are."""
 

@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def load(arguments: argparse.Namespace) -> int:
     """Load what is new and build the common model, no more."""
-    return run_and_tell(arguments, group="load")
+    return run_and_tell(arguments, group="load", changed=arguments.changed)
 
 
 def loads(arguments: argparse.Namespace) -> int:
@@ -50,6 +50,7 @@ def run_and_tell(
     group: str | None = None,
     only: str | None = None,
     start: str | None = None,
+    changed: bool = False,
 ) -> int:
     """Run the job and print the summary."""
     config = _config(arguments)
@@ -60,6 +61,7 @@ def run_and_tell(
         only=only,
         start=start,
         rebuild=arguments.rebuild,
+        changed=changed,
     )
 
 
@@ -71,13 +73,21 @@ def _run(
     only: str | None = None,
     start: str | None = None,
     rebuild: list[str] | None = None,
+    changed: bool = False,
 ) -> int:
     from pmpm_spark import pipeline
     from pmpm_spark.cli.summary import summary
     from pmpm_spark.warehouse import published
 
     result = pipeline.run(
-        spark, config, only=only, start=start, group=group, rebuild=rebuild or [], progress=progress()
+        spark,
+        config,
+        only=only,
+        start=start,
+        group=group,
+        rebuild=rebuild or [],
+        changed=changed,
+        progress=progress(),
     )
     if group in (None, "gold") and only is None:
         print(summary(published(spark, config), config, result))
@@ -87,7 +97,9 @@ def _run(
 
 
 def demo(arguments: argparse.Namespace) -> int:
-    """Generate people once, run the whole job over them, and say where the result is."""
+    """Generate people once, run the whole job over them, pay two contracts, and say where the result is."""
+    from pmpm_spark.cli.payments import pay_three_times
+    from pmpm_spark.generate import CHANGES
     from pmpm_spark.generate import generate as generate_input
 
     out = Path(arguments.out)
@@ -96,20 +108,26 @@ def demo(arguments: argparse.Namespace) -> int:
     source, note = out / f"input-{arguments.members}", out / DEMO_NOTE
     engine = arguments.engine or (SPARK if missing_packages() else EMBEDDED)
     spark = _session("spark/small.conf", engine)
-    if not (source / "finished").is_file():
+    if not (source / "finished").is_file() or not (source / CHANGES).is_dir():
         print(f"generating {arguments.members:,} people in {source}", file=sys.stderr)
         _empty(source)
         generate_input(spark, str(source), members=arguments.members, years=DEMO_YEARS, seed=DEMO_SEED)
         (source / "finished").write_text("", encoding="utf-8")
-    page = out / f"report-{arguments.members}.html"
-    note.write_text(_demo_config(source, out / f"warehouse-{arguments.members}", page, engine), encoding="utf-8")
+    page, warehouse = out / f"report-{arguments.members}.html", out / f"warehouse-{arguments.members}"
+    _empty(warehouse)  # the payment runs of a demo before would stand in the way of the first one
+    note.write_text(_demo_config(source, warehouse, page, engine), encoding="utf-8")
     config = load_config(str(note))
     code = _run(spark, config)
-    print(f"\nThe tables are in {out / f'warehouse-{arguments.members}'} (Delta). Look further with:")
+    posted = pay_three_times(spark, config, str(source))
+    print(f"\nContracts K1 and K2: two payment runs, and what was told late between them\n{posted}")
+    note.write_text(_demo_config(source, warehouse, page, engine, is_later=True), encoding="utf-8")
+    print(f"\nThe tables are in {warehouse} (Delta). Look further with:")
     print(f"  pmpm show network_pmpm --config {note} --year {DEMO_YEARS[1]}")
     print(f"  pmpm show physician_pmpm --config {note} --year {DEMO_YEARS[1]}")
     print(f"  pmpm show excluded --config {note}")
     print(f"  pmpm explain {DEMO_MEMBER} --config {note}")
+    print(f"  pmpm show capitation_ledger_by_reason --config {note}")
+    print(f"  pmpm show capitation_variance --config {note}")
     print(f"  pmpm export --config {note} --out {out / 'export'}")
     _tell_report(spark, config, page)
     return code
@@ -127,8 +145,14 @@ def _tell_report(spark: SparkSession, config: RunConfig, page: Path) -> None:
         print(f"The report, to open in a browser: {write_report(published(spark, config), page)}")
 
 
-def _demo_config(source: Path, warehouse: Path, page: Path, engine: str) -> str:
-    lists = ("network_roster", "providers", "risk_scores", "member_attribution")
+def _demo_config(source: Path, warehouse: Path, page: Path, engine: str, *, is_later: bool = False) -> str:
+    """`is_later`: with the lists of contracts as they were delivered last."""
+    from pmpm_spark.cli.payments import LATER_LISTS
+    from pmpm_spark.generate import LATER
+
+    lists = ("network_roster", "providers", "risk_scores", "member_attribution", "contracts", "contract_budget")
+    folders = {name: source / name for name in lists}
+    folders |= {name: (source / LATER if is_later else source) / name for name in LATER_LISTS}
     lines = [
         "# The demo's configuration, written by `pmpm demo`.",
         f"performance_years = [{', '.join(str(y) for y in range(DEMO_YEARS[0], DEMO_YEARS[1] + 1))}]",
@@ -138,7 +162,7 @@ def _demo_config(source: Path, warehouse: Path, page: Path, engine: str) -> str:
         "[source]",
         'kind = "rif"',
         f'path = "{source}"',
-        *[f'{name} = "{source / name}"' for name in lists],
+        *[f'{name} = "{folder}"' for name, folder in folders.items()],
         "",
         "[warehouse]",
         f'path = "{warehouse}"',

@@ -62,6 +62,7 @@ def parser() -> Parser:
     load = of.add_parser("load", help="load what is new and build the common model, no more")
     add_config(load)
     load.add_argument("--rebuild", action="append", default=[], metavar="TABLE", help="make the stored table anew")
+    load.add_argument("--changed", action="store_true", help="leave what is made of unchanged files as it stands")
     load.set_defaults(command=commands.load)
 
     loads = of.add_parser("loads", help="what was loaded when, and what became of its rows")

@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 
 from pmpm_spark.at_once import each
 from pmpm_spark.errors import InputError
-from pmpm_spark.generate import enrollment, institutional, lists, professional, providers
+from pmpm_spark.generate import contracts, enrollment, institutional, lists, professional, providers
 from pmpm_spark.generate.cclf import check_room, write_cclf
 from pmpm_spark.generate.draws import Draws
 from pmpm_spark.generate.people import member_years, people
@@ -37,6 +37,10 @@ MEMBERS_OF_A_FILE = 5_000
 FILES_AT_ONCE = 10
 TRUTH = "_truth"
 """The folder of what is true of each person and year; no source reads a name that begins with _."""
+LATER = "_later"
+"""The folder of what is delivered after the first payment run; a configuration names it, or passes it over."""
+CHANGES = "_changes"
+"""The folder of what that changes, by contract, member and month."""
 STAGED = "_staged"
 FIRST_YEAR, LAST_YEAR = 2016, 2100
 """Performance years that can be generated: codes and identifiers are those of these years."""
@@ -94,10 +98,17 @@ def generate(
             "providers": providers.providers(spark, members=members),
             "risk_scores": lists.risk_scores(years_of_people, draws, years=years),
             "member_attribution": lists.member_attribution(years_of_people, draws, years=years),
+            **contracts.contract_lists(spark, years_of_people, members=members, years=years),
         },
         partial(write_list, files=files),
         root,
     )
+    later = contracts.later_lists(spark, years_of_people, years=years)
+    _write_all(later, partial(write_list, files=files), f"{root}/{LATER}")
+    if file_format == RIF:
+        rows_told = contracts.later_enrollment(years_of_people, draws, years=years)
+        write_rif(rows_told, f"{root}/{LATER}/{RIF}", files=1)
+    write_list(contracts.changes(years_of_people, years=years, has_enrollment=file_format == RIF), f"{root}/{CHANGES}")
 
 
 def _write_tables(

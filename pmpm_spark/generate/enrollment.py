@@ -40,7 +40,7 @@ def beneficiary_rows(member_years: DataFrame, draws: Draws) -> DataFrame:
         "STATE_CODE": F.when(F.col("is_abroad"), ABROAD).otherwise(STATE),
         "BENE_COUNTY_CD": lookup(_COUNTIES, F.col("county")),
         # a day that does not exist: this row, and with it the person's year, is rejected
-        "BENE_BIRTH_DT": F.when(one_in(200, 53, person) & (year % 2 == 0), "31-Feb-1940").otherwise(
+        "BENE_BIRTH_DT": F.when(has_impossible_birthday(person, year), "31-Feb-1940").otherwise(
             rif_day(F.col("birth_date"))
         ),
         "BENE_SEX_IDENT_CD": F.col("sex"),
@@ -81,6 +81,10 @@ def beneficiary_rows(member_years: DataFrame, draws: Draws) -> DataFrame:
     # of two rows of a person and year the later one counts: their order in the file is part of the input
     in_order = rows.sortWithinPartitions("person", "delivery")
     return rif_rows(in_order, "beneficiary", cells, stands=F.col("delivery") == 2)
+
+
+def has_impossible_birthday(person: Column, year: Column) -> Column:
+    return one_in(200, 53, person) & (year % 2 == 0)
 
 
 def _month(number: Column) -> Column:

@@ -13,6 +13,7 @@ uncorrelated: the physicians' factors average 1 in every network.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 
 @dataclass(frozen=True)
@@ -90,3 +91,48 @@ def physician_truth(npi: str) -> tuple[float, float]:
     practice, place = divmod(number, PHYSICIANS)
     square = (practice % BLOCK) % NETWORK_PRACTICES
     return PHYSICIAN_COST[(square + place) % 3], PHYSICIAN_RISK[(square + 2 * place) % 3]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A rate cell of a contract with its rate in whole dollars, and the one that it has from February of the last year,
+    told late."""
+
+    contract_id: str
+    enrollment_type: str
+    age_band: str
+    sex: str
+    rate: int
+    risk_adjusted: bool = False
+    later_rate: int | None = None
+
+
+K1, K2 = CONTRACTS = ("K1", "K2")
+"""Two contracts of the last performance year: K1 pays the network A2001 by kind of enrollment, K2 A2002 by age."""
+CONTRACT_NETWORKS = (0, 1)
+CELLS = (
+    Cell("K1", "AGED_NON_DUAL", "*", "*", 520),
+    Cell("K1", "AGED_DUAL", "*", "*", 900),
+    Cell("K1", "ESRD", "*", "*", 2_600, later_rate=2_750),
+    Cell("K1", "*", "*", "*", 640, risk_adjusted=True),
+    Cell("K2", "*", "65-74", "*", 640),
+    Cell("K2", "*", "75-84", "*", 760),
+    Cell("K2", "*", "75-84", "F", 740),
+    Cell("K2", "*", "85+", "*", 980),
+    Cell("K2", "*", "*", "*", 720, risk_adjusted=True),
+)
+PLANTED_OF_K1 = ("late enrollment", "late termination", "late death", "cell change")
+PLANTED_OF_K2 = ("moves", "on both lists", "beyond the limit", "joins on the 15th")
+"""What happens to the first members of each contract's network who are covered and in good order all year."""
+STRANGER = "-2999999999"
+"""On the list of K1 and nobody."""
+
+
+def payment_days(years: tuple[int, int]) -> tuple[date, date]:
+    """The days of the two payment runs that the known answers are of."""
+    return date(years[1], 2, 5), date(years[1], 3, 5)
+
+
+def told_late(years: tuple[int, int]) -> date:
+    """The day between them on which the payer records what is late."""
+    return date(years[1], 2, 20)

@@ -20,7 +20,7 @@ from pmpm_spark.policy import Policy
 from pmpm_spark.silver.cost_steps import PHARMACY
 from pmpm_spark.silver.truncated_costs import truncates
 from pmpm_spark.silver.union import of_run
-from pmpm_spark.table import MONEY, Table, column, day, money, small_frame, text
+from pmpm_spark.table import MONEY, MONTHS, Table, column, day, money, small_frame, text
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -29,6 +29,14 @@ BUDGET, PRIOR_YEAR, NONE = "budget", "prior_year", "none"
 ACTUAL, COMPARATOR = "actual", "comparator"
 MONTHS_OF_MANY = T.DecimalType(18, 6)
 """Member months of a contract: a national one has more than a member month's type holds."""
+_FIGURES = {
+    "member_months": MONTHS_OF_MANY,
+    "uncounted_months": MONTHS_OF_MANY,
+    "services": MONTHS_OF_MANY,
+    "amount": MONEY,
+}
+_MEMBER_CELL = ("contract_id", "coverage_month", "member_cell", "paid_cell")
+_CELL_KEY = ("contract_id", "side", "coverage_month", "cell")
 _EPOCH, _NEVER = date(1970, 1, 1), date(9999, 12, 31)
 
 CAPITATION_CELLS = Table(
@@ -130,7 +138,7 @@ def without_cell(capitation_due: DataFrame, budget: Sequence[Budget]) -> DataFra
     years = small_frame(
         capitation_due.sparkSession, [_year(key, of) for key, of in _by_year(budget).items()], _BUDGET_YEAR
     )
-    due = _who(capitation_due).join(F.broadcast(years), ["contract_id", "year"], how="inner")
+    due = _who(capitation_due.where("is_due")).join(F.broadcast(years), ["contract_id", "year"], how="inner")
     return due.where(_first_fit("budget_cells", F.unix_date("coverage_month")).isNull())
 
 
@@ -152,79 +160,62 @@ def capitation_cells(
     """Member months, services and dollars of every due month whose costs the policy has."""
     rows, years_computed = _years(contracts, rates, budget, compared), compared.years_computed
     years = F.broadcast(small_frame(capitation_due.sparkSession, rows, _YEAR))
-    due = _who(capitation_due).join(years, ["contract_id", "year"], how="inner")
-    keys = ("contract_id", "side", "coverage_month", "cell")
+    due = capitation_due.where("is_due").select(
+        "contract_id",
+        "member_id",
+        "coverage_month",
+        "exposure",
+        "member_cell",
+        F.concat_ws(" x ", "enrollment_type", "age_band", "sex").alias("paid_cell"),
+    )
     counted = of_run(member_months, [policy], years_computed).where("is_eligible")
     months = due.join(
         counted.select("member_id", F.col("member_month").alias("coverage_month"), F.lit(True).alias("is_counted")),
         ["member_id", "coverage_month"],
         how="left",
     )
-    exposure, none = F.col("exposure"), F.lit(0).cast(MONTHS_OF_MANY)
-    of_months = (
-        _on_sides(months, "exposure", "is_counted")
-        .groupBy(*keys)
-        .agg(
-            F.sum(exposure).cast(MONTHS_OF_MANY).alias("member_months"),
-            F.coalesce(F.sum(F.when(F.col("is_counted").isNull(), exposure)), none)
-            .cast(MONTHS_OF_MANY)
-            .alias("uncounted_months"),
-        )
-        .select(
-            *keys,
-            F.lit("").alias("service_category"),
-            "member_months",
-            "uncounted_months",
-            none.alias("services"),
-            F.lit(0).cast(MONEY).alias("amount"),
-        )
-    )
+    share = F.col("exposure").cast("decimal(7,6)")
     costs = _costs(member_month_costs, truncated_costs, policy, years_computed)
-    with_costs = due.join(costs, ["member_id", "coverage_month"], how="inner")
-    share = exposure.cast("decimal(7,6)")
-    of_costs = (
-        _on_sides(
-            with_costs.withColumns(
-                {
-                    "services": F.col("services").cast("decimal(12,0)") * share,
-                    "amount": F.round(F.col("amount") * share, 2).cast(MONEY),
-                }
-            ),
-            "service_category",
-            "services",
-            "amount",
-        )
-        .groupBy(*keys, "service_category")
-        .agg(
-            F.sum("services").cast(MONTHS_OF_MANY).alias("services"),
-            F.sum("amount").cast(MONEY).alias("amount"),
-        )
-        .select(
-            *keys,
-            "service_category",
-            none.alias("member_months"),
-            none.alias("uncounted_months"),
-            "services",
-            "amount",
-        )
+    of_costs = due.join(costs, ["member_id", "coverage_month"], how="inner").select(
+        *_MEMBER_CELL,
+        "service_category",
+        (F.col("services").cast("decimal(12,0)") * share).alias("services"),
+        F.round(F.col("amount") * share, 2).cast(MONEY).alias("amount"),
     )
-    return of_months.unionByName(of_costs)
+    of_months = months.select(
+        *_MEMBER_CELL,
+        F.lit("").alias("service_category"),
+        F.col("exposure").alias("member_months"),
+        F.when(F.col("is_counted").isNull(), F.col("exposure"))
+        .otherwise(F.lit(0).cast(MONTHS))
+        .alias("uncounted_months"),
+    )
+    # who is of one type, age and sex is of one cell: what they add up to is matched, not each month
+    sums = _sums(of_months, _MEMBER_CELL).unionByName(_sums(of_costs, _MEMBER_CELL))
+    return _sums(_on_sides(_who(sums).join(years, ["contract_id", "year"], how="inner")), _CELL_KEY)
 
 
-def _who(capitation_due: DataFrame) -> DataFrame:
-    """The due months with the member's enrollment type, age and sex as a rate was looked for."""
+def _sums(rows: DataFrame, key: Sequence[str]) -> DataFrame:
+    """Every figure by the key and category; 0 where the rows lack it."""
+    sums = rows.groupBy(*key, "service_category").agg(
+        *[F.sum(name).alias(name) for name in _FIGURES if name in rows.columns]
+    )
+    told = [
+        (F.col(name) if name in rows.columns else F.lit(0)).cast(kind).alias(name) for name, kind in _FIGURES.items()
+    ]
+    return sums.select(*key, "service_category", *told)
+
+
+def _who(of_cells: DataFrame) -> DataFrame:
+    """Rows of `member_cell` and month with the enrollment type, age and sex as a rate was looked for."""
     parts = F.split("member_cell", " x ")  # silver.capitation_due says them in one text, an unknown age as a word
-    return capitation_due.where("is_due").select(
-        "contract_id",
-        "member_id",
-        "coverage_month",
-        "exposure",
-        "member_cell",
-        F.year("coverage_month").alias("year"),
-        F.concat_ws(" x ", "enrollment_type", "age_band", "sex").alias("paid_cell"),
-        F.get(parts, F.lit(0)).alias("person_type"),
-        F.get(parts, F.lit(1)).try_cast("int").alias("age"),
-        F.get(parts, F.lit(2)).alias("person_sex"),
+    return of_cells.withColumns(
+        {
+            "year": F.year("coverage_month"),
+            "person_type": F.get(parts, F.lit(0)),
+            "age": F.get(parts, F.lit(1)).try_cast("int"),
+            "person_sex": F.get(parts, F.lit(2)),
+        }
     )
 
 
@@ -245,8 +236,8 @@ def _first_fit(cells: str, on_day: Column) -> Column:
     return F.get(F.filter(cells, fits), F.lit(0))["cell"]
 
 
-def _on_sides(due: DataFrame, *figures: str) -> DataFrame:
-    """Each due month as the actual of its own, and as the comparator of the month a year later where that asks for it.
+def _on_sides(due: DataFrame) -> DataFrame:
+    """What is due of a month as its own actual, and as the comparator of the month a year later where that asks for it.
 
     A cell that the rates do not have any more keeps the name that it had.
     """
@@ -256,6 +247,7 @@ def _on_sides(due: DataFrame, *figures: str) -> DataFrame:
     own_cell = F.when(F.size("budget_cells") > 0, _first_fit("budget_cells", F.unix_date("coverage_month"))).otherwise(
         F.col("paid_cell")
     )
+    figures = ("service_category", *_FIGURES)
     own = due.select("contract_id", F.lit(ACTUAL).alias("side"), "coverage_month", own_cell.alias("cell"), *figures)
     later = due.where((later_day >= F.col("later_first_day")) & (later_day <= F.col("later_last_day"))).select(
         "contract_id",
