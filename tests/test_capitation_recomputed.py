@@ -17,7 +17,11 @@ from pyspark.sql import DataFrame, SparkSession
 
 from pmpm_spark.capitation import capitate
 from pmpm_spark.config import Capitation, RunConfig, Source, Warehouse
+from pmpm_spark.generate import generate
+from pmpm_spark.generate.truth import payment_days
 from pmpm_spark.gold.capitation_ledger import CAPITATION_LEDGER, CAPITATION_UNPOSTED
+from pmpm_spark.gold.capitation_variance import CAPITATION_VARIANCE
+from pmpm_spark.gold.capitation_variance_split import CAPITATION_VARIANCE_SPLIT
 from pmpm_spark.pipeline import run
 from pmpm_spark.policy import Attribution, Eligibility, Policy
 from pmpm_spark.silver.capitation_due import CAPITATION_DUE
@@ -25,6 +29,7 @@ from pmpm_spark.warehouse import published
 from tests.equality import FACTORS, read_for_oracle
 from tests.oracle.capitation_duckdb import open_books, post, read_list, rows
 from tests.oracle.rif_duckdb import OracleSettings, compute
+from tests.oracle.variance_duckdb import read_budget, variance
 
 pytestmark = [pytest.mark.delta, pytest.mark.timeout(1800)]  # several whole runs
 
@@ -41,6 +46,10 @@ CONTRACT_HEAD = (
 )  # fmt: skip
 RATE_HEAD = (
     "contract_id", "effective_from", "effective_to", "enrollment_type", "age_band", "sex", "rate", "risk_adjusted",
+)  # fmt: skip
+BUDGET_HEAD = (
+    "contract_id", "year", "enrollment_type", "age_band", "sex", "service_category", "member_months",
+    "services_per_1000", "cost_per_service",
 )  # fmt: skip
 LIST_HEAD = ("contract_id", "member_id", "start_date", "end_date", "recorded_on")
 COVERAGE_HEAD = (
@@ -79,6 +88,37 @@ def _for_membership(due: DataFrame, con: duckdb.DuckDBPyConnection) -> list[Row]
     told = {tuple(row[name] for name in key) for row in rows(con, "due")}
     found = due.where("NOT is_due AND due_amount = 0 AND forgone_amount = 0").collect()
     return [row.asDict() for row in found if tuple(row[name] for name in key) not in told]
+
+
+VARIANCE = (
+    "contract_id", "period_type", "period", "members", "member_months", "allocated_amount", "posted_amount",
+    "unposted_amount", "actual_amount", "deviation_amount", "comparator", "comparator_amount", "is_alert",
+)  # fmt: skip
+SPLIT = ("contract_id", "period_type", "period", "effect", "service_category", "amount")
+
+
+def variance_differences(spark: SparkSession, config: RunConfig, con: duckdb.DuckDBPyConnection) -> list[str]:
+    """Rows of allocated against actual, and of its split, that only one of the two has; per member month to 1e-9."""
+    warehouse = published(spark, config)
+    faults = []
+    for table, theirs, names in (
+        (CAPITATION_VARIANCE, "variance", VARIANCE),
+        (CAPITATION_VARIANCE_SPLIT, "variance_split", SPLIT),
+    ):
+        ours = as_told([row.asDict() for row in warehouse.read(table).collect()], names)
+        others = as_told(rows(con, theirs), names)
+        assert others, f"the recomputation has no row of {theirs}"
+        faults += [f"{table.short_name}: only the product has {row}" for row in sorted(ours - others)[:6]]
+        faults += [f"{table.short_name}: only the recomputation has {row}" for row in sorted(others - ours)[:6]]
+    key = VARIANCE[:3]
+    pmpm = {tuple(row[name] for name in key): row["deviation_pmpm"] for row in rows(con, "variance")}
+    for row in warehouse.read(CAPITATION_VARIANCE).collect():
+        other = pmpm.get(tuple(row[name] for name in key))
+        if row["deviation_pmpm"] != other and abs((row["deviation_pmpm"] or 0) - (other or 0)) > 1e-9:
+            faults.append(
+                f"{row['contract_id']}, {row['period']}: {row['deviation_pmpm']} per member month, not {other}"
+            )
+    return faults
 
 
 def as_told(found: Iterable[Row], names: Iterable[str]) -> set[str]:
@@ -380,6 +420,12 @@ def write_real(folder: Path, rif: Path, run: int) -> None:
         ("R2", first, None, "*", "*", "*", "700.00", "false"),
     ]
     write_csv(folder / "contract_rates.csv", RATE_HEAD, rates)
+    budget = [
+        ("R1", 2022, *cell, category, months, use, price)
+        for cell, months in ((("ESRD", "*", "*"), 40), (("AGED_DUAL", "75+", "*"), "91.5"), (("*", "*", "*"), 380))
+        for category, use, price in (("inpatient", 310, 9_800), ("professional", "9100.25", "101.33"), ("dme", 900, 77))
+    ]
+    write_csv(folder / "contract_budget.csv", BUDGET_HEAD, budget)
     with (rif / "member_attribution.csv").open(encoding="utf-8") as file:
         told = {
             (row["member_id"], row["network_id"]) for row in csv.DictReader(file) if row["performance_year"] == "2022"
@@ -413,7 +459,11 @@ def tell_real(con: duckdb.DuckDBPyConnection) -> None:
         SELECT performance_year, member_id, network_id FROM attribution;
         CREATE OR REPLACE TABLE scores AS
         SELECT member_id, performance_year::INTEGER AS performance_year, risk_score::DECIMAL(12, 6) AS risk_score
-        FROM risk_scores WHERE risk_score IS NOT NULL""")
+        FROM risk_scores WHERE risk_score IS NOT NULL;
+        CREATE OR REPLACE TABLE costs AS
+        SELECT member_id, member_month AS coverage_month, service_category, sum(services) AS services,
+            sum(paid_amount)::DECIMAL(18, 2) AS amount
+        FROM costed_lines WHERE reason IS NULL GROUP BY ALL""")
 
 
 @pytest.mark.shared
@@ -423,7 +473,8 @@ def test_two_contracts_over_real_files_are_paid_as_recomputed(
     rif = shared_data / "rif"
     lists = {name: rif / f"{name}.csv" for name in ("network_roster", "providers", "risk_scores", "member_attribution")}
     told = {name: str(path) for name, path in lists.items()}
-    told |= {name: str(tmp_path / f"{name}.csv") for name in ("contracts", "contract_rates", "contract_members")}
+    of_contracts = ("contracts", "contract_rates", "contract_members", "contract_budget")
+    told |= {name: str(tmp_path / f"{name}.csv") for name in of_contracts}
     source = Source("rif", str(rif), max_reject_share=1.0, **told)
     config = RunConfig(source, Warehouse(str(tmp_path / "warehouse")), YEARS, (Policy("default"),))
     con = read_for_oracle(rif, lists)
@@ -436,15 +487,62 @@ def test_two_contracts_over_real_files_are_paid_as_recomputed(
         write_real(tmp_path, rif, place)
         run(spark, config, group="load" if place else None, changed=place > 0)
         read_lists(con, tmp_path)
+        read_budget(con, told["contract_budget"])
         number = capitate(spark, config, as_of).posting_run
         assert number == post(con, as_of)
+        variance(con, YEARS)
         numbers.append(number)
-        faults = differences(spark, config, con)
+        faults = differences(spark, config, con) + variance_differences(spark, config, con)
         assert not faults, f"run {place}, as of {as_of}: {len(faults)} differences\n" + "\n".join(faults[:12])
     assert numbers == [1, 2, 3, None]
+    assert {(row["contract_id"], row["period"].year, row["comparator"]) for row in rows(con, "variance")} == {
+        ("R1", 2022, "budget"), ("R1", 2023, "prior_year"), ("R2", 2022, "none"), ("R2", 2023, "prior_year"),
+    }  # fmt: skip
+    assert {row["effect"] for row in rows(con, "variance_split") if row["amount"]} == {
+        "MEMBERSHIP", "CELL_MIX", "USE", "COST_PER_SERVICE",
+    }  # fmt: skip
     found = rows(con, "ledger")
     assert {row["reason"] for row in found} >= {
         "NEW_MONTH", "CONTRACT_CHANGE", "RETRO_TERMINATION", "RETRO_ENROLLMENT", "RATE_CHANGE",
     }  # fmt: skip
     assert {row["contract_id"] for row in found} == {"R1", "R2"}
     assert "TWO_CONTRACTS" in {row["not_due_reason"] for row in rows(con, "due")}
+
+
+def test_generated_contracts_are_paid_and_compared_as_recomputed(spark: SparkSession, tmp_path: Path) -> None:
+    """K1 with a budget, K2 prorated and without; rates by type, age and sex."""
+    root = tmp_path / "input"
+    generate(spark, str(root), members=800, years=(2021, 2022), seed=11, file_format="rif")
+    files = {name: root / name for name in LISTS_GENERATED}
+    lists = {name: files[name] for name in ("network_roster", "providers", "risk_scores", "member_attribution")}
+    source = Source("rif", str(root), max_reject_share=1.0, **{name: str(path) for name, path in files.items()})
+    config = RunConfig(source, Warehouse(str(tmp_path / "warehouse")), (2022,), (Policy("default"),))
+    con = read_for_oracle(root, lists)
+    compute(con, factors={2022: FACTORS[2022]}, settings=OracleSettings(performance_years=(2022,)))
+    begin_books(con)
+    tell_real(con)
+    con.execute(f"""
+        CREATE OR REPLACE TABLE people AS
+        SELECT p.* EXCLUDE (sex), CASE s.code WHEN '1' THEN 'M' WHEN '2' THEN 'F' ELSE 'U' END AS sex
+        FROM people p JOIN (
+            SELECT BENE_ID AS member_id, max(BENE_SEX_IDENT_CD) AS code
+            FROM read_csv('{root}/beneficiary_*/*.csv.gz', delim = '|', all_varchar = true, union_by_name = true)
+            GROUP BY BENE_ID) s USING (member_id)""")
+    for name in ("contracts", "contract_rates", "contract_members"):
+        read_list(con, name, f"{files[name]}/*.csv")
+    read_budget(con, f"{files['contract_budget']}/*.csv")
+    run(spark, config)
+    for as_of in (payment_days((2021, 2022))[0], date(2022, 11, 3)):
+        assert capitate(spark, config, as_of).posting_run == post(con, as_of)
+        variance(con, (2022,))
+        faults = differences(spark, config, con) + variance_differences(spark, config, con)
+        assert not faults, f"as of {as_of}: {len(faults)} differences\n" + "\n".join(faults[:12])
+    assert {(row["contract_id"], row["comparator"]) for row in rows(con, "variance")} == {
+        ("K1", "budget"), ("K2", "none"),
+    }  # fmt: skip
+
+
+LISTS_GENERATED = (
+    "network_roster", "providers", "risk_scores", "member_attribution", "contracts", "contract_rates",
+    "contract_members", "contract_budget",
+)  # fmt: skip

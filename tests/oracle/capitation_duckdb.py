@@ -44,7 +44,10 @@ LISTS = {
 
 def read_list(con: duckdb.DuckDBPyConnection, name: str, path: str) -> None:
     """Read one of the lists of contracts from its CSV file."""
-    con.execute(f"CREATE OR REPLACE TABLE {name} AS {LISTS[name]} FROM read_csv('{path}', all_varchar = true)")
+    con.execute(f"""
+        CREATE OR REPLACE TABLE {name} AS {LISTS[name]}
+        FROM (SELECT NULL AS previous_contract_id, NULL AS recorded_on WHERE false
+            UNION ALL BY NAME FROM read_csv('{path}', all_varchar = true))""")
 
 
 def open_books(con: duckdb.DuckDBPyConnection) -> None:
@@ -275,7 +278,8 @@ def _due(con: duckdb.DuckDBPyConnection, name: str, contracts: str, as_of: dt.da
             CASE WHEN reason IS NULL THEN share ELSE 0 END::DECIMAL(12, 6) AS exposure,
             CASE WHEN reason IS NULL THEN would_be ELSE 0 END::DECIMAL(18, 2) AS due_amount,
             round(CASE WHEN reason IS NULL THEN would_be ELSE 0 END::DECIMAL(38, 2) * withhold_share, 2)::DECIMAL(18, 2) AS withhold_due,
-            CASE WHEN reason = 'TWO_CONTRACTS' THEN would_be ELSE 0 END::DECIMAL(18, 2) AS forgone_amount
+            CASE WHEN reason = 'TWO_CONTRACTS' THEN would_be ELSE 0 END::DECIMAL(18, 2) AS forgone_amount,
+            person_type, age, person_sex
         FROM settled""",
         {"as_of": as_of},
     )
