@@ -55,6 +55,7 @@ class Source:
     contract_rates: str | None = None
     contract_members: str | None = None
     contract_budget: str | None = None
+    survey_responses: str | None = None
     data_through: str | None = None
     part_c: str = field(default="hmo_indicator", metadata=one_of("hmo_indicator", "part_c_contract"))
     max_reject_share: float = 0.05
