@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
@@ -25,7 +26,10 @@ from pmpm_spark.gold.capitation_ledger import (
     Former,
     capitation_changes,
     posted_so_far,
+    under_current_ids,
 )
+from pmpm_spark.gold.member_month_changes import MEMBER_MONTH_CHANGES, EarlierRun, member_month_changes
+from pmpm_spark.gold.membership_reconciliation import MEMBERSHIP_RECONCILIATION, membership_reconciliation
 from pmpm_spark.model import (
     CONTRACT_BUDGET,
     CONTRACT_MEMBERS,
@@ -34,6 +38,7 @@ from pmpm_spark.model import (
     COVERAGE_RECORDS,
     LOAD_AUDIT,
     MEMBERS,
+    PAYER_MEMBER_MONTHS,
 )
 from pmpm_spark.months import month_number, number_of
 from pmpm_spark.reference import NORMALIZATION_FACTORS
@@ -54,9 +59,10 @@ from pmpm_spark.silver.member_month_costs import MEMBER_MONTH_COSTS
 from pmpm_spark.silver.member_months import MEMBER_MONTHS
 from pmpm_spark.silver.risk_scores import RISK_SCORES
 from pmpm_spark.silver.told_months import TOLD_MONTHS
+from pmpm_spark.silver.union import ids
 from pmpm_spark.stages import STORED
 from pmpm_spark.store import Receipt, Store
-from pmpm_spark.table import small_frame
+from pmpm_spark.table import Table, small_frame
 from pmpm_spark.variance import YearOfContract, checked_budget, publish_variance
 
 if TYPE_CHECKING:
@@ -66,10 +72,14 @@ log = logging.getLogger(__name__)
 
 READ = (
     CONTRACTS, CONTRACT_RATES, CONTRACT_MEMBERS, COVERAGE_RECORDS, ELIGIBILITY_SPANS, MEMBERS, MEMBER_MONTHS,
-    ATTRIBUTION, RISK_SCORES, TOLD_MONTHS, CONTRACT_BUDGET, MEMBER_MONTH_COSTS,
+    ATTRIBUTION, RISK_SCORES, TOLD_MONTHS, PAYER_MEMBER_MONTHS, CONTRACT_BUDGET, MEMBER_MONTH_COSTS,
 )  # fmt: skip
 STRICT = ("bronze.contracts", "bronze.contract_rates", "bronze.contract_budget")
 """Lists of which no row may be rejected or superseded before money is paid by them, or compared with them."""
+
+
+APPENDED = (CAPITATION_LEDGER, CAPITATION_UNPOSTED, MEMBER_MONTH_CHANGES)
+"""What a payment run adds to, and leaves as it is where nothing is new."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +94,17 @@ class Posted:
 
 
 @dataclass(frozen=True)
+class Counted:
+    """The member months of one contract: due now, counted otherwise than by the run before, and with a difference."""
+
+    contract_id: str
+    member_months: Decimal
+    changed: int
+    has_payer_list: bool
+    differences: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class CapitationResult:
     """A finished payment run; `posting_run` is None where nothing changed and nothing was written to the ledger."""
 
@@ -91,6 +112,7 @@ class CapitationResult:
     posting_run: int | None
     as_of: date
     contracts: tuple[Posted, ...]
+    membership: tuple[Counted, ...] = ()
     years: tuple[YearOfContract, ...] = ()
 
 
@@ -138,7 +160,7 @@ def capitate(spark: SparkSession, config: RunConfig, as_of: date) -> CapitationR
 def _work(store: Store, config: RunConfig, as_of: date, run_id: str) -> tuple[list[Receipt], CapitationResult]:
     spark, policy = store.spark, config.policies[0]
     contracts, rates = _contracts(store)
-    for table in (CAPITATION_LEDGER, CAPITATION_UNPOSTED, CAPITATION_RUNS):
+    for table in (CAPITATION_DUE, *APPENDED, CAPITATION_RUNS):
         if table.name not in store.versions:
             store.create(table)
     stood = dict(store.versions)
@@ -154,15 +176,21 @@ def _work(store: Store, config: RunConfig, as_of: date, run_id: str) -> tuple[li
     if not months:
         raise InputError("enrollment tells no month: nothing can be due")
     last_payable = min(_last_payable(as_of, config.capitation.pay), number_of(months[0]["last_month"]))
-    in_ledger = posted.groupBy("contract_id", "member_id").agg(
-        F.min(month_number("coverage_month")).alias("posted_first"),
-        F.max(month_number("coverage_month")).alias("posted_last"),
+    listed, payer_lists = (_listed(store, table, contracts) for table in (CONTRACT_MEMBERS, PAYER_MEMBER_MONTHS))
+    members_listed, payer_months = store.read(CONTRACT_MEMBERS), store.read(PAYER_MEMBER_MONTHS)
+    runs_before = [
+        EarlierRun(now.get(row["contract_id"], row["contract_id"]), row["posting_run"], row["payable_through"])
+        for row in history
+    ]
+    due_before = under_current_ids(store.read(CAPITATION_DUE), now)
+    first_told = number_of(months[0]["first_month"])
+    month = month_number("coverage_month")
+    looked_at = _first_and_last(
+        posted,
+        due_before.where("is_due"),
+        under_current_ids(store.read(MEMBER_MONTH_CHANGES), now),
+        payer_months.where((month >= first_told) & (month <= last_payable)),
     )
-    members_listed = store.read(CONTRACT_MEMBERS)
-    listed = {row["contract_id"] for row in members_listed.select("contract_id").distinct().collect()}
-    unknown = sorted(listed - {one.contract_id for one in contracts})
-    if unknown:
-        raise InputError(f"contract_members: {unknown[0]} is not among contracts")
 
     def due_under(terms: Sequence[Terms]) -> DataFrame:
         return capitation_due(
@@ -173,13 +201,13 @@ def _work(store: Store, config: RunConfig, as_of: date, run_id: str) -> tuple[li
             store.read(RISK_SCORES),
             store.read(NORMALIZATION_FACTORS),
             members_listed,
-            in_ledger,
+            looked_at,
             contracts=terms,
             rates=rates,
             listed=listed,
             policy=policy,
             as_of=as_of,
-            first_told=number_of(months[0]["first_month"]),
+            first_told=first_told,
             last_payable=last_payable,
             overlap="one" if config.capitation.overlap == "error" else config.capitation.overlap,
         )
@@ -207,17 +235,27 @@ def _work(store: Store, config: RunConfig, as_of: date, run_id: str) -> tuple[li
     receipts.append(store.publish(CAPITATION_LEDGER, changes.where("is_open").drop("is_open"), append=True))
     unposted_before = store.read(CAPITATION_UNPOSTED)
     receipts.append(store.publish(CAPITATION_UNPOSTED, changes.where("NOT is_open").drop("is_open"), append=True))
+    of_months = member_month_changes(
+        due,
+        due_before,
+        due_under(as_before) if is_changed else None,
+        earlier=runs_before,
+        is_changed=is_changed,
+        posting_run=posting_run,
+    )
+    receipts.append(store.publish(MEMBER_MONTH_CHANGES, of_months, append=True))
     of_run = F.col("posting_run") == posting_run
     _check_adds_up(due, store.read(CAPITATION_LEDGER), store.read(CAPITATION_UNPOSTED).where(of_run), now)
     sums = _sums(due, store.read(CAPITATION_LEDGER).where(of_run), store.read(CAPITATION_UNPOSTED).where(of_run))
     found = tuple(sums.get(o.contract_id, Posted(o.contract_id, *_NOTHING)) for o in contracts)
-    repeats = bool(history) and history[-1]["as_of"] == as_of and not any(one.lines for one in found)
+    nothing_new = not receipts[-1].rows and not any(one.lines for one in found)
+    repeats = bool(history) and history[-1]["as_of"] == as_of and nothing_new
     if repeats:
-        earlier = unposted_before.where(F.col("posting_run") == posting_run - 1)
-        repeats = _same(earlier, store.read(CAPITATION_UNPOSTED).where(of_run))
+        unposted_then = unposted_before.where(F.col("posting_run") == posting_run - 1)
+        repeats = _same(unposted_then, store.read(CAPITATION_UNPOSTED).where(of_run))
     if repeats:
         # the same day with nothing new: the books stay as they are
-        for table in (CAPITATION_LEDGER, CAPITATION_UNPOSTED):
+        for table in APPENDED:
             store.restore(table, stood[table.name])
         receipts = receipts[:1]
     else:
@@ -232,6 +270,21 @@ def _work(store: Store, config: RunConfig, as_of: date, run_id: str) -> tuple[li
             for one in contracts
         ]  # fmt: skip
         receipts.append(store.publish(CAPITATION_RUNS, small_frame(spark, rows, CAPITATION_RUNS.schema), append=True))
+    number = posting_run - 1 if repeats else posting_run
+    reconciled = membership_reconciliation(
+        due,
+        under_current_ids(store.read(MEMBER_MONTH_CHANGES), now),
+        posted_so_far(store.read(CAPITATION_LEDGER), now),
+        store.read(CAPITATION_UNPOSTED).where(F.col("posting_run") == number),
+        payer_months,
+        members_listed,
+        earlier=[run for run in runs_before if run.posting_run < number],
+        payer_lists=payer_lists,
+        as_of=as_of,
+    )
+    receipts.append(store.publish(MEMBERSHIP_RECONCILIATION, reconciled))
+    of_changes = store.read(MEMBER_MONTH_CHANGES).where(of_run)
+    counted = _counted(due, of_changes, store.read(MEMBERSHIP_RECONCILIATION), contracts, payer_lists)
     written, years = publish_variance(
         store,
         contracts,
@@ -240,13 +293,13 @@ def _work(store: Store, config: RunConfig, as_of: date, run_id: str) -> tuple[li
         policy=policy,
         as_of=as_of,
         alert_share=config.capitation.alert_share,
-        posting_run=posting_run - 1 if repeats else posting_run,
+        posting_run=number,
         now=now,
-        first_told=number_of(months[0]["first_month"]),
+        first_told=first_told,
         last_payable=last_payable,
     )
-    number = None if repeats else posting_run
-    return [*receipts, *written], CapitationResult(run_id, number, as_of, found, tuple(years))
+    posted_as = None if repeats else posting_run
+    return [*receipts, *written], CapitationResult(run_id, posted_as, as_of, found, counted, tuple(years))
 
 
 _NOTHING = (Decimal(0), 0, Decimal(0), Decimal(0))
@@ -295,6 +348,33 @@ def _contracts(store: Store) -> tuple[list[Terms], list[Rate]]:
     return contracts, rates
 
 
+def _listed(store: Store, table: Table, contracts: Sequence[Terms]) -> set[str]:
+    """The contracts of which a list has a row.
+
+    Raises:
+        InputError: one is no contract.
+    """
+    listed = {row["contract_id"] for row in store.read(table).select("contract_id").distinct().collect()}
+    unknown = sorted(listed - {one.contract_id for one in contracts})
+    if unknown:
+        raise InputError(f"{table.short_name}: {unknown[0]} is not among contracts")
+    return listed
+
+
+def _first_and_last(*months: DataFrame) -> DataFrame:
+    """The first and last month by contract and member of those that are looked at whether a list has them or not:
+    posted or counted before, or told by the payer."""
+    parts = [
+        rows.select(*ids("contract_id", "member_id"), month_number("coverage_month").cast("int").alias("number"))
+        for rows in months
+    ]
+    return (
+        reduce(lambda left, right: left.unionByName(right), parts)
+        .groupBy("contract_id", "member_id")
+        .agg(F.min("number").alias("posted_first"), F.max("number").alias("posted_last"))
+    )
+
+
 def _current(contracts: Sequence[Terms], history: Sequence[Any]) -> dict[str, str]:
     """The id that each former contract has now.
 
@@ -302,14 +382,14 @@ def _current(contracts: Sequence[Terms], history: Sequence[Any]) -> dict[str, st
         InputError: a contract that was paid is gone.
     """
     now = current_ids(contracts)
-    ids = {one.contract_id for one in contracts}
+    there = {one.contract_id for one in contracts}
     earlier = {row["previous_contract_id"]: row["contract_id"] for row in history if row["previous_contract_id"]}
     for row in history:
         paid = row["contract_id"]
         chain = [paid]
-        while chain[-1] not in ids and (chain[-1] in now or chain[-1] in earlier) and len(chain) <= len(history) + 1:
+        while chain[-1] not in there and (chain[-1] in now or chain[-1] in earlier) and len(chain) <= len(history) + 1:
             chain.append(now.get(chain[-1]) or earlier[chain[-1]])
-        if chain[-1] not in ids:
+        if chain[-1] not in there:
             raise InputError(f"contracts: {paid} was paid and is gone; keep it and close it by its end_date")
         if chain[-1] != paid:
             now[paid] = chain[-1]
@@ -396,6 +476,31 @@ def _sums(due: DataFrame, lines: DataFrame, unposted: DataFrame) -> dict[str, Po
     kept = {r["contract_id"]: r["s"] for r in of_kept}
     none = Decimal(0)
     return {key: Posted(key, amount, *posted.get(key, (0, none)), kept.get(key, none)) for key, amount in owed.items()}
+
+
+def _counted(
+    due: DataFrame,
+    changes: DataFrame,
+    reconciliation: DataFrame,
+    contracts: Sequence[Terms],
+    payer_lists: Collection[str],
+) -> tuple[Counted, ...]:
+    """How many months each contract has: due, counted otherwise by this run, and by kind of difference."""
+    of_due = due.groupBy("contract_id").agg(F.sum("exposure").alias("n")).collect()
+    of_changes = changes.groupBy("contract_id").agg(F.count(F.lit(1)).alias("n")).collect()
+    of_kinds = reconciliation.groupBy("contract_id", "difference").agg(F.count(F.lit(1)).alias("n")).collect()
+    months = {row["contract_id"]: row["n"] for row in of_due}
+    changed = {row["contract_id"]: row["n"] for row in of_changes}
+    return tuple(
+        Counted(
+            one.contract_id,
+            months.get(one.contract_id, Decimal(0)),
+            changed.get(one.contract_id, 0),
+            one.contract_id in payer_lists,
+            {row["difference"]: row["n"] for row in of_kinds if row["contract_id"] == one.contract_id},
+        )
+        for one in contracts
+    )
 
 
 def _same(one: DataFrame, other: DataFrame) -> bool:
