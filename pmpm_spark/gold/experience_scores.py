@@ -65,6 +65,7 @@ EXPERIENCE_SCORES = Table(
         ),
         quotient("mean_score_high", "upper end"),
         text("prior_wave", "last wave before in which the row has an answer, within the run's years; null in the first"),
+        year("prior_year", "performance year of prior_wave"),
         quotient("change", "mean_score less that of prior_wave, points"),
         quotient("change_low", "lower end of its 95% interval (Welch's t); null where either wave has none"),
         quotient("change_high", "upper end"),
@@ -255,6 +256,7 @@ def _with_changes(scores: DataFrame) -> DataFrame:
         name: F.lag(source).over(in_order)
         for name, source in (
             ("prior_wave", "wave"),
+            ("prior_year", "performance_year"),
             ("prior_score", "mean_score"),
             ("prior_variance", "variance"),
             ("prior_respondents", "respondents"),
