@@ -277,7 +277,14 @@ def run_notices(store: Store, config: RunConfig) -> list[str]:
         *other_categories(store),
     ]
     of_source = SOURCE_KINDS[config.source.kind].notices(store.read)
-    return [*notices, *of_source, *_scores(store, config), *risk_notices(store, config), *survey_notices(store, config), *_code_sets(config)]
+    return [
+        *notices,
+        *of_source,
+        *_scores(store, config),
+        *risk_notices(store, config),
+        *survey_notices(store, config),
+        *_code_sets(config),
+    ]
 
 
 def uncounted_years(store: Store, config: RunConfig) -> list[str]:

@@ -31,13 +31,14 @@ def survey_notices(store: Store, config: RunConfig) -> list[str]:
     notices = []
     outside = counted["everything"] - counted["of_years"]
     if outside:
-        notices.append(f"{outside:,} of {counted['everything']:,} survey responses are of no performance year of the run")
+        of_all = f"{outside:,} of {counted['everything']:,}"
+        notices.append(f"{of_all} survey responses are of no performance year of the run")
     of_members = responses.where(of_years & (F.col("physician_npi") == ""))
     strangers = of_members.join(store.read(MEMBERS).select("member_id"), "member_id", how="left_anti").count()
     if strangers:
         notices.append(
-            f"{strangers:,} of {counted['of_members']:,} survey responses of members are of ids that enrollment does not "
-            f"have; they count under {UNATTRIBUTED} alone"
+            f"{strangers:,} of {counted['of_members']:,} survey responses of members are of ids that enrollment does "
+            f"not have; they count under {UNATTRIBUTED} alone"
         )
     rows = of_run(store.read(EXPERIENCE_SCORES), config.policies[:1], config.performance_years)
     of_physicians = rows.where((F.col("respondent") == PROVIDER) & (F.col("level") == NETWORK))
@@ -45,7 +46,7 @@ def survey_notices(store: Store, config: RunConfig) -> list[str]:
     found = of_physicians.agg(F.sum("responses").alias("all"), F.sum(nowhere).alias("nowhere")).collect()[0]
     if found["nowhere"]:
         notices.append(
-            f"{found['nowhere']:,} of {found['all']:,} survey responses of physicians are of nobody on a network's roster "
-            f"on the day; they count under {UNATTRIBUTED} alone"
+            f"{found['nowhere']:,} of {found['all']:,} survey responses of physicians are of nobody on a network's "
+            f"roster on the day; they count under {UNATTRIBUTED} alone"
         )
     return notices

@@ -212,7 +212,9 @@ def _draw_contracts(draw: random.Random, tables: dict[str, list[Row]], year: int
 
 def _draw_surveys(draw: random.Random, tables: dict[str, list[Row]], year: int) -> None:
     """Answers of each network's members by physician, in two waves a year, and each beside the wave before."""
-    networks = [r["network_id"] for r in tables["network_pmpm"] if (r["policy"], r["performance_year"]) == ("one", year)]
+    networks = [
+        r["network_id"] for r in tables["network_pmpm"] if (r["policy"], r["performance_year"]) == ("one", year)
+    ]
     for network in networks:
         for wave in (f"{year}-1", f"{year}-2"):
             some = {f"P{n}": draw.choice((1, 4, 11, 12, 30, 60)) for n in range(draw.randint(1, 5))}
@@ -223,7 +225,12 @@ def _draw_surveys(draw: random.Random, tables: dict[str, list[Row]], year: int) 
                 everybody = sum(some.values())
                 all_told = sum(some[npi] * scores[npi] for npi in some) / everybody
                 for npi, n, score in [("", everybody, all_told), *[(npi, some[npi], scores[npi]) for npi in some]]:
-                    row = {**head, "physician_npi": npi, "level": "physician" if npi else "network", "mean_score": score}
+                    row = {
+                        **head,
+                        "physician_npi": npi,
+                        "level": "physician" if npi else "network",
+                        "mean_score": score,
+                    }
                     row |= {"responses": n, "respondents": n, "prior_wave": None, "prior_year": None, "change": None}
                     same = ("policy", "network_id", "physician_npi")
                     before = [r for r in tables["experience_scores"] if all(r[k] == row[k] for k in same)]
@@ -315,7 +322,17 @@ def _fill(tables: dict[str, list[Row]]) -> None:
 FEW = 5
 REPEATS = ("network_pmpm_rolling", "pmpm_forecast")
 """Sums of months, of no secret of their own: what they must not tell is a month."""
-COUNTS = ("members", "member_months", "scored_members", "claim_lines", "services", "comparator_services", "lines", "responses", "respondents")
+COUNTS = (
+    "members",
+    "member_months",
+    "scored_members",
+    "claim_lines",
+    "services",
+    "comparator_services",
+    "lines",
+    "responses",
+    "respondents",
+)
 """The same under both policies, which the attacker knows."""
 MEASURES = (*COUNTS, "paid_amount", "in_network_paid_amount", "amount", "mean_score")
 KEYS = {**{one.name: one.table.key for one in SHOWN}, "totals": NETWORK[:2]}

@@ -41,7 +41,9 @@ def cells(html: str, table: str) -> list[list[str]]:
     assert found is not None
     body = found[0].split("<tbody>")[1]
     rows = re.findall(r"<tr.*?</tr>", body, re.DOTALL)
-    return [[unescape(re.sub("<.*?>", "", c)).strip() for c in re.findall(r"<t[dh].*?</t[dh]>", r, re.DOTALL)] for r in rows]
+    return [
+        [unescape(re.sub("<.*?>", "", c)).strip() for c in re.findall(r"<t[dh].*?</t[dh]>", r, re.DOTALL)] for r in rows
+    ]
 
 
 def experience_of(html: str) -> list[list[str]]:

@@ -109,7 +109,9 @@ def test_two_small_physicians_hide_each_other_and_one_takes_the_network_or_the_n
     def parts(*counts: int) -> list[Any]:
         rows = [_answers(sum(counts), "1")]
         rows += [_answers(n, "1", physician_npi=f"P{k}", level="physician") for k, n in enumerate(counts)]
-        return [row["respondents"] for row in without_small_cells({"experience_scores": rows}).tables["experience_scores"]]
+        return [
+            row["respondents"] for row in without_small_cells({"experience_scores": rows}).tables["experience_scores"]
+        ]
 
     assert parts(9, 8, 40) == [57, None, None, 40]
     assert parts(9, 30, 40) == [79, None, None, 40]

@@ -1,4 +1,4 @@
-"""What members say of their care and physicians of their network: mean scores by survey, domain and wave, with intervals.
+"""What members say of their care and physicians of their network: mean scores by survey, domain and wave.
 
 An answer is moved to 0 (worst) to 100 (best) of its own scale. A respondent is one value, the weighted mean of the
 answers in a domain and wave, with the mean of their weights: two answers of one person are not two people. With n
@@ -39,8 +39,8 @@ _KEY = ("policy", "performance_year", "network_id", "physician_npi", "survey", "
 
 EXPERIENCE_SCORES = Table(
     name="gold.experience_scores",
-    grain="one row per policy, performance year, network, survey, kind of respondent, domain and wave with an answer; of "
-    "members' answers a row of each physician as well",
+    grain="one row per policy, performance year, network, survey, kind of respondent, domain and wave with an answer; "
+    "of members' answers a row of each physician as well",
     key=_KEY,
     columns=(
         text("policy", "policy that made the row"),
@@ -64,7 +64,7 @@ EXPERIENCE_SCORES = Table(
             "lower end of its 95% interval (Student's t); null with one respondent, or where all say the same",
         ),
         quotient("mean_score_high", "upper end"),
-        text("prior_wave", "last wave before in which the row has an answer, within the run's years; null in the first"),
+        text("prior_wave", "last wave before of the row with an answer, within the run's years; null in the first"),
         year("prior_year", "performance year of prior_wave"),
         quotient("change", "mean_score less that of prior_wave, points"),
         quotient("change_low", "lower end of its 95% interval (Welch's t); null where either wave has none"),
@@ -154,9 +154,7 @@ def _placed_members(
     whose = of_run(attribution, policies, performance_years).select(
         "policy", "performance_year", "member_id", "network_id", "physician_npi"
     )
-    placed = _of_each_policy(respondents, policies).join(
-        whose, ["policy", "performance_year", "member_id"], how="left"
-    )
+    placed = _of_each_policy(respondents, policies).join(whose, ["policy", "performance_year", "member_id"], how="left")
     network, physician = (
         F.coalesce(F.trim(name), F.lit(UNATTRIBUTED)).alias(name) for name in ("network_id", "physician_npi")
     )
@@ -175,9 +173,7 @@ def _placed_physicians(
     """
     as_asked = ("performance_year", "physician_npi", "practice_tin", "surveyed_on")
     asked = responses.select(*as_asked).distinct()
-    with_own = asked.select(
-        *as_asked, F.col("physician_npi").alias("npi"), F.col("practice_tin").alias("tin")
-    )
+    with_own = asked.select(*as_asked, F.col("physician_npi").alias("npi"), F.col("practice_tin").alias("tin"))
     silent = with_own.where(F.col("tin") == "").drop("tin")
     services = primary_care_services.where((F.col("tin") != "") & (F.col("npi") != ""))
     billed = services.select(F.year("service_date").alias("performance_year"), "npi", "tin").distinct()

@@ -25,7 +25,9 @@ NOTE = (
 
 def experience(year: Year, row: Row, name: str) -> list[Any]:
     """Nothing where no one of the network was asked in the year."""
-    everything = [r for r in year.of_network("experience_scores", row["network_id"]) if r["performance_year"] <= year.year]
+    everything = [
+        r for r in year.of_network("experience_scores", row["network_id"]) if r["performance_year"] <= year.year
+    ]
     if not any(r["performance_year"] == year.year for r in everything):
         return []
     own = sorted((r for r in everything if r["level"] == NETWORK), key=_place)
@@ -46,7 +48,7 @@ def _charts(own: Sequence[Row], name: str) -> list[ChartView]:
     by_question: dict[tuple[Any, ...], list[Row]] = {}
     for r in own:
         by_question.setdefault(tuple(r[asked] for asked in ASKED), []).append(r)
-    drawn = []
+    drawn: list[ChartView] = []
     for (respondent, survey, domain), waves in by_question.items():
         if sum(not r[LEFT_OUT] for r in waves) < 2 or len(drawn) == MOST_CHARTS:
             continue
@@ -131,12 +133,12 @@ def _physicians(year: Year, row: Row, name: str) -> list[TableView]:
         asked = tuple(r[n] for n in ASKED)
         last[asked] = max(last.get(asked, ""), r["wave"])
     newest = [r for r in everything if r["wave"] == last[tuple(r[n] for n in ASKED)]]
-    told = sorted((r for r in newest if not r[LEFT_OUT]), key=lambda r: (*_place(r), -r["mean_score"], r["physician_npi"]))
+    told = sorted(
+        (r for r in newest if not r[LEFT_OUT]), key=lambda r: (*_place(r), -r["mean_score"], r["physician_npi"])
+    )
     if not told:
         return []
-    names = {
-        r["physician_npi"]: r["physician_name"] for r in year.this_year("physician_pmpm", row["network_id"])
-    }
+    names = {r["physician_npi"]: r["physician_name"] for r in year.this_year("physician_pmpm", row["network_id"])}
     named = (
         Column("Physician", "text", f"{SOURCE}.physician_npi, gold.physician_pmpm.physician_name"),
         Column("About", "text", f"{SOURCE}.survey, domain"),
@@ -148,7 +150,9 @@ def _physicians(year: Year, row: Row, name: str) -> list[TableView]:
     )
     rows = [
         (
-            "No physician" if r["physician_npi"] == UNATTRIBUTED else names.get(r["physician_npi"]) or r["physician_npi"],
+            "No physician"
+            if r["physician_npi"] == UNATTRIBUTED
+            else names.get(r["physician_npi"]) or r["physician_npi"],
             f"{r['survey']}: {r['domain']}",
             r["wave"],
             r["respondents"],
@@ -159,4 +163,8 @@ def _physicians(year: Year, row: Row, name: str) -> list[TableView]:
         for r in told
     ]
     note = f"{len(newest) - len(told)} of {len(newest)} rows are left out as small." if len(told) < len(newest) else ""
-    return [TableView(f"{name}-experience-physicians", "Members by their physician, last wave", named, rows, note, is_wide=True)]
+    return [
+        TableView(
+            f"{name}-experience-physicians", "Members by their physician, last wave", named, rows, note, is_wide=True
+        )
+    ]

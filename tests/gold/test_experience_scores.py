@@ -36,7 +36,9 @@ def rows_of(spark: SparkSession, table: Table, rows: Sequence[dict[str, Any]]) -
     names = {c.name: str(c.type) for c in table.columns}
     assert all(set(row) <= set(names) for row in rows)
     values = [
-        tuple(Decimal(row[n]) if names[n].startswith("Decimal") and row.get(n) is not None else row.get(n) for n in names)
+        tuple(
+            Decimal(row[n]) if names[n].startswith("Decimal") and row.get(n) is not None else row.get(n) for n in names
+        )
         for row in rows
     ]
     from pyspark.sql import types as T
@@ -263,7 +265,12 @@ def drawn(seed: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         low = draw.choice((0, 1, -2))
         high = low + draw.choice((1, 4, 10, 6))
         year = draw.choice((2020, 2021))
-        key = (f"m{draw.randrange(90)}", f"{year}-{draw.choice('123')}", draw.choice(("care", "access")), draw.choice("ab"))
+        key = (
+            f"m{draw.randrange(90)}",
+            f"{year}-{draw.choice('123')}",
+            draw.choice(("care", "access")),
+            draw.choice("ab"),
+        )
         if key not in seen:
             seen.add(key)
             answers.append({
@@ -329,11 +336,15 @@ def test_drawn_answers_equal_plain_python(spark: SparkSession) -> None:
     assert with_change > 40
     # without weights the error is the plain one
     plain = [a | {"weight": "1"} for a in answers if a["question"] == "a"]
-    row = table_of(built(spark, plain, attribution, years=(2020, 2021)))["p", 2021, "N1", "", "S", "member", "care", "2021-2"]
+    row = table_of(built(spark, plain, attribution, years=(2020, 2021)))[
+        "p", 2021, "N1", "", "S", "member", "care", "2021-2"
+    ]
     of_row = [
         100 * (a["score"] - a["scale_low"]) / (a["scale_high"] - a["scale_low"])
         for a in plain
-        if a["domain"] == "care" and a["wave"] == "2021-2" and whose.get(("p", 2021, a["member_id"]), {}).get("network_id") == "N1"
+        if a["domain"] == "care"
+        and a["wave"] == "2021-2"
+        and whose.get(("p", 2021, a["member_id"]), {}).get("network_id") == "N1"
     ]
     half = _t(len(of_row) - 1) * stdev(of_row) / sqrt(len(of_row))
     assert (row["mean_score"], row["mean_score_high"]) == (

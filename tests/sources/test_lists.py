@@ -239,7 +239,9 @@ def test_a_list_may_have_its_own_names_for_columns_and_say_one_value_for_all_row
         list_files(spark, the_list, str(path), theirs | {"member_id": "MBI"})
 
 
-SURVEY = "survey,wave,member_id,physician_npi,domain,question,surveyed_on,practice_tin,score,scale_low,scale_high,weight\n"
+SURVEY = (
+    "survey,wave,member_id,physician_npi,domain,question,surveyed_on,practice_tin,score,scale_low,scale_high,weight\n"
+)
 
 
 def test_whose_answers_of_which_year_and_day(spark, tmp_path: Path) -> None:
@@ -256,7 +258,21 @@ def test_whose_answers_of_which_year_and_day(spark, tmp_path: Path) -> None:
         ("CG", "2021 autumn", "m1", "", "access", "", 2021, date(2021, 11, 30), "", Decimal(4), low, high, one),
         ("CG", "2021 autumn", "m1", "", "access", "q1", 2021, date(2021, 12, 31), "", Decimal(4), low, high, one / 2),
         ("CG", "2021-10-05", "m1", "", "access", "q1", 2021, date(2021, 10, 5), "", Decimal(4), low, high, one),
-        ("CG", "wave 02", "", "9001", "access", "", 2022, date(2022, 1, 15), "222", Decimal("-1.5"), Decimal(-2), Decimal(2), one),
+        (
+            "CG",
+            "wave 02",
+            "",
+            "9001",
+            "access",
+            "",
+            2022,
+            date(2022, 1, 15),
+            "222",
+            Decimal("-1.5"),
+            Decimal(-2),
+            Decimal(2),
+            one,
+        ),
     ]
 
 
