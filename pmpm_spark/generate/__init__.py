@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 
 from pmpm_spark.at_once import each
 from pmpm_spark.errors import InputError
-from pmpm_spark.generate import contracts, enrollment, institutional, lists, professional, providers
+from pmpm_spark.generate import contracts, enrollment, institutional, lists, professional, providers, surveys
 from pmpm_spark.generate.cclf import check_room, write_cclf
 from pmpm_spark.generate.draws import Draws
 from pmpm_spark.generate.people import member_years, people
@@ -41,6 +41,8 @@ LATER = "_later"
 """The folder of what is delivered after the first payment run; a configuration names it, or passes it over."""
 CHANGES = "_changes"
 """The folder of what that changes, by contract, member and month."""
+SURVEYS = "_surveys"
+"""The folder of the means that are planted in the surveys, by network and wave."""
 STAGED = "_staged"
 FIRST_YEAR, LAST_YEAR = 2016, 2100
 """Performance years that can be generated: codes and identifiers are those of these years."""
@@ -99,10 +101,14 @@ def generate(
             "risk_scores": lists.risk_scores(years_of_people, draws, years=years),
             "member_attribution": lists.member_attribution(years_of_people, draws, years=years),
             **contracts.contract_lists(spark, years_of_people, members=members, years=years),
+            "survey_responses": surveys.survey_responses(
+                spark, years_of_people, draws, members=members, years=years, files=files
+            ),
         },
         partial(write_list, files=files),
         root,
     )
+    write_list(surveys.planted(spark, years=years), f"{root}/{SURVEYS}")
     later = contracts.later_lists(spark, years_of_people, years=years)
     _write_all(later, partial(write_list, files=files), f"{root}/{LATER}")
     if file_format == RIF:
