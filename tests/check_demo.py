@@ -1,7 +1,6 @@
 """The demo's figures against an independent computation: DuckDB on the demo's raw files, deltalake on its tables. And the
 planted differences of its networks lie inside their intervals, its payment runs find every planted change, and the
-scores of its surveys are those of the
-list and near what is planted.
+scores of its surveys are those of the list and near what is planted.
 
 make demo && .venv/bin/python tests/check_demo.py
 """

@@ -1,7 +1,7 @@
 """Answers to two surveys, of members and of primary care physicians, whose means by network and wave are planted.
 
-A member answers on 0 to 10, a physician on 1 to 5: the planted mean as a whole number drawn around it, and as much up as
-down. So the mean of many is what is planted (`truth.SURVEYS`) of the networks that they belong to.
+A member answers on 0 to 10, a physician on 1 to 5: a whole number next to the planted mean, as much up as down. So the
+mean of many is what is planted (`truth.SURVEYS`) of the networks that they belong to.
 """
 
 from __future__ import annotations

@@ -124,6 +124,13 @@ CELLS = (
 PLANTED_OF_K1 = ("late enrollment", "late termination", "late death", "cell change")
 PLANTED_OF_K2 = ("moves", "on both lists", "beyond the limit", "joins on the 15th")
 """What happens to the first members of each contract's network who are covered and in good order all year."""
+FINANCES: dict[str, tuple[int | None, ...]] = {
+    K1: (2_000, 20_000, 3_000, 2_000, 4_000, 150_000),
+    K2: (None, 18_000, None, None, None, 190_000),
+}
+"""Dollars of a contract's year for 1,000 generated people: withhold returned, administration, quality
+improvement, taxes, programs, the network's own cost of its services."""
+FEWEST_OF_FINANCE = 100
 STRANGER = "-2999999999"
 """On the list of K1 and nobody."""
 
