@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import gzip
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -103,3 +105,59 @@ def _drawn_networks(root: Path) -> dict[tuple[int, str], str]:
     ids = [*[network.network_id for network in NETWORKS], NOBODY]
     rows = pq.read_table(root / "_truth", columns=["member_id", "year", "network"]).to_pylist()
     return {(row["year"], row["member_id"]): ids[row["network"]] for row in rows}
+
+
+def research_rows(folder: Path, kind: str) -> list[dict[str, str]]:
+    """The rows of one kind of research file below a folder."""
+    found: list[dict[str, str]] = []
+    for path in sorted((folder / kind).glob("*.csv.gz")):
+        with gzip.open(path, "rt", encoding="utf-8") as lines:
+            found += list(csv.DictReader(lines, delimiter="|", quoting=csv.QUOTE_NONE))
+    return found
+
+
+def stays_of(bills: Iterable[Row]) -> list[dict[str, Any]]:
+    """Stays by the words of payment-and-outcomes 5: bills of one hospital that share a day or an admission, or continue
+    an interim bill by the next day. A bill that ends before it starts makes none."""
+    by_hospital: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    for bill in bills:
+        first, last = _day(bill["CLM_ADMSN_DT"] or bill["CLM_FROM_DT"]), _day(bill["CLM_THRU_DT"])
+        one = {"first": first, "last": last, "status": bill["PTNT_DSCHRG_STUS_CD"], "ccn": bill["PRVDR_NUM"]}
+        if first <= last:
+            by_hospital[bill["BENE_ID"], bill["PRVDR_NUM"]].append({**one, "member_id": bill["BENE_ID"]})
+    stays = []
+    for of_hospital in by_hospital.values():
+        open_stay: dict[str, Any] | None = None
+        for bill in sorted(of_hospital, key=lambda b: (b["first"], b["last"])):
+            if open_stay and (
+                bill["first"] <= open_stay["last"]
+                or (open_stay["status"] == "30" and bill["first"] <= open_stay["last"] + timedelta(days=1))
+            ):
+                if bill["last"] > open_stay["last"]:
+                    open_stay |= {"last": bill["last"], "status": bill["status"]}
+            else:
+                open_stay = dict(bill)
+                stays.append(open_stay)
+    return stays
+
+
+def episodes_of(stays: Iterable[Row], definition: str) -> list[dict[str, Any]]:
+    """Stays of a person in their order, chained: to another hospital by the next day, or to any (with observation)."""
+    found: list[dict[str, Any]] = []
+    for stay in sorted(stays, key=lambda s: (s["member_id"], s["first"], s["last"], s["ccn"])):
+        before = found[-1] if found and found[-1]["member_id"] == stay["member_id"] else None
+        gap = (stay["first"] - before["last"]).days if before else 99
+        joins = (
+            gap <= 1 if definition == "pcr_like" else gap < 0 or (gap <= 1 and before and before["ccn"] != stay["ccn"])
+        )
+        if before and joins:
+            if stay["last"] >= before["last"]:
+                before |= {"last": stay["last"], "status": stay["status"]}
+            before["ccn"] = stay["ccn"]
+        else:
+            found.append({**stay, "drg": stay.get("drg", "")})
+    return found
+
+
+def _day(text: str) -> date:
+    return datetime.strptime(text, "%d-%b-%Y").date()

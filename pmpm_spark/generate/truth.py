@@ -125,7 +125,7 @@ PLANTED_OF_K1 = ("late enrollment", "late termination", "late death", "cell chan
 PLANTED_OF_K2 = ("moves", "on both lists", "beyond the limit", "joins on the 15th")
 """What happens to the first members of each contract's network who are covered and in good order all year."""
 FINANCES: dict[str, tuple[int | None, ...]] = {
-    K1: (2_000, 20_000, 3_000, 2_000, 4_000, 150_000),
+    K1: (1_200, 20_000, 3_000, 2_000, 4_000, 150_000),
     K2: (None, 18_000, None, None, None, 190_000),
 }
 """Dollars of a contract's year for 1,000 generated people: withhold returned, administration, quality
