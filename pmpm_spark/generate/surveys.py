@@ -160,7 +160,12 @@ def _answers(asked: DataFrame, draws: Draws, survey: Survey, number: int, person
 def _faulty(spark: SparkSession, year: int) -> DataFrame:
     """Somebody whom nobody knows, who answers twice; and a row for each thing that is rejected."""
     wave = wave_of(year, WAVES[-1])
-    head = {"survey": SURVEYS[0].survey, "domain": SURVEYS[0].domain, "wave": wave, "member_id": STRANGER}
+    head: dict[str, str | None] = {
+        "survey": SURVEYS[0].survey,
+        "domain": SURVEYS[0].domain,
+        "wave": wave,
+        "member_id": STRANGER,
+    }
     head |= {"scale_low": "0", "scale_high": "10", "score": "5"}
     rows = [
         head,
