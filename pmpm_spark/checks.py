@@ -43,7 +43,6 @@ from pmpm_spark.silver.service_categories import OTHER, check_rules, rules_in_or
 from pmpm_spark.silver.told_months import OPEN_ENDED, TOLD_MONTHS
 from pmpm_spark.silver.union import of_run
 from pmpm_spark.sources.kinds import SOURCE_KINDS
-from pmpm_spark.survey_checks import survey_notices
 
 if TYPE_CHECKING:
     from pyspark.sql import Row
@@ -277,14 +276,7 @@ def run_notices(store: Store, config: RunConfig) -> list[str]:
         *other_categories(store),
     ]
     of_source = SOURCE_KINDS[config.source.kind].notices(store.read)
-    return [
-        *notices,
-        *of_source,
-        *_scores(store, config),
-        *risk_notices(store, config),
-        *survey_notices(store, config),
-        *_code_sets(config),
-    ]
+    return [*notices, *of_source, *_scores(store, config), *risk_notices(store, config), *_code_sets(config)]
 
 
 def uncounted_years(store: Store, config: RunConfig) -> list[str]:

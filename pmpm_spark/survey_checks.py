@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def survey_notices(store: Store, config: RunConfig) -> list[str]:
-    """Nothing where there is no survey."""
+    """To be said once `EXPERIENCE_SCORES` is made; nothing where there is no survey."""
     of_years = F.col("performance_year").isin(*config.performance_years)
     responses = store.read(SURVEY_RESPONSES)
     counted = responses.agg(

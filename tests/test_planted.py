@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -99,3 +99,9 @@ def test_scores_can_be_shown(ran: Ran) -> None:
     assert len(found.rows) == 5
     table = published(ran.spark, ran.config).read(EXPERIENCE_SCORES)
     assert table.where((F.col("level") == "physician") & (F.col("respondent") == "provider")).count() == 0
+
+
+def test_the_groups_of_stages_can_run_one_after_the_other(ran: Ran, tmp_path: Path) -> None:
+    config = replace(ran.config, warehouse=Warehouse(str(tmp_path / "warehouse")), policies=POLICIES[:1])
+    said = {group: run(ran.spark, config, group=group).notices for group in ("load", "silver", "gold")}
+    assert [group for group, told in said.items() if any("survey" in notice for notice in told)] == ["gold"]
