@@ -57,6 +57,7 @@ class ListFormats:
     contract_members: str = _format()
     contract_budget: str = _format()
     payer_member_months: str = _format()
+    survey_responses: str = _format()
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ class Source:
     contract_members: str | None = None
     contract_budget: str | None = None
     payer_member_months: str | None = None
+    survey_responses: str | None = None
     data_through: str | None = None
     part_c: str = field(default="hmo_indicator", metadata=one_of("hmo_indicator", "part_c_contract"))
     max_reject_share: float = 0.05

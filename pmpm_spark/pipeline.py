@@ -32,6 +32,7 @@ from pmpm_spark.checks import (
 )
 from pmpm_spark.config import RunConfig
 from pmpm_spark.errors import ConfigError, StageError
+from pmpm_spark.gold.experience_scores import EXPERIENCE_SCORES
 from pmpm_spark.identities import IDENTITIES
 from pmpm_spark.loading import load_sources
 from pmpm_spark.model import LOAD_AUDIT
@@ -46,6 +47,7 @@ from pmpm_spark.silver.risk_scores import RISK_SCORES
 from pmpm_spark.stage import Stage, chosen
 from pmpm_spark.stages import STORED, groups_of, stages_of
 from pmpm_spark.store import Receipt, Store
+from pmpm_spark.survey_checks import survey_notices
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -237,6 +239,8 @@ def _work(
         progress(len(stages) + int(loads), len(stages) + int(loads), "")
     if any(stage.output is MEMBER_YEARS for stage in stages):
         notices += run_notices(store, config)
+    if any(stage.output is EXPERIENCE_SCORES for stage in stages):
+        notices += survey_notices(store, config)
     if any(stage.output is IDENTITIES for stage in stages):
         notices += uncounted_years(store, config)
     for notice in notices:

@@ -16,6 +16,7 @@ from typing import Any
 from pyspark.sql import types as T
 
 from pmpm_spark.gold.capitation_variance import MONTH, PERIOD, YEAR
+from pmpm_spark.gold.experience_scores import EXPERIENCE_SCORES, NETWORK, PHYSICIAN
 from pmpm_spark.gold.four_factors import USE
 from pmpm_spark.gold.network_comparison import ALL_OTHERS
 from pmpm_spark.gold.network_replicates import NETWORK_REPLICATES
@@ -41,7 +42,7 @@ OWN_CELLS = (UNSCORED, IN_NETWORK)
 NOT_OF_PEOPLE = ("held_back_months",)
 KEPT = (
     "network_name", "network_type", "physician_name", "in_total", "performance_year", "learned_until", POLICY,
-    "network_id", "comparator", "as_of",
+    "network_id", "comparator", "as_of", "level", "prior_wave", "prior_year",
 )  # fmt: skip
 """What is told of a row that is left out, besides its key."""
 
@@ -59,17 +60,28 @@ class Of:
 
 
 @dataclass(frozen=True)
+class Apart:
+    """Figures of a row that tell another row's as well: they are left out by themselves where that one is."""
+
+    name: str
+    figures: tuple[str, ...]
+    of: Callable[[Row], Iterable[Cell]]
+
+
+@dataclass(frozen=True)
 class Relations:
     """What the rows of a table tell of other rows.
 
     `adds_up_to`: rows of which they are the parts. `goes_with`: rows whose figures theirs repeat or tell; `also` those
-    of other years and months. `takes_along`: sums over all networks, which are told where every part is.
+    of other years and months. `takes_along`: sums over all networks, which are told where every part is. `apart`:
+    figures that tell of other rows, of a row that can be told without them.
     """
 
     adds_up_to: tuple[Of, ...] = ()
     goes_with: tuple[Of, ...] = ()
     also: Callable[[Row], Iterable[Cell]] = lambda row: ()
     takes_along: Callable[[Row], Iterable[Cell]] = lambda row: ()
+    apart: tuple[Apart, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -209,6 +221,23 @@ def _of_reason(row: Row) -> Iterator[Cell]:
     yield from _sum_of_reason(row)
 
 
+_ALL_WHO_ANSWERED = "experience_scores.of_network"
+"""All answers of a network to a survey, domain and wave: what its own row tells, and its physicians' rows add up to."""
+_OF_WAVE = ("performance_year", "network_id", "survey", "respondent", "domain", "wave")
+
+
+def _own_answers(row: Row) -> Iterator[Cell]:
+    if row["level"] == NETWORK:
+        yield _ALL_WHO_ANSWERED, tuple(row[name] for name in _OF_WAVE)
+
+
+def _of_prior_wave(row: Row) -> Iterator[Cell]:
+    """The same row of the wave before, whose mean is this one's less the change."""
+    if row["prior_wave"] is not None:
+        before = {**row, "wave": row["prior_wave"], "performance_year": row["prior_year"]}
+        yield "experience_scores", tuple(before[name] for name in EXPERIENCE_SCORES.key if name != POLICY)
+
+
 _OF_MONTHS = (("period_type", MONTH),)
 _YEAR, _NETWORK = ("performance_year",), ("performance_year", "network_id")
 _PEOPLE, _SERVICES = ("members", "member_months"), ("claim_lines", "services")
@@ -266,6 +295,12 @@ RELATIONS: Mapping[str, Relations] = {
         ),
         also=_of_reason,
         takes_along=_sum_of_reason,
+    ),
+    "experience_scores": Relations(
+        (Of(_ALL_WHO_ANSWERED, _OF_WAVE, ("responses", "respondents"), (("level", PHYSICIAN),)),),
+        also=_own_answers,
+        takes_along=_own_answers,
+        apart=(Apart("change", ("change", "change_low", "change_high"), _of_prior_wave),),
     ),
     "excluded": Relations((Of(EVERYTHING, ("performance_year", "kind"), ("member_months", "claim_lines")),)),
 }
@@ -396,6 +431,9 @@ def _cells(tables: Mapping[str, Sequence[Row]], totals: Sequence[Row]) -> _Cells
             for cell in one.followed(row):
                 cells.followers.setdefault(cell, []).append(one.cell(row))
             cells.followers.setdefault(one.cell(row), []).extend(one.takes_along(row))
+            for apart in one.apart:
+                for cell in apart.of(row):
+                    cells.followers.setdefault(cell, []).append(one.cell(row, apart.name))
         for column in _own_cells(one.table):
             for row in rows:
                 counts = {UNSCORED: _unscored(row)} if column == UNSCORED else {}
@@ -586,6 +624,9 @@ def _hidden_alone(one: Shown, row: Row, left_out: frozenset[Cell]) -> Iterator[s
     for column in _own_cells(one.table):
         if one.cell(row, column) in left_out:
             yield column
+    for apart in one.apart:
+        if one.cell(row, apart.name) in left_out:
+            yield from apart.figures
 
 
 def _total_told(row: dict[str, Any], names: tuple[str, ...], left_out: frozenset[Cell]) -> dict[str, Any]:

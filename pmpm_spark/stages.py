@@ -16,6 +16,7 @@ from pmpm_spark.gold.capitation_variance import CAPITATION_VARIANCE
 from pmpm_spark.gold.capitation_variance_split import CAPITATION_VARIANCE_SPLIT
 from pmpm_spark.gold.cost_concentration import COST_CONCENTRATION, cost_concentration
 from pmpm_spark.gold.excluded import EXCLUDED, excluded
+from pmpm_spark.gold.experience_scores import EXPERIENCE_SCORES, experience_scores
 from pmpm_spark.gold.leakage_destinations import LEAKAGE_DESTINATIONS, leakage_destinations
 from pmpm_spark.gold.member_month_changes import MEMBER_MONTH_CHANGES
 from pmpm_spark.gold.membership_reconciliation import MEMBERSHIP_RECONCILIATION
@@ -51,6 +52,7 @@ from pmpm_spark.model import (
     REJECTS,
     SOURCE_FILES,
     SUPPLIED_RISK_SCORES,
+    SURVEY_RESPONSES,
 )
 from pmpm_spark.reference import (
     ALIGNMENT_PERIODS,
@@ -314,6 +316,12 @@ STAGES = in_order(
             network_risk_by_month,
             RUN_SETTINGS,
             asked=scores_by_month,
+        ),
+        Stage(
+            EXPERIENCE_SCORES,
+            (SURVEY_RESPONSES, ATTRIBUTION, NETWORK_ROSTER, PRIMARY_CARE_SERVICES),
+            experience_scores,
+            RUN_SETTINGS,
         ),
         Stage(EXCLUDED, (MEMBER_MONTHS, MEMBER_MONTH_COSTS, TRUNCATED_COSTS), excluded, RUN_SETTINGS),
         Stage(

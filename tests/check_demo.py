@@ -1,5 +1,6 @@
 """The demo's figures against an independent computation: DuckDB on the demo's raw files, deltalake on its tables. And the
-planted differences of its networks lie inside their intervals, and its payment runs find every planted change.
+planted differences of its networks lie inside their intervals, its payment runs find every planted change, and the
+scores of its surveys are those of the list and near what is planted.
 
 make demo && .venv/bin/python tests/check_demo.py
 """
@@ -21,6 +22,7 @@ from deltalake import DeltaTable  # noqa: E402
 
 from pmpm_spark.reference import NORMALIZATION_FACTORS, PRIMARY_CARE_HCPCS, reference_rows  # noqa: E402
 from tests.oracle.rif_duckdb import OracleSettings, check_identities, recompute  # noqa: E402
+from tests.planted import survey_faults  # noqa: E402
 
 KEYS = {
     "network_pmpm": ("performance_year", "network_id"),
@@ -57,6 +59,9 @@ def main(note: Path) -> int:
         faults += [f"{name} {row}: {fault}" for row in wanted for fault in _differences(found[row], wanted[row])]
     faults += _planted(warehouse, max(config["performance_years"]))
     faults += _changes(warehouse, Path(source["path"]) / "_changes")
+    tables = [warehouse / "gold" / "experience_scores", warehouse / "silver" / "attribution"]
+    scores, attribution = (DeltaTable(str(table)).to_pyarrow_table().to_pylist() for table in tables)
+    faults += survey_faults(Path(source["path"]), scores, attribution)
     for fault in faults[:20]:
         print(fault, file=sys.stderr)
     print(

@@ -31,6 +31,7 @@ WHOLE_RUNS = (
     "tests/test_equality.py",
     "tests/test_capitation.py::test_payment_runs",
     "tests/test_payments.py",
+    "tests/test_planted.py",
     "tests/test_capitation_guide.py::test_three_runs",
     "tests/test_capitation_guide.py::test_every_figure",
     "tests/test_capitation_recomputed.py",

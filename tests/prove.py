@@ -210,7 +210,7 @@ def run_all(engine: str, chosen: Sequence[Case], out: Path) -> None:
         files, lists = Path(case.files), case.lists
         if case.members:
             files = out / "input" / case.name
-            lists = {name: str(files / name) for name in LISTS}
+            lists = {name: str(files / name) for name in (*LISTS, "survey_responses")}
             if not files.exists():
                 span = (min(case.years), max(case.years))
                 generate(spark, str(files), members=case.members, years=span, seed=case.seed)

@@ -49,6 +49,7 @@ def drawn_tables(seed: int) -> dict[str, list[Row]]:
             _draw_network(draw, tables, year, f"N{network}" if network else "UNATTRIBUTED")
         _draw_comparisons(tables, year)
         _draw_contracts(draw, tables, year)
+        _draw_surveys(random.Random(seed * 100 + year), tables, year)
         for kind in ("month", "dollar"):
             for reason in range(draw.randint(2, 6)):
                 months = draw.choice((3, 9, 40, 700)) if kind == "month" else None
@@ -209,6 +210,37 @@ def _draw_contracts(draw: random.Random, tables: dict[str, list[Row]], year: int
     _fill(tables)
 
 
+def _draw_surveys(draw: random.Random, tables: dict[str, list[Row]], year: int) -> None:
+    """Answers of each network's members by physician, in two waves a year, and each beside the wave before."""
+    networks = [
+        r["network_id"] for r in tables["network_pmpm"] if (r["policy"], r["performance_year"]) == ("one", year)
+    ]
+    for network in networks:
+        for wave in (f"{year}-1", f"{year}-2"):
+            some = {f"P{n}": draw.choice((1, 4, 11, 12, 30, 60)) for n in range(draw.randint(1, 5))}
+            for policy in POLICIES:
+                head = {"policy": policy, "performance_year": year, "network_id": network, "wave": wave}
+                head |= {"survey": "S", "respondent": "member", "domain": "care"}
+                scores = {npi: float(draw.randint(20, 99)) for npi in some}
+                everybody = sum(some.values())
+                all_told = sum(some[npi] * scores[npi] for npi in some) / everybody
+                for npi, n, score in [("", everybody, all_told), *[(npi, some[npi], scores[npi]) for npi in some]]:
+                    row = {
+                        **head,
+                        "physician_npi": npi,
+                        "level": "physician" if npi else "network",
+                        "mean_score": score,
+                    }
+                    row |= {"responses": n, "respondents": n, "prior_wave": None, "prior_year": None, "change": None}
+                    same = ("policy", "network_id", "physician_npi")
+                    before = [r for r in tables["experience_scores"] if all(r[k] == row[k] for k in same)]
+                    if before:
+                        row |= {"prior_wave": before[-1]["wave"], "prior_year": before[-1]["performance_year"]}
+                        row |= {"change": score - before[-1]["mean_score"]}
+                    tables["experience_scores"].append(row)
+    _fill(tables)
+
+
 def _more(
     draw: random.Random,
     head: Row,
@@ -290,9 +322,19 @@ def _fill(tables: dict[str, list[Row]]) -> None:
 FEW = 5
 REPEATS = ("network_pmpm_rolling", "pmpm_forecast")
 """Sums of months, of no secret of their own: what they must not tell is a month."""
-COUNTS = ("members", "member_months", "scored_members", "claim_lines", "services", "comparator_services", "lines")
+COUNTS = (
+    "members",
+    "member_months",
+    "scored_members",
+    "claim_lines",
+    "services",
+    "comparator_services",
+    "lines",
+    "responses",
+    "respondents",
+)
 """The same under both policies, which the attacker knows."""
-MEASURES = (*COUNTS, "paid_amount", "in_network_paid_amount", "amount")
+MEASURES = (*COUNTS, "paid_amount", "in_network_paid_amount", "amount", "mean_score")
 KEYS = {**{one.name: one.table.key for one in SHOWN}, "totals": NETWORK[:2]}
 
 
@@ -364,6 +406,8 @@ def _equations(
             reasons = [r for r in tables["capitation_ledger_by_reason"] if all(r[k] == whole[k] for k in of)]
             told = [("capitation_variance", whole, "posted_amount", -1)]
             yield equation([*told, *[("capitation_ledger_by_reason", r, measure, 1) for r in reasons]])
+    if measure in ("responses", "respondents", "mean_score"):
+        yield from _of_surveys(tables, measure, equation)
     if measure in ("services", "comparator_services"):
         of_use = {_of_both(r): r for r in tables["capitation_variance_split"] if r["effect"] == "USE"}
         for row in tables["capitation_variance_split"]:
@@ -390,6 +434,26 @@ def _equations(
                 if name in ("network_pmpm_by_category", "network_pmpm_by_subcategory") and measure == "member_months":
                     told_elsewhere = {(measure, "network_pmpm", "", (row["performance_year"], row["network_id"]))}
                 yield dict.fromkeys(told_elsewhere & hidden, 1), row[measure]
+
+
+def _of_surveys(tables: Mapping[str, Sequence[Row]], measure: str, equation: Any) -> Iterator[Any]:
+    """Physicians and their network, and a wave and the one before by its change. The attacker knows who was asked."""
+    name, rows = "experience_scores", tables["experience_scores"]
+    of = ("policy", "performance_year", "network_id", "wave")
+    for whole in (r for r in rows if r["level"] == "network"):
+        parts = [r for r in rows if r["level"] == "physician" and all(r[k] == whole[k] for k in of)]
+        known = [r["respondents"] for r in (whole, *parts)]
+        if measure != "mean_score":
+            yield equation([(name, whole, measure, -1), *[(name, r, measure, 1) for r in parts]])
+        elif None not in known:
+            terms = [(name, r, measure, n) for r, n in zip(parts, known[1:], strict=True)]
+            yield equation([(name, whole, measure, -known[0]), *terms])
+    for row in rows if measure == "mean_score" else ():
+        if row["change"] is not None:
+            same = {**row, "wave": row["prior_wave"], "performance_year": row["prior_year"]}
+            (before,) = [r for r in rows if all(r[k] == same[k] for k in KEYS[name])]
+            left, right = equation([(name, row, measure, 1), (name, before, measure, -1)])
+            yield left, right + row["change"]
 
 
 _OF_CONTRACTS = {

@@ -39,6 +39,7 @@ def test_the_attacker_finds_what_is_left_out_where_nothing_more_than_small_cells
     } <= tables
     assert {"network_pmpm_by_subcategory", "leakage_destinations"} <= tables
     assert {"capitation_variance", "capitation_variance_split", "capitation_ledger_by_reason"} <= tables
+    assert "experience_scores" in tables
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -84,6 +85,38 @@ def test_one_small_practice_of_three_takes_the_next_smallest_with_it() -> None:
     assert [row["members"] for row in published.tables["practice_pmpm"]] == [None, None, 60]
     assert [row["members"] for row in published.tables["network_pmpm"]] == [105]
     assert published.rows_left_out == {"network_pmpm": 0, "practice_pmpm": 2}
+
+
+def _answers(count: int, wave: str, **told: Any) -> dict[str, Any]:
+    row = dict.fromkeys(next(one.table.column_names for one in SHOWN if one.name == "experience_scores"))
+    key = {"policy": "p", "performance_year": 2022, "network_id": "A", "physician_npi": "", "level": "network"}
+    of = {"survey": "S", "respondent": "member", "domain": "care", "wave": wave, "responses": count}
+    return {**row, **key, **of, "respondents": count, "mean_score": 70.0, **told}
+
+
+def test_a_change_is_left_out_where_the_wave_before_is_and_the_rest_of_the_row_is_told() -> None:
+    before = {"prior_year": 2022, "change": 1.5, "change_low": 1.0, "change_high": 2.0}
+    rows = [_answers(5, "1"), _answers(40, "2", prior_wave="1", **before), _answers(50, "3", prior_wave="2", **before)]
+    told = without_small_cells({"experience_scores": rows}).tables["experience_scores"]
+    figures = ("mean_score", "prior_wave", "change", "change_low")
+    assert [tuple(row[name] for name in figures) for row in told] == [
+        (None, None, None, None), (70.0, "1", None, None), (70.0, "2", 1.5, 1.0),
+    ]  # fmt: skip
+    assert [row[LEFT_OUT] for row in told] == [True, False, False]
+
+
+def test_two_small_physicians_hide_each_other_and_one_takes_the_network_or_the_next_with_it() -> None:
+    def parts(*counts: int) -> list[Any]:
+        rows = [_answers(sum(counts), "1")]
+        rows += [_answers(n, "1", physician_npi=f"P{k}", level="physician") for k, n in enumerate(counts)]
+        return [
+            row["respondents"] for row in without_small_cells({"experience_scores": rows}).tables["experience_scores"]
+        ]
+
+    assert parts(9, 8, 40) == [57, None, None, 40]
+    assert parts(9, 30, 40) == [79, None, None, 40]
+    assert parts(9, 40) == [49, None, None]
+    assert parts(3, 4) == [None, None, None]
 
 
 def test_two_sums_together_bring_back_what_neither_does_alone() -> None:

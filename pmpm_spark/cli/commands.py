@@ -99,7 +99,7 @@ def _run(
 def demo(arguments: argparse.Namespace) -> int:
     """Generate people once, run the whole job over them, pay two contracts, and say where the result is."""
     from pmpm_spark.cli.payments import pay_three_times
-    from pmpm_spark.generate import CHANGES
+    from pmpm_spark.generate import SURVEYS
     from pmpm_spark.generate import generate as generate_input
 
     out = Path(arguments.out)
@@ -108,7 +108,7 @@ def demo(arguments: argparse.Namespace) -> int:
     source, note = out / f"input-{arguments.members}", out / DEMO_NOTE
     engine = arguments.engine or (SPARK if missing_packages() else EMBEDDED)
     spark = _session("spark/small.conf", engine)
-    if not (source / "finished").is_file() or not (source / CHANGES).is_dir():
+    if not (source / "finished").is_file() or not (source / SURVEYS).is_dir():
         print(f"generating {arguments.members:,} people in {source}", file=sys.stderr)
         _empty(source)
         generate_input(spark, str(source), members=arguments.members, years=DEMO_YEARS, seed=DEMO_SEED)
@@ -128,6 +128,7 @@ def demo(arguments: argparse.Namespace) -> int:
     print(f"  pmpm explain {DEMO_MEMBER} --config {note}")
     print(f"  pmpm show capitation_ledger_by_reason --config {note}")
     print(f"  pmpm show capitation_variance --config {note}")
+    print(f"  pmpm show experience_scores --config {note} --year {DEMO_YEARS[1]}")
     print(f"  pmpm export --config {note} --out {out / 'export'}")
     _tell_report(spark, config, page)
     return code
@@ -150,7 +151,10 @@ def _demo_config(source: Path, warehouse: Path, page: Path, engine: str, *, is_l
     from pmpm_spark.cli.payments import LATER_LISTS
     from pmpm_spark.generate import LATER
 
-    lists = ("network_roster", "providers", "risk_scores", "member_attribution", "contracts", "contract_budget")
+    lists = (
+        "network_roster", "providers", "risk_scores", "member_attribution", "contracts", "contract_budget",
+        "survey_responses",
+    )  # fmt: skip
     folders = {name: source / name for name in lists}
     folders |= {name: (source / LATER if is_later else source) / name for name in LATER_LISTS}
     lines = [

@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 
 from pmpm_spark.at_once import each
 from pmpm_spark.errors import InputError
-from pmpm_spark.generate import contracts, enrollment, institutional, lists, professional, providers
+from pmpm_spark.generate import contracts, enrollment, institutional, lists, professional, providers, stays, surveys
 from pmpm_spark.generate.cclf import check_room, write_cclf
 from pmpm_spark.generate.draws import Draws
 from pmpm_spark.generate.people import member_years, people
@@ -41,6 +41,12 @@ LATER = "_later"
 """The folder of what is delivered after the first payment run; a configuration names it, or passes it over."""
 CHANGES = "_changes"
 """The folder of what that changes, by contract, member and month."""
+SURVEYS = "_surveys"
+"""The folder of the means that are planted in the surveys, by network and wave."""
+PLANTED = "planted"
+"""The folder of files of research format with people who show one rule each."""
+STAYS, EPISODES = "_stays", "_episodes"
+"""The folders of what is known of these people's stays in hospitals."""
 STAGED = "_staged"
 FIRST_YEAR, LAST_YEAR = 2016, 2100
 """Performance years that can be generated: codes and identifiers are those of these years."""
@@ -83,12 +89,20 @@ def generate(
         }
         rows = _claim_rows(years_of_people, draws, members=members)
         _write_all({**of_years, **rows}, partial(write_rif, files=files), root)
+        planted = stays.planted_beneficiaries(spark, members=members, years=years)
+        of_years = {
+            f"beneficiary_{year}": planted.where(F.col("RFRNC_YR") == str(year)) for year in range(first - 1, last + 1)
+        }
+        rows = stays.planted_claims(spark, members=members, years=years)
+        _write_all({**of_years, **rows}, partial(write_rif, files=1), f"{root}/{PLANTED}")
     elif file_format == CCLF:
         everybody_told = years_of_people.select("person", "member_id").distinct()
+        everybody_told = everybody_told.unionByName(stays.planted_people(spark, members=members))
         enrolled = enrollment.beneficiary_rows(years_of_people, draws)
-        claims = {
-            kind: rows.drop(*MARKS) for kind, rows in _claim_rows(years_of_people, draws, members=members).items()
-        }
+        enrolled, rows = _with_planted(
+            enrolled, _claim_rows(years_of_people, draws, members=members), members=members, years=years
+        )
+        claims = {kind: of_kind.drop(*MARKS) for kind, of_kind in rows.items()}
         write_cclf(everybody_told, enrolled.drop(*MARKS), claims, folder, draws, years=years)
     else:
         _write_tables(years_of_people, draws, root, file_format, members=members, years=years)
@@ -99,10 +113,16 @@ def generate(
             "risk_scores": lists.risk_scores(years_of_people, draws, years=years),
             "member_attribution": lists.member_attribution(years_of_people, draws, years=years),
             **contracts.contract_lists(spark, years_of_people, members=members, years=years),
+            "survey_responses": surveys.survey_responses(
+                spark, years_of_people, draws, members=members, years=years, files=files
+            ),
         },
         partial(write_list, files=files),
         root,
     )
+    write_list(surveys.planted(spark, years=years), f"{root}/{SURVEYS}")
+    write_list(stays.known_stays(spark, members=members, years=years), f"{root}/{STAYS}")
+    write_list(stays.known_episodes(spark, members=members, years=years), f"{root}/{EPISODES}")
     later = contracts.later_lists(spark, years_of_people, years=years)
     _write_all(later, partial(write_list, files=files), f"{root}/{LATER}")
     if file_format == RIF:
@@ -128,7 +148,10 @@ def _write_tables(
         files = -(-min(at_once, members - start) // MEMBERS_OF_A_FILE)
         write: Callable[[DataFrame, str], None] = partial(write_table, files=files, adds=start > 0)
         rows = _claim_rows(of_some, draws, members=members)
-        tables = common_tables(enrollment.beneficiary_rows(of_some, draws), rows, save)
+        enrolled = enrollment.beneficiary_rows(of_some, draws)
+        if start == 0:
+            enrolled, rows = _with_planted(enrolled, rows, members=members, years=years)
+        tables = common_tables(enrolled, rows, save)
         if file_format != COMMON:  # made of these, each read more than once
             tables = {name: save(frame, name) for name, frame in tables.items()}
         if file_format == TUVA:
@@ -140,6 +163,18 @@ def _write_tables(
         log.info("generated %s of %s members", f"{min(start + at_once, members):,}", f"{members:,}")
         if is_local(root):
             shutil.rmtree(f"{plain(root)}/{STAGED}")
+
+
+def _with_planted(
+    enrolled: DataFrame, rows: dict[str, DataFrame], *, members: int, years: tuple[int, int]
+) -> tuple[DataFrame, dict[str, DataFrame]]:
+    """Beneficiary rows and claim rows with those of the people who show one rule each."""
+    spark = enrolled.sparkSession
+    planted = stays.planted_claims(spark, members=members, years=years)
+    told = stays.planted_beneficiaries(spark, members=members, years=years)
+    return enrolled.unionByName(told), {
+        kind: of_kind.unionByName(planted[kind]) if kind in planted else of_kind for kind, of_kind in rows.items()
+    }
 
 
 def _saved(folder: str, frame: DataFrame, name: str) -> DataFrame:

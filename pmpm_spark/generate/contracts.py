@@ -23,6 +23,8 @@ from pmpm_spark.generate.truth import (
     CELLS,
     CONTRACT_NETWORKS,
     CONTRACTS,
+    FEWEST_OF_FINANCE,
+    FINANCES,
     K1,
     K2,
     NETWORKS,
@@ -57,12 +59,13 @@ _BUDGET = {
 def contract_lists(
     spark: SparkSession, member_years: DataFrame, *, members: int, years: tuple[int, int]
 ) -> dict[str, DataFrame]:
-    """The four lists as first delivered."""
+    """The lists as first delivered."""
     return {
         "contracts": _contracts(spark, years[1]),
         "contract_rates": _rates(spark, years[1], is_later=False),
         "contract_members": _listed(spark, member_years, years, is_later=False),
         "contract_budget": _budget(spark, members, years[1]),
+        "contract_finance": _finance(spark, members, years[1]),
     }
 
 
@@ -271,6 +274,22 @@ def _budget(spark: SparkSession, members: int, year: int) -> DataFrame:
         for category, (services, dollars) in _BUDGET.items():
             used = f"{services * _BUDGET_USE[kind]:.6f}"
             rows.append([K1, str(year), kind, "*", "*", category, months, used, f"{dollars}.00"])
+    return _texts(spark, names, rows)
+
+
+def _finance(spark: SparkSession, members: int, year: int) -> DataFrame:
+    """What a contract's year costs besides care; K2 tells two of the amounts. Where there may be no member at all
+    nothing is returned, since no more than what was withheld can be."""
+    names = (
+        "contract_id", "year", "withhold_returned", "administrative_cost", "quality_improvement_cost",
+        "taxes_and_fees", "program_spending", "delivery_cost",
+    )  # fmt: skip
+    rows = []
+    for contract_id, amounts in FINANCES.items():
+        told = [None if dollars is None else dollars * members // BLOCK_MEMBERS for dollars in amounts]
+        if told[0] is not None and members < FEWEST_OF_FINANCE:
+            told[0] = 0
+        rows.append([contract_id, str(year), *[None if dollars is None else f"{dollars}.00" for dollars in told]])
     return _texts(spark, names, rows)
 
 

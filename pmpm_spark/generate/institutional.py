@@ -124,6 +124,12 @@ def inpatient_rows(member_years: DataFrame, draws: Draws) -> DataFrame:
         F.lit("1").alias("facility_type"),
         F.lit("1").alias("classification"),
     )
+    return inpatient_bills(claims, draws)
+
+
+def inpatient_bills(claims: DataFrame, draws: Draws) -> DataFrame:
+    """The delivered rows of stays: a row each with the columns of `stays`, those of a claim, and `part`, which bill of
+    the stay it is (0 the only one, 1 interim, 2 final)."""
     pay, hospital = F.col("pay"), F.col("hospital")
     days = F.datediff("service_thru", "service_from") + F.when(F.col("part") == 1, 1).otherwise(0)
     is_teaching = hospital % 4 == 1

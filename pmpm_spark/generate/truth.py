@@ -124,6 +124,13 @@ CELLS = (
 PLANTED_OF_K1 = ("late enrollment", "late termination", "late death", "cell change")
 PLANTED_OF_K2 = ("moves", "on both lists", "beyond the limit", "joins on the 15th")
 """What happens to the first members of each contract's network who are covered and in good order all year."""
+FINANCES: dict[str, tuple[int | None, ...]] = {
+    K1: (1_200, 20_000, 3_000, 2_000, 4_000, 150_000),
+    K2: (None, 18_000, None, None, None, 190_000),
+}
+"""Dollars of a contract's year for 1,000 generated people: withhold returned, administration, quality
+improvement, taxes, programs, the network's own cost of its services."""
+FEWEST_OF_FINANCE = 100
 STRANGER = "-2999999999"
 """On the list of K1 and nobody."""
 
@@ -136,3 +143,36 @@ def payment_days(years: tuple[int, int]) -> tuple[date, date]:
 def told_late(years: tuple[int, int]) -> date:
     """The day between them on which the payer records what is late."""
     return date(years[1], 2, 20)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """A domain of a generated survey: `scores` are the means planted in the first wave, on 0 to 100, by network in
+    their order and then of none; `steps` what each wave adds to them, up to MOST_STEPS waves."""
+
+    survey: str
+    domain: str
+    respondent: str
+    scores: tuple[int, ...]
+    steps: tuple[int, ...]
+
+    def planted(self, network: int, wave: int) -> int:
+        """The mean of a network in a wave, both from 0."""
+        return self.scores[network] + self.steps[network] * min(wave, MOST_STEPS)
+
+
+MOST_STEPS = 5
+WAVES = ("04", "10")
+"""The months of a performance year in which is asked."""
+SURVEYS = (
+    Survey("Patient survey", "access", "member", (62, 54, 70, 62, 74, 60), (0, 2, 0, 0, -2, 0)),
+    Survey("Patient survey", "communication", "member", (70, 60, 72, 70, 72, 66), (1, 0, 0, 1, 0, 0)),
+    Survey("Physician survey", "engagement", "provider", (55, 45, 65, 55, 60, 50), (0, -3, 1, 0, 0, 0)),
+)
+"""A2001 and D3002 are equal, as in cost; A2002, the dearest, is worst and gets better in access."""
+MEMBERS_ANSWER, PHYSICIANS_ANSWER = 0.35, 0.7
+"""Of those asked in a wave."""
+
+
+def wave_of(year: int, month: str) -> str:
+    return f"{year}-{month}"

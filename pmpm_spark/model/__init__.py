@@ -25,6 +25,7 @@ from pmpm_spark.model.other_initiatives import OTHER_INITIATIVES
 from pmpm_spark.model.payer_member_months import PAYER_MEMBER_MONTHS
 from pmpm_spark.model.providers import PROVIDERS
 from pmpm_spark.model.supplied_risk_scores import SUPPLIED_RISK_SCORES
+from pmpm_spark.model.survey_responses import SURVEY_RESPONSES
 
 __all__ = [
     "CLAIM_CODE_ROWS",
@@ -51,4 +52,5 @@ __all__ = [
     "REJECTS",
     "SOURCE_FILES",
     "SUPPLIED_RISK_SCORES",
+    "SURVEY_RESPONSES",
 ]

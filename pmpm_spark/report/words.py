@@ -71,6 +71,10 @@ GLOSSARY: Said = [
         "Small panels scatter more. Who is outside the funnel differs by more than the size of the panel explains.",
     ),
     (
+        "Experience score",
+        "What members say of their care, or physicians of their network, in a survey: 0 is the worst answer, 100 the best; the mean of all who answered.",
+    ),
+    (
         "Contract",
         "A payer pays a network a fixed amount per member and month (capitation). Allocated: what was due. Actual: what the members cost.",
     ),

@@ -1,5 +1,5 @@
 """The lists beside the claims: network roster, providers, risk scores, member attribution, other initiatives,
-contracts.
+contracts, surveys.
 
 Comma-separated with a heading, in one file or a folder of them, or a Parquet or Delta table; columns in any order. A
 list is what the configuration names now: each run replaces it, where its content has changed.
@@ -32,11 +32,12 @@ from pmpm_spark.model import (
     PAYER_MEMBER_MONTHS,
     PROVIDERS,
     SUPPLIED_RISK_SCORES,
+    SURVEY_RESPONSES,
 )
 from pmpm_spark.months import month_bits, month_number, month_of
 from pmpm_spark.policy import COVERAGE_RULES, NETWORK_TYPES
 from pmpm_spark.sources.bronze import BronzeLoad, delivered_table
-from pmpm_spark.sources.cells import TypedRow
+from pmpm_spark.sources.cells import TypedRow, iso_date
 from pmpm_spark.sources.comma import comma_rows
 from pmpm_spark.sources.files import SourceFile, scan
 from pmpm_spark.sources.tabular import Batch, InputTable, Part, table_at, table_part
@@ -338,6 +339,44 @@ def _contract_budget(row: TypedRow) -> dict[str, Column]:
     }
 
 
+_YEAR = "^(19|20|21)[0-9][0-9]([^0-9].*)?$"
+
+
+def _survey_responses(row: TypedRow) -> dict[str, Column]:
+    """Of one respondent, a member or a physician, on a scale that runs upward; of a year, which the wave begins with or
+    `surveyed_on` tells."""
+    wave, told_on = row.required("wave"), row.iso_day("surveyed_on")
+    for name in ("survey", "domain", "score", "scale_low", "scale_high"):
+        row.required(name)
+    member_id, physician_npi = (F.coalesce(row.told(name), F.lit("")) for name in ("member_id", "physician_npi"))
+    row.must((member_id != "") | (physician_npi != ""), "neither member_id nor physician_npi is filled in")
+    row.must((member_id == "") | (physician_npi == ""), "member_id and physician_npi are both filled in")
+    score, low, high = (row.decimal(name, SCORE) for name in ("score", "scale_low", "scale_high"))
+    row.must(high > low, "scale_high is not above scale_low")
+    row.must((score >= low) & (score <= high), "score is off the scale")
+    weight = F.coalesce(row.decimal("weight", SCORE), F.lit(1).cast(SCORE))
+    row.must(weight > 0, "weight is not above 0")
+    of_wave = F.when(wave.rlike(_YEAR), F.substring(wave, 1, 4).try_cast("int"))
+    performance_year = F.coalesce(of_wave, F.year(told_on))
+    row.must(wave.isNull() | performance_year.isNotNull(), "wave does not begin with a year and surveyed_on tells none")
+    last_day = F.make_date(performance_year, F.lit(12), F.lit(31))
+    return {
+        "survey": row.told("survey"),
+        "wave": wave,
+        "member_id": member_id,
+        "physician_npi": physician_npi,
+        "domain": row.told("domain"),
+        "question": F.coalesce(row.told("question"), F.lit("")),
+        "performance_year": performance_year,
+        "surveyed_on": F.coalesce(told_on, iso_date(wave), last_day),
+        "practice_tin": F.coalesce(row.told("practice_tin"), F.lit("")),
+        "score": score,
+        "scale_low": low,
+        "scale_high": high,
+        "weight": weight,
+    }
+
+
 def months_of_year(year: Column, start_date: Column, end_date: Column) -> Column:
     """The year's months from one day to the other as bits, January the lowest; open where a day is not told."""
     first, last = (F.coalesce(month_number(day) - year * 12, F.lit(n)) for day, n in ((start_date, 0), (end_date, 11)))
@@ -414,6 +453,13 @@ LISTS = (
         ("contract_id", "member_id", "coverage_month"),
         ("amount",),
         _payer_member_months,
+    ),
+    List(
+        "survey_responses",
+        SURVEY_RESPONSES,
+        ("survey", "wave", "domain", "score", "scale_low", "scale_high"),
+        ("member_id", "physician_npi", "question", "surveyed_on", "practice_tin", "weight"),
+        _survey_responses,
     ),
 )  # fmt: skip
 

@@ -51,12 +51,19 @@ DELIVERED: Mapping[str, list[dict[str, Any]]] = {
         {"contract_id": "007", "member_id": "m2", "coverage_month": JANUARY, "amount": None},
         {"contract_id": "007", "member_id": "m3", "coverage_month": None, "amount": Decimal("1.00")},
     ],
+    "survey_responses": [
+        {"survey": "CG", "wave": date(2023, 3, 31), "member_id": "m1", "physician_npi": None, "domain": "access", "score": 7, "scale_low": 0, "scale_high": 10, "weight": Decimal("1.5")},
+        {"survey": "CG", "wave": date(2023, 3, 31), "member_id": "m1", "physician_npi": None, "domain": "access", "score": 7, "scale_low": 0, "scale_high": 10, "weight": Decimal("1.5")},
+        {"survey": "CG", "wave": date(2023, 3, 31), "member_id": None, "physician_npi": "1000000001", "domain": "access", "score": 0, "scale_low": 0, "scale_high": 10, "weight": None},
+        {"survey": "CG", "wave": None, "member_id": "m2", "physician_npi": None, "domain": "access", "score": 11, "scale_low": 0, "scale_high": 10, "weight": None},
+    ],
 }  # fmt: skip
 TYPES = {
     "retro_limit_months": pa.int32(), "risk_adjusted": pa.bool_(), "year": pa.int64(), "services_per_1000": pa.int32(),
-    **dict.fromkeys(("start_date", "end_date", "effective_from", "recorded_on", "coverage_month"), pa.date32()),
+    **dict.fromkeys(("start_date", "end_date", "effective_from", "recorded_on", "coverage_month", "wave"), pa.date32()),
     **dict.fromkeys(("rate", "cost_per_service", "amount", "withhold_share"), pa.decimal128(12, 2)),
-    "member_months": pa.decimal128(12, 1),
+    "member_months": pa.decimal128(12, 1), "weight": pa.decimal128(12, 2),
+    **dict.fromkeys(("score", "scale_low", "scale_high"), pa.int32()),
 }  # fmt: skip
 FATES = {
     "contracts": {"accepted": 1, "rejected": 2},
@@ -64,6 +71,7 @@ FATES = {
     "contract_members": {"accepted": 1, "rejected": 1, "duplicate": 1},
     "contract_budget": {"accepted": 1, "rejected": 1},
     "payer_member_months": {"accepted": 2, "rejected": 1},
+    "survey_responses": {"accepted": 2, "rejected": 1, "duplicate": 1},
 }
 
 

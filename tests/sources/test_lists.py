@@ -237,3 +237,84 @@ def test_a_list_may_have_its_own_names_for_columns_and_say_one_value_for_all_row
     assert tuple(row) == (2022, "m1", "A1001", "9001", "", date(2022, 4, 30), date(2022, 1, 1), None, 4095)
     with pytest.raises(InputError, match="column MBI is missing from the heading"):
         list_files(spark, the_list, str(path), theirs | {"member_id": "MBI"})
+
+
+SURVEY = (
+    "survey,wave,member_id,physician_npi,domain,question,surveyed_on,practice_tin,score,scale_low,scale_high,weight\n"
+)
+
+
+def test_whose_answers_of_which_year_and_day(spark, tmp_path: Path) -> None:
+    text = SURVEY + (
+        "CG, 2021-10-05 ,m1,,access,q1,,,4,1,5,\n"
+        "CG,2021 autumn,m1,,access,q1,,,4,1,5,0.5\n"
+        "CG,2021 autumn,m1,,access,,2021-11-30,,4,1,5,\n"
+        "CG,wave 02,,9001,access,,2022-01-15,222,-1.5,-2,2,\n"
+    )
+    rows = accepted(spark, tmp_path, "survey_responses", text)
+    one = Decimal(1)
+    low, high = Decimal(1), Decimal(5)
+    assert rows == [
+        ("CG", "2021 autumn", "m1", "", "access", "", 2021, date(2021, 11, 30), "", Decimal(4), low, high, one),
+        ("CG", "2021 autumn", "m1", "", "access", "q1", 2021, date(2021, 12, 31), "", Decimal(4), low, high, one / 2),
+        ("CG", "2021-10-05", "m1", "", "access", "q1", 2021, date(2021, 10, 5), "", Decimal(4), low, high, one),
+        (
+            "CG",
+            "wave 02",
+            "",
+            "9001",
+            "access",
+            "",
+            2022,
+            date(2022, 1, 15),
+            "222",
+            Decimal("-1.5"),
+            Decimal(-2),
+            Decimal(2),
+            one,
+        ),
+    ]
+
+
+def test_every_row_of_the_shipped_example_is_accepted(spark, tmp_path: Path) -> None:
+    example = Path(__file__).parents[2] / "conf" / "examples" / "experience" / "survey_responses.csv"
+    found = judged(spark, tmp_path, "survey_responses", example.read_text(encoding="utf-8"))
+    assert {outcome for _, outcome, _ in found} == {"accepted"}
+
+
+def test_what_rejects_an_answer_and_which_of_two_counts(spark, tmp_path: Path) -> None:
+    text = SURVEY + (
+        "CG,2021,m1,,access,,,,11,0,10,\n"
+        "CG,2021,m1,,access,,,,-0.1,0,10,\n"
+        "CG,2021,,,access,,,,5,0,10,\n"
+        "CG,2021,m1,9001,access,,,,5,0,10,\n"
+        "CG,,m1,,access,,,,5,0,10,\n"
+        "CG,spring,m1,,access,,,,5,0,10,\n"
+        "CG,2021,m1,,access,,,,five,0,10,\n"
+        ",2021,m1,,,,,,,0,10,\n"
+        "CG,2021,m1,,access,,,,5,5,5,\n"
+        "CG,2021,m1,,access,,,,5,0,10,0\n"
+        "CG,20211,m1,,access,,,,5,0,10,\n"
+        "CG,2021,m2,,access,,,,5,0,10,\n"
+        "CG,2021,m2,,access,,,,5,0,10,\n"
+        "CG,2021,m3,,access,,,,5,0,10,\n"
+        "CG,2021,m3,,access,,,,6,0,10,\n"
+    )
+    no_year = "wave does not begin with a year and surveyed_on tells none"
+    assert judged(spark, tmp_path, "survey_responses", text) == [
+        (2, "rejected", ["score is off the scale"]),
+        (3, "rejected", ["score is off the scale"]),
+        (4, "rejected", ["neither member_id nor physician_npi is filled in"]),
+        (5, "rejected", ["member_id and physician_npi are both filled in"]),
+        (6, "rejected", ["wave is missing"]),
+        (7, "rejected", [no_year]),
+        (8, "rejected", ["score is not a number"]),
+        (9, "rejected", ["survey is missing", "domain is missing", "score is missing"]),
+        (10, "rejected", ["scale_high is not above scale_low"]),
+        (11, "rejected", ["weight is not above 0"]),
+        (12, "rejected", [no_year]),
+        (13, "duplicate", []),
+        (14, "accepted", []),
+        (15, "superseded", []),
+        (16, "accepted", []),
+    ]
