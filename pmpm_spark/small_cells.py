@@ -22,9 +22,8 @@ from pmpm_spark.gold.network_replicates import NETWORK_REPLICATES
 from pmpm_spark.gold.pmpm import SMALL_CELL
 from pmpm_spark.months import number_of
 from pmpm_spark.silver.attribution import UNATTRIBUTED
-from pmpm_spark.silver.capitation_cells import MONTHS_OF_MANY
 from pmpm_spark.stages import CAPITATION, GOLD
-from pmpm_spark.table import MONTHS, Table
+from pmpm_spark.table import MONTHS, MONTHS_OF_MANY, Table
 
 Row = Mapping[str, Any]
 Cell = tuple[str, tuple[Any, ...]]
