@@ -1,4 +1,4 @@
-"""A policy: the five rules that make a PMPM and how outcomes are counted, as frozen values read from `conf/policies/*.toml`.
+"""A policy: the five rules that make a PMPM, and how outcomes are counted, read from `conf/policies/*.toml`.
 
 Which months count, which month a claim belongs to, which dollars, whose member it is, and which risk. Every gold row
 names the policy that made it. Every setting has its source: the one beside its default here, or the file's own.
@@ -267,18 +267,32 @@ class Outcomes:
 
     same_day_same_hospital: str = field(
         default="merge",
-        metadata=one_of("merge", "separate", source="payment and outcomes, section 5: back in one hospital on the day of discharge is one stay"),
+        metadata=one_of(
+            "merge",
+            "separate",
+            source="payment and outcomes, section 5: back in one hospital on the day of discharge is one stay",
+        ),
     )
     pcr_max_age: int = field(
-        default=0, metadata=of("payment and outcomes, section 5: 0, no highest age; 64 for commercial plans and Medicaid")
+        default=0,
+        metadata=of("payment and outcomes, section 5: 0, no highest age; 64 for commercial plans and Medicaid"),
     )
-    pcr_gap_days: int = field(default=45, metadata=of("payment and outcomes, section 5: one gap of at most 45 days in the year before"))
+    pcr_gap_days: int = field(
+        default=45, metadata=of("payment and outcomes, section 5: one gap of at most 45 days in the year before")
+    )
     pcr_outlier_stays: int = field(
-        default=0, metadata=of("payment and outcomes, section 5: 0, members with many stays stay in; else from how many index stays they do not")
+        default=0,
+        metadata=of(
+            "payment and outcomes, section 5: 0, nobody is left out for many stays; else from how many index stays on"
+        ),
     )
     ed_admitted: str = field(
         default="exclude",
-        metadata=one_of("exclude", "include", source="payment and outcomes, section 5: a visit that ends in admission is the admission"),
+        metadata=one_of(
+            "exclude",
+            "include",
+            source="payment and outcomes, section 5: a visit that ends in admission is the admission",
+        ),
     )
 
     def __post_init__(self) -> None:

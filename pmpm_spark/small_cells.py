@@ -19,6 +19,7 @@ from pmpm_spark.gold.capitation_variance import MONTH, PERIOD, YEAR
 from pmpm_spark.gold.four_factors import USE
 from pmpm_spark.gold.network_comparison import ALL_OTHERS
 from pmpm_spark.gold.network_replicates import NETWORK_REPLICATES
+from pmpm_spark.gold.outcome_measures import NETWORK, PHYSICIAN
 from pmpm_spark.gold.pmpm import SMALL_CELL
 from pmpm_spark.months import number_of
 from pmpm_spark.silver.attribution import UNATTRIBUTED
@@ -40,7 +41,7 @@ OWN_CELLS = (UNSCORED, IN_NETWORK)
 NOT_OF_PEOPLE = ("held_back_months",)
 KEPT = (
     "network_name", "network_type", "physician_name", "in_total", "performance_year", "learned_until", POLICY,
-    "network_id", "comparator", "as_of",
+    "network_id", "comparator", "as_of", "level", "unit", "code_sets",
 )  # fmt: skip
 """What is told of a row that is left out, besides its key."""
 
@@ -69,6 +70,8 @@ class Relations:
     goes_with: tuple[Of, ...] = ()
     also: Callable[[Row], Iterable[Cell]] = lambda row: ()
     takes_along: Callable[[Row], Iterable[Cell]] = lambda row: ()
+    tells: Callable[[Row], Mapping[str, Any]] = lambda row: {}
+    """Counts that a row tells without a column of theirs."""
 
 
 @dataclass(frozen=True)
@@ -208,6 +211,29 @@ def _of_reason(row: Row) -> Iterator[Cell]:
     yield from _sum_of_reason(row)
 
 
+_OUTCOME = "outcome_measures.of_network"
+"""What the physicians of a network amount to in a measure: told by the network's row."""
+WITHOUT, OF_FEW = "without", "of_few"
+
+
+def _sum_of_outcome(row: Row) -> Iterator[Cell]:
+    if row["level"] == NETWORK:
+        yield _OUTCOME, (row["performance_year"], row["network_id"], row["measure"])
+
+
+def _of_outcome(row: Row) -> Iterator[Cell]:
+    """With its own sum goes a network's row, and a physician's with the months that it repeats."""
+    yield from _sum_of_outcome(row)
+    if row["level"] == PHYSICIAN:
+        yield "physician_pmpm", (row["performance_year"], row["network_id"], row["physician_npi"])
+
+
+def _told_by_outcome(row: Row) -> dict[str, Any]:
+    """Stays that are not in the numerator of a share; and whether the row is of fewer than 11 members, as one."""
+    without = row["denominator"] - row["numerator"] if row["unit"] == "share" else None
+    return {WITHOUT: without, OF_FEW: int(row["is_small_cell"])}
+
+
 _OF_MONTHS = (("period_type", MONTH),)
 _YEAR, _NETWORK = ("performance_year",), ("performance_year", "network_id")
 _PEOPLE, _SERVICES = ("members", "member_months"), ("claim_lines", "services")
@@ -265,6 +291,20 @@ RELATIONS: Mapping[str, Relations] = {
         ),
         also=_of_reason,
         takes_along=_sum_of_reason,
+    ),
+    "outcome_measures": Relations(
+        (
+            Of(
+                _OUTCOME,
+                (*_NETWORK, "measure"),
+                ("numerator", "denominator", WITHOUT),
+                (("level", PHYSICIAN),),
+            ),
+        ),
+        (_OF_NETWORK,),
+        _of_outcome,
+        _sum_of_outcome,
+        _told_by_outcome,
     ),
     "excluded": Relations((Of(EVERYTHING, ("performance_year", "kind"), ("member_months", "claim_lines")),)),
 }
@@ -389,9 +429,9 @@ def _cells(tables: Mapping[str, Sequence[Row]], totals: Sequence[Row]) -> _Cells
     for row in totals:
         _add_counts(cells, (TOTALS, (row["performance_year"],)), row, _PEOPLE)
     for one in SHOWN:
-        rows = tables.get(one.name, ())
+        rows = [{**row, **one.tells(row)} for row in tables.get(one.name, ())]
         for row in rows:
-            _add_counts(cells, one.cell(row), row, one.counts)
+            _add_counts(cells, one.cell(row), row, (*one.counts, *one.tells(row)))
             for cell in one.followed(row):
                 cells.followers.setdefault(cell, []).append(one.cell(row))
             cells.followers.setdefault(one.cell(row), []).extend(one.takes_along(row))

@@ -113,9 +113,7 @@ class Made:
     def reasons(self, kind: str) -> dict[tuple[str, date], tuple[str, bool]]:
         """By member and first day: INDEX or why not, and whether readmitted."""
         rows = self.readmissions.where(f"kind = '{kind}'").collect()
-        return {
-            (r["member_id"], r["first_day"]): (r["not_index_reason"] or "INDEX", r["is_readmitted"]) for r in rows
-        }
+        return {(r["member_id"], r["first_day"]): (r["not_index_reason"] or "INDEX", r["is_readmitted"]) for r in rows}
 
     def figures(self, level: str = "network") -> dict[tuple[str, str], tuple[int, Decimal]]:
         """Numerator and denominator by network (or physician) and measure."""
@@ -153,7 +151,13 @@ def make(spark: SparkSession, world: World, policy: Policy | None = None, years:
     whose = {m: world.whose.get(m, ("N1", "P1")) for m in world.members}
     by_year = [(m, y) for m in world.members for y in years]
     attributed = [
-        {"policy": label, "performance_year": y, "member_id": m, "network_id": whose[m][0], "physician_npi": whose[m][1]}
+        {
+            "policy": label,
+            "performance_year": y,
+            "member_id": m,
+            "network_id": whose[m][0],
+            "physician_npi": whose[m][1],
+        }
         for m, y in by_year
     ]
     member_years = [

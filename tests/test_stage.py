@@ -101,6 +101,7 @@ def test_every_stage_makes_a_stored_table_and_every_gold_table_is_made(kind: str
         "cost_concentration",
         "leakage_destinations",
         "network_risk_by_month",
+        "outcome_measures",
         "excluded",
     ]
 

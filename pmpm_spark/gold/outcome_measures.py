@@ -49,10 +49,16 @@ OUTCOME_MEASURES = Table(
         quotient("rate_low", "lower end of the 95% interval: Wilson's of a share, the score interval of a count"),
         quotient("rate_high", "upper end of the 95% interval"),
         text("unit", "share or per_1000"),
-        text("code_sets", f"{APPLIED}, or {NOT_SUPPLIED}: a code set that the measure names is lacking (docs/outcomes.md)"),
+        text(
+            "code_sets",
+            f"{APPLIED}, or {NOT_SUPPLIED}: a code set that the measure names is lacking (docs/outcomes.md)",
+        ),
         flag("is_small_cell", f"fewer than {SMALL_CELL} members in the denominator"),
     ),
-    rules={"denominator_is_above_zero": "denominator > 0", "rate_is_in_its_interval": "rate BETWEEN rate_low AND rate_high"},
+    rules={
+        "denominator_is_above_zero": "denominator > 0",
+        "rate_is_in_its_interval": "rate BETWEEN rate_low AND rate_high",
+    },
     partition_by=("policy", "performance_year"),
     slice_by=("policy", "performance_year"),
     key_is_built_in=True,
@@ -89,8 +95,10 @@ def outcome_measures(
         F.lit(0).cast("bigint").alias("numerator"),
         F.col("member_months").cast(MONTHS_OF_MANY).alias("denominator"),
     )
-    eligible = of_run(member_months, policies, years).where("is_eligible").select(
-        "policy", "performance_year", "member_id", "member_month"
+    eligible = (
+        of_run(member_months, policies, years)
+        .where("is_eligible")
+        .select("policy", "performance_year", "member_id", "member_month")
     )
 
     def events_of(policy: Policy) -> DataFrame:
@@ -155,8 +163,10 @@ def program_of(policy: Policy) -> str:
 
 def _emergency_visits(hospital_claims: DataFrame, hospital_episodes: DataFrame, policy: Policy) -> DataFrame:
     """One row a member and day of an emergency, but for days inside an acute episode, both ends counted."""
-    days = hospital_claims.where("is_emergency").groupBy("member_id", F.col("service_thru").alias("on")).agg(
-        F.lit(ED_VISITS).alias("measure")
+    days = (
+        hospital_claims.where("is_emergency")
+        .groupBy("member_id", F.col("service_thru").alias("on"))
+        .agg(F.lit(ED_VISITS).alias("measure"))
     )
     if policy.outcomes.ed_admitted == "include":
         return days.select("member_id", "on", "measure")
@@ -205,9 +215,7 @@ def _stays(readmissions: DataFrame, visits: DataFrame) -> DataFrame:
             for name, (_, _, denominator) in parts.items()
         ]
     )
-    return (
-        facts.select(*_WHOSE, F.inline(told)).where("counts").select(*_WHOSE, "measure", "numerator", "denominator")
-    )
+    return facts.select(*_WHOSE, F.inline(told)).where("counts").select(*_WHOSE, "measure", "numerator", "denominator")
 
 
 def _by_level(by_member: DataFrame) -> DataFrame:

@@ -24,7 +24,7 @@ STAY_BILLS = ("11", "41")
 
 HOSPITAL_CLAIMS = Table(
     name="silver.hospital_claims",
-    grain="one row per undenied claim and last day of service that is of a hospital stay, of observation or an emergency",
+    grain="one row per undenied claim and last day of service of a hospital stay, of observation or an emergency",
     key=("claim_id", "service_thru"),
     columns=(
         text("claim_id", "claim"),
@@ -99,27 +99,27 @@ def _with_code_sets(
     codes: DataFrame,
     outcome_code_sets: Sequence[Sequence[Any]],
 ) -> DataFrame:
-    """The claims with `code_sets`, in the order of their names. Diagnoses and procedures are read only for a set of them."""
+    """The claims with `code_sets`, by name. Diagnoses and procedures are read only for a set of them."""
     rows = [row for row in outcome_code_sets if row[0] != OBSERVATION]
     if not sets_told(rows):
         return claims.withColumn("code_sets", F.array().cast(TEXTS))
     systems = {str(row[1]) for row in rows}
     placed = claims.where("is_stay OR is_observation")
     of_claim = placed.select("claim_id", F.year("last_day").alias("year"))
-    principal = claim_diagnoses.groupBy("claim_id").agg(F.min_by(F.struct("code_system", "code"), "position").alias("d"))
-    told = {
-        "-CM": lambda: of_claim.join(principal.select("claim_id", "d.*"), "claim_id", how="inner"),
-        "-PCS": lambda: of_claim.join(
-            claim_procedures.select("claim_id", "code_system", "code"), "claim_id", how="inner"
-        ),
-        "MS-DRG": lambda: _of_claim(placed, "MS-DRG", F.col("drg")),
-        "CCN": lambda: _of_claim(placed, "CCN", F.col("facility_ccn")),
-    }
+    found = []
+    if systems & {"ICD-10-CM", "ICD-9-CM"}:
+        principal = claim_diagnoses.groupBy("claim_id").agg(
+            F.min_by(F.struct("code_system", "code"), "position").alias("d")
+        )
+        found.append(of_claim.join(principal.select("claim_id", "d.*"), "claim_id", how="inner"))
+    if systems & {"ICD-10-PCS", "ICD-9-PCS"}:
+        procedures = claim_procedures.select("claim_id", "code_system", "code")
+        found.append(of_claim.join(procedures, "claim_id", how="inner"))
+    for system, code in (("MS-DRG", "drg"), ("CCN", "facility_ccn")):
+        if system in systems:
+            found.append(_of_claim(placed, system, F.col(code)))
     names = ("claim_id", "year", "code_system", "code")
-    found = [make().select(*names) for end, make in told.items() if any(system.endswith(end) for system in systems)]
-    if not found:
-        return claims.withColumn("code_sets", F.array().cast(TEXTS))
-    every = reduce(lambda left, right: left.unionByName(right), found)
+    every = reduce(lambda left, right: left.unionByName(right), [part.select(*names) for part in found])
     supplied = codes.where(F.col("code_set") != OBSERVATION).select(
         "code_set", "code_system", "code", "first_year", "last_year"
     )

@@ -1,7 +1,8 @@
 """Hospital episodes: stays chained as each readmission measure chains them, with what follows each.
 
-Definitions: payment and outcomes, section 5. HWR-like: acute stays; a transfer (another hospital by the next day, whatever
-the status code says) and an overlap are one episode. PCR-like: acute stays and observation, any hospital, at most a day apart.
+Definitions: payment and outcomes, section 5. HWR-like: acute stays; a transfer (another hospital by the next day,
+whatever the status code says) and an overlap are one episode. PCR-like: acute stays and observation, any hospital, at
+most a day apart.
 """
 
 from __future__ import annotations
@@ -88,7 +89,9 @@ def hospital_episodes(
         F.max("last_number").alias("last_number"),
         F.count(F.lit(1)).alias("stays"),
         F.min_by(first, F.struct(*_ORDER)).alias("first"),
-        F.max_by(last, F.struct("last_number", "first_number", "is_inpatient", "stay_id", "last_claim_id")).alias("last"),
+        F.max_by(last, F.struct("last_number", "first_number", "is_inpatient", "stay_id", "last_claim_id")).alias(
+            "last"
+        ),
     )
     following = Window.partitionBy(*_OF_MEMBER).orderBy("first_number", "last_number")
     return episodes.select(

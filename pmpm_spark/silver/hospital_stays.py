@@ -1,8 +1,8 @@
 """Hospital stays: the inpatient claims of one member and hospital that belong together, with an id that never changes.
 
-Definitions: payment and outcomes, section 5. Claims are one stay when they share a day or an admission date, or when the
-earlier says still a patient (30) and the later starts by the next day: so interim bills, repeated bills, and back in the
-same hospital on the day of discharge.
+Definitions: payment and outcomes, section 5. Claims are one stay when they share a day or an admission date, or when
+the earlier says still a patient (30) and the later starts by the next day: so interim bills, repeated bills, and back
+in the same hospital on the day of discharge.
 """
 
 from __future__ import annotations
@@ -84,7 +84,9 @@ def _stays(claims: DataFrame, reading: str) -> DataFrame:
     numbered = claims.withColumn("opens_stay", opens_stay.cast("int")).withColumn(
         "stay", F.sum("opens_stay").over(up_to_here)
     )
-    last = F.struct("discharge_status", "is_still_patient", "drg", F.col("claim_id").alias("last_claim_id"), "code_sets")
+    last = F.struct(
+        "discharge_status", "is_still_patient", "drg", F.col("claim_id").alias("last_claim_id"), "code_sets"
+    )
     stays = numbered.groupBy(*_OF_HOSPITAL, "stay").agg(
         F.min("first_day").alias("first_number"),
         F.max("last_day").alias("last_number"),
@@ -101,7 +103,10 @@ def _stays(claims: DataFrame, reading: str) -> DataFrame:
         F.when(is_acute(F.col("facility_ccn")), ACUTE).otherwise(NOT_ACUTE).alias("setting"),
         first_day.alias("first_day"),
         F.date_from_unix_date("last_number").alias("last_day"),
-        *[F.col(f"last.{name}").alias(name) for name in ("discharge_status", "is_still_patient", "drg", "last_claim_id")],
+        *[
+            F.col(f"last.{name}").alias(name)
+            for name in ("discharge_status", "is_still_patient", "drg", "last_claim_id")
+        ],
         "claims",
         F.array_sort(F.array_distinct(F.concat(F.col("last.code_sets"), of_procedures))).alias("code_sets"),
     )
@@ -118,6 +123,4 @@ def is_acute(facility_ccn: Column) -> Column:
     there is a unit or a swing bed. A facility without a number counts as acute."""
     last_four = F.substring(facility_ccn, -4, 4)
     is_number = facility_ccn.rlike("^..[0-9]") & last_four.rlike("^[0-9]{4}$")
-    return (facility_ccn == "") | (
-        is_number & (last_four.between("0001", "0879") | last_four.between("1300", "1399"))
-    )
+    return (facility_ccn == "") | (is_number & (last_four.between("0001", "0879") | last_four.between("1300", "1399")))

@@ -1,7 +1,7 @@
 """The code sets of the outcome measures: which there are, which a year has, and what a measure lacks.
 
-None but the codes of observation is shipped: CMS's algorithm of planned readmissions and the conditions and hospitals that
-a measure leaves out are supplied in `outcome_code_sets.csv` of the folder [reference], from a document with its name.
+None but the codes of observation is shipped: CMS's algorithm of planned readmissions and the conditions and hospitals
+that a measure leaves out are supplied in `outcome_code_sets.csv` of the folder [reference], each with its source.
 """
 
 from __future__ import annotations
@@ -26,6 +26,16 @@ ALGORITHM = (ALWAYS_PROCEDURE, ALWAYS_DIAGNOSIS, POTENTIAL_PROCEDURE, ACUTE_DIAG
 PROCEDURE_SETS = (ALWAYS_PROCEDURE, POTENTIAL_PROCEDURE)
 """Any procedure of a stay speaks; of diagnoses, DRGs and hospitals those of the claim that ends last."""
 CODE_SETS = (OBSERVATION, *ALGORITHM, PLANNED_DRG, CONDITION_HWR, CONDITION_PCR, HOSPITAL_HWR)
+
+_DIAGNOSES, _PROCEDURES = ("ICD-10-CM", "ICD-9-CM"), ("ICD-10-PCS", "ICD-9-PCS")
+SYSTEMS: dict[str, tuple[str, ...]] = {
+    OBSERVATION: ("REVENUE", "HCPCS"),
+    **dict.fromkeys(PROCEDURE_SETS, _PROCEDURES),
+    **dict.fromkeys((ALWAYS_DIAGNOSIS, ACUTE_DIAGNOSIS, CONDITION_HWR, CONDITION_PCR), _DIAGNOSES),
+    PLANNED_DRG: ("MS-DRG",),
+    HOSPITAL_HWR: ("CCN",),
+}
+"""The code systems that the codes of a set may be of."""
 
 HWR_LIKE, PCR_LIKE = "hwr_like", "pcr_like"
 NEEDS = {HWR_LIKE: (CONDITION_HWR, HOSPITAL_HWR), PCR_LIKE: (CONDITION_PCR,)}
@@ -68,7 +78,7 @@ def is_observation(outcome_code_sets: Rows) -> Column:
 def is_planned(outcome_code_sets: Rows, code_sets: Column, year: Column) -> Column:
     """The stay is planned: by CMS's algorithm in years that have it, else by its DRG; never where neither is supplied.
 
-    Planned are an always planned procedure or diagnosis, and a potentially planned procedure without an acute diagnosis.
+    Planned are an always planned procedure or diagnosis, and a potentially planned procedure without an acute one.
     """
     names = sets_told(outcome_code_sets)
 
@@ -82,8 +92,6 @@ def is_planned(outcome_code_sets: Rows, code_sets: Column, year: Column) -> Colu
     span = range(max(min(row[3] for row in told), 1990), min(max(row[4] for row in told), 2100) + 1)
     years = [y for y in span if all(has_set(told, name, y) for name in ALGORITHM)]
     by_algorithm = (
-        meets(ALWAYS_PROCEDURE)
-        | meets(ALWAYS_DIAGNOSIS)
-        | (meets(POTENTIAL_PROCEDURE) & ~meets(ACUTE_DIAGNOSIS))
+        meets(ALWAYS_PROCEDURE) | meets(ALWAYS_DIAGNOSIS) | (meets(POTENTIAL_PROCEDURE) & ~meets(ACUTE_DIAGNOSIS))
     )
     return F.when(year.isin(*years), by_algorithm).otherwise(by_drg)

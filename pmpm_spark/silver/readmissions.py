@@ -59,7 +59,9 @@ READMISSIONS = Table(
         flag("is_month_eligible", "the month of the last day counts under the policy"),
         text("not_index_reason", "the first reason why it is no index of the measure; null of an index"),
         flag("is_index", "its readmission is looked for"),
-        flag("is_readmitted", "the next episode starts within 30 days and is not planned; also told where it is no index"),
+        flag(
+            "is_readmitted", "the next episode starts within 30 days and is not planned; also told where it is no index"
+        ),
         flag("is_discharged_alive", "neither still a patient, dead nor left against advice"),
         day("next_first_day", "first day of the member's next episode of the kind; null where none follows"),
         day("told_until", "last day that the source tells"),
@@ -250,4 +252,3 @@ def has_one_gap_at_most(name: str, first: Column, last: Column, most: int) -> Co
     gap_first = F.when(_is_covered(name, first), F.array_min(breaks)).otherwise(first)
     gap_last = F.when(ends_covered, F.array_min(begins) - 1).otherwise(last)
     return (gaps == 0) | ((gaps == 1) & (gap_last - gap_first + 1 <= most))
-

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from pyspark.sql import SparkSession
 
-from tests.outcomes import H1, H2, World, claim, make, observation
+from tests.outcomes import H2, World, claim, make, observation
 
 JAN_TO_DEC = Decimal(72)
 """Six members, twelve months each."""
