@@ -102,6 +102,28 @@ class World:
         return sorted({row["member_id"] for row in (*self.claims, *self.visits)} | set(self.others))
 
 
+def together(worlds: Sequence[World]) -> World:
+    """The people of several worlds in one, named `place:member`. What is told of all must be the same in each."""
+    first = worlds[0]
+    alike = {(tuple(w.codes), w.told, w.last_told_day) for w in worlds}
+    assert len(alike) == 1, "the worlds differ in what is told of all"
+    joined = World([], codes=first.codes, told=first.told, last_told_day=first.last_told_day)
+    for place, world in enumerate(worlds):
+
+        def named(row: Row, place: int = place) -> Row:
+            of_claim = {"claim_id": f"{place}:{row['claim_id']}"} if "claim_id" in row else {}
+            return {**row, "member_id": f"{place}:{row['member_id']}", **of_claim}
+
+        for rows in ("claims", "spans", "visits", "diagnoses", "procedures"):
+            getattr(joined, rows).extend(named(row) for row in getattr(world, rows))
+        for of_member in ("births", "deaths", "whose"):
+            getattr(joined, of_member).update({f"{place}:{m}": v for m, v in getattr(world, of_member).items()})
+        joined.uncovered += tuple(f"{place}:{m}" for m in world.uncovered)
+        joined.others += tuple(f"{place}:{m}" for m in world.others)
+        joined.not_eligible |= {(f"{place}:{m}", month) for m, month in world.not_eligible}
+    return joined
+
+
 @dataclass
 class Made:
     claims: DataFrame
