@@ -7,36 +7,36 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
 from pmpm_spark.config import RunConfig
-from pmpm_spark.contract_terms import Rate, Terms, check_rates, current_ids
+from pmpm_spark.contract_terms import Terms
 from pmpm_spark.errors import AuditError, ConfigError, InputError, StageError
 from pmpm_spark.gold.capitation_ledger import (
     CAPITATION_LEDGER,
     CAPITATION_UNPOSTED,
     KEY,
-    Former,
     capitation_changes,
-    posted_so_far,
+    under_current_ids,
 )
+from pmpm_spark.gold.member_month_changes import MEMBER_MONTH_CHANGES, member_month_changes
+from pmpm_spark.gold.membership_reconciliation import MEMBERSHIP_RECONCILIATION, membership_reconciliation
 from pmpm_spark.model import (
     CONTRACT_BUDGET,
     CONTRACT_MEMBERS,
     CONTRACT_RATES,
     CONTRACTS,
     COVERAGE_RECORDS,
-    LOAD_AUDIT,
     MEMBERS,
+    PAYER_MEMBER_MONTHS,
 )
-from pmpm_spark.months import month_number, number_of
-from pmpm_spark.reference import NORMALIZATION_FACTORS
+from pmpm_spark.payment_run import PaymentRun, planned
 from pmpm_spark.runs import (
     CAPITATION_RUNS,
     RunBook,
@@ -48,8 +48,8 @@ from pmpm_spark.runs import (
     started,
 )
 from pmpm_spark.silver.attribution import ATTRIBUTION
-from pmpm_spark.silver.capitation_due import CAPITATION_DUE, capitation_due
-from pmpm_spark.silver.eligibility_spans import ELIGIBILITY_SPANS, eligibility_spans
+from pmpm_spark.silver.capitation_due import CAPITATION_DUE
+from pmpm_spark.silver.eligibility_spans import ELIGIBILITY_SPANS
 from pmpm_spark.silver.member_month_costs import MEMBER_MONTH_COSTS
 from pmpm_spark.silver.member_months import MEMBER_MONTHS
 from pmpm_spark.silver.risk_scores import RISK_SCORES
@@ -66,10 +66,12 @@ log = logging.getLogger(__name__)
 
 READ = (
     CONTRACTS, CONTRACT_RATES, CONTRACT_MEMBERS, COVERAGE_RECORDS, ELIGIBILITY_SPANS, MEMBERS, MEMBER_MONTHS,
-    ATTRIBUTION, RISK_SCORES, TOLD_MONTHS, CONTRACT_BUDGET, MEMBER_MONTH_COSTS,
+    ATTRIBUTION, RISK_SCORES, TOLD_MONTHS, PAYER_MEMBER_MONTHS, CONTRACT_BUDGET, MEMBER_MONTH_COSTS,
 )  # fmt: skip
-STRICT = ("bronze.contracts", "bronze.contract_rates", "bronze.contract_budget")
-"""Lists of which no row may be rejected or superseded before money is paid by them, or compared with them."""
+
+
+APPENDED = (CAPITATION_LEDGER, CAPITATION_UNPOSTED, MEMBER_MONTH_CHANGES)
+"""What a payment run adds to, and leaves as it is where nothing is new."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,17 @@ class Posted:
 
 
 @dataclass(frozen=True)
+class Counted:
+    """The member months of one contract: due now, counted otherwise than by the run before, and with a difference."""
+
+    contract_id: str
+    member_months: Decimal
+    changed: int
+    has_payer_list: bool
+    differences: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class CapitationResult:
     """A finished payment run; `posting_run` is None where nothing changed and nothing was written to the ledger."""
 
@@ -91,6 +104,7 @@ class CapitationResult:
     posting_run: int | None
     as_of: date
     contracts: tuple[Posted, ...]
+    membership: tuple[Counted, ...] = ()
     years: tuple[YearOfContract, ...] = ()
 
 
@@ -136,208 +150,102 @@ def capitate(spark: SparkSession, config: RunConfig, as_of: date) -> CapitationR
 
 
 def _work(store: Store, config: RunConfig, as_of: date, run_id: str) -> tuple[list[Receipt], CapitationResult]:
-    spark, policy = store.spark, config.policies[0]
-    contracts, rates = _contracts(store)
-    for table in (CAPITATION_LEDGER, CAPITATION_UNPOSTED, CAPITATION_RUNS):
+    for table in (CAPITATION_DUE, *APPENDED, CAPITATION_RUNS):
         if table.name not in store.versions:
             store.create(table)
     stood = dict(store.versions)
-    history = store.read(CAPITATION_RUNS).orderBy("posting_run").collect()
-    now = _current(contracts, history)
-    former, terms_before = _former(history, now)
-    if history and as_of < history[-1]["as_of"]:
-        raise InputError(f"--as-of {as_of}: a later day was posted already ({history[-1]['as_of']})")
-    posting_run = history[-1]["posting_run"] + 1 if history else 1
-    ledger = store.read(CAPITATION_LEDGER)
-    posted = posted_so_far(ledger, now)
-    months = store.read(TOLD_MONTHS).collect()
-    if not months:
-        raise InputError("enrollment tells no month: nothing can be due")
-    last_payable = min(_last_payable(as_of, config.capitation.pay), number_of(months[0]["last_month"]))
-    in_ledger = posted.groupBy("contract_id", "member_id").agg(
-        F.min(month_number("coverage_month")).alias("posted_first"),
-        F.max(month_number("coverage_month")).alias("posted_last"),
-    )
-    members_listed = store.read(CONTRACT_MEMBERS)
-    listed = {row["contract_id"] for row in members_listed.select("contract_id").distinct().collect()}
-    unknown = sorted(listed - {one.contract_id for one in contracts})
-    if unknown:
-        raise InputError(f"contract_members: {unknown[0]} is not among contracts")
-
-    def due_under(terms: Sequence[Terms]) -> DataFrame:
-        return capitation_due(
-            _spans(store, as_of),
-            store.read(MEMBERS),
-            store.read(MEMBER_MONTHS),
-            store.read(ATTRIBUTION),
-            store.read(RISK_SCORES),
-            store.read(NORMALIZATION_FACTORS),
-            members_listed,
-            in_ledger,
-            contracts=terms,
-            rates=rates,
-            listed=listed,
-            policy=policy,
-            as_of=as_of,
-            first_told=number_of(months[0]["first_month"]),
-            last_payable=last_payable,
-            overlap="one" if config.capitation.overlap == "error" else config.capitation.overlap,
-        )
-
-    receipts = [store.publish(CAPITATION_DUE, due_under(contracts), inputs=READ)]
+    run = planned(store, config, as_of)
+    counted_before = under_current_ids(store.read(CAPITATION_DUE), run.now)
+    receipts = [store.publish(CAPITATION_DUE, run.due_now(counted_before), inputs=READ)]
     due = store.read(CAPITATION_DUE)
-    _check_due(due, config.capitation.overlap)
-    budget = checked_budget(store, contracts, due)
-    is_changed = {o.contract_id for o in contracts if terms_before.get(o.contract_id, o.told) != o.told}
-    # all of them: a contract whose terms stand competes for a month as it did
-    as_before = [
-        one.as_told(terms_before[one.contract_id]) if one.contract_id in is_changed else one for one in contracts
-    ]
+    _check_due(due, run.overlap)
+    budget = checked_budget(store, run.contracts, due)
+    receipts += _publish_ledger(run, due, counted_before, run_id)
+    of_run = F.col("posting_run") == run.posting_run
+    sums = _sums(due, store.read(CAPITATION_LEDGER).where(of_run), store.read(CAPITATION_UNPOSTED).where(of_run))
+    found = tuple(sums.get(o.contract_id, Posted(o.contract_id, *_NOTHING)) for o in run.contracts)
+    posting_run: int | None = run.posting_run
+    changed_months = receipts[-1].rows
+    if _repeats(run, found, changed_months):
+        # the same day with nothing new: the books stay as they are
+        for table in APPENDED:
+            store.restore(table, stood[table.name])
+        receipts, posting_run = receipts[:1], None
+    else:
+        receipts.append(_publish_run(run, found, run_id))
+    latest = posting_run or run.posting_run - 1
+    reconciled = membership_reconciliation(
+        due,
+        run.changes_so_far(),
+        run.posted(),
+        store.read(CAPITATION_UNPOSTED).where(F.col("posting_run") == latest),
+        store.read(PAYER_MEMBER_MONTHS),
+        store.read(CONTRACT_MEMBERS),
+        earlier=[before for before in run.runs_before if before.posting_run < latest],
+        payer_lists=run.payer_lists,
+        as_of=as_of,
+    )
+    receipts.append(store.publish(MEMBERSHIP_RECONCILIATION, reconciled))
+    of_changes = store.read(MEMBER_MONTH_CHANGES).where(of_run)
+    counted = _counted(due, of_changes, store.read(MEMBERSHIP_RECONCILIATION), run.contracts, run.payer_lists)
+    written, years = publish_variance(run, budget, alert_share=config.capitation.alert_share, posting_run=latest)
+    return [*receipts, *written], CapitationResult(run_id, posting_run, as_of, found, counted, tuple(years))
+
+
+def _publish_ledger(run: PaymentRun, due: DataFrame, counted_before: DataFrame, run_id: str) -> list[Receipt]:
+    """Lines, what is kept back, and months counted otherwise; last of all that they add up is asserted."""
+    store, former_due = run.store, run.due_by_former_terms(counted_before)
     changes = capitation_changes(
         due,
-        posted,
-        due_under(as_before) if is_changed else None,
-        contracts=contracts,
-        former={key: Former(through, key in is_changed) for key, through in former.items()},
-        posting_run=posting_run,
-        as_of=as_of,
-        policy=policy.label,
+        run.posted(),
+        former_due,
+        contracts=run.contracts,
+        former=run.former,
+        posting_run=run.posting_run,
+        as_of=run.as_of,
+        policy=run.policy.label,
         run_id=run_id,
     )
-    receipts.append(store.publish(CAPITATION_LEDGER, changes.where("is_open").drop("is_open"), append=True))
-    unposted_before = store.read(CAPITATION_UNPOSTED)
-    receipts.append(store.publish(CAPITATION_UNPOSTED, changes.where("NOT is_open").drop("is_open"), append=True))
-    of_run = F.col("posting_run") == posting_run
-    _check_adds_up(due, store.read(CAPITATION_LEDGER), store.read(CAPITATION_UNPOSTED).where(of_run), now)
-    sums = _sums(due, store.read(CAPITATION_LEDGER).where(of_run), store.read(CAPITATION_UNPOSTED).where(of_run))
-    found = tuple(sums.get(o.contract_id, Posted(o.contract_id, *_NOTHING)) for o in contracts)
-    repeats = bool(history) and history[-1]["as_of"] == as_of and not any(one.lines for one in found)
-    if repeats:
-        earlier = unposted_before.where(F.col("posting_run") == posting_run - 1)
-        repeats = _same(earlier, store.read(CAPITATION_UNPOSTED).where(of_run))
-    if repeats:
-        # the same day with nothing new: the books stay as they are
-        for table in (CAPITATION_LEDGER, CAPITATION_UNPOSTED):
-            store.restore(table, stood[table.name])
-        receipts = receipts[:1]
-    else:
-        through = date(last_payable // 12, last_payable % 12 + 1, 1)
-        by_id = {one.contract_id: one for one in found}
-        rows = [
-            (
-                posting_run, one.contract_id, as_of, through, one.told, one.previous_contract_id,
-                by_id[one.contract_id].lines, str(by_id[one.contract_id].amount),
-                str(by_id[one.contract_id].unposted_amount), run_id,
-            )
-            for one in contracts
-        ]  # fmt: skip
-        receipts.append(store.publish(CAPITATION_RUNS, small_frame(spark, rows, CAPITATION_RUNS.schema), append=True))
-    written, years = publish_variance(
-        store,
-        contracts,
-        rates,
-        budget,
-        policy=policy,
-        as_of=as_of,
-        alert_share=config.capitation.alert_share,
-        posting_run=posting_run - 1 if repeats else posting_run,
-        now=now,
-        first_told=number_of(months[0]["first_month"]),
-        last_payable=last_payable,
+    of_months = member_month_changes(
+        due,
+        counted_before,
+        former_due,
+        earlier=run.runs_before,
+        is_changed=run.changed_terms,
+        posting_run=run.posting_run,
     )
-    number = None if repeats else posting_run
-    return [*receipts, *written], CapitationResult(run_id, number, as_of, found, tuple(years))
+    receipts = [
+        store.publish(CAPITATION_LEDGER, changes.where("is_open").drop("is_open"), append=True),
+        store.publish(CAPITATION_UNPOSTED, changes.where("NOT is_open").drop("is_open"), append=True),
+        store.publish(MEMBER_MONTH_CHANGES, of_months, append=True),
+    ]
+    kept = store.read(CAPITATION_UNPOSTED).where(F.col("posting_run") == run.posting_run)
+    _check_adds_up(due, run.posted(), kept)
+    return receipts
+
+
+def _repeats(run: PaymentRun, found: Sequence[Posted], changed_months: int) -> bool:
+    """The day of the run before, with no line, no month counted otherwise, and nothing else kept back."""
+    is_same_day = bool(run.history) and run.history[-1]["as_of"] == run.as_of
+    if not is_same_day or changed_months or any(one.lines for one in found):
+        return False
+    unposted, number = run.store.read(CAPITATION_UNPOSTED), F.col("posting_run")
+    return _same(unposted.where(number == run.posting_run - 1), unposted.where(number == run.posting_run))
+
+
+def _publish_run(run: PaymentRun, found: Sequence[Posted], run_id: str) -> Receipt:
+    through = date(run.last_payable // 12, run.last_payable % 12 + 1, 1)
+    rows = [
+        (
+            run.posting_run, one.contract_id, run.as_of, through, one.told, one.previous_contract_id,
+            posted.lines, str(posted.amount), str(posted.unposted_amount), run_id,
+        )
+        for one, posted in zip(run.contracts, found, strict=True)
+    ]  # fmt: skip
+    return run.store.publish(CAPITATION_RUNS, small_frame(run.store.spark, rows, CAPITATION_RUNS.schema), append=True)
 
 
 _NOTHING = (Decimal(0), 0, Decimal(0), Decimal(0))
-
-
-def _contracts(store: Store) -> tuple[list[Terms], list[Rate]]:
-    """The contracts and rates, none of which was rejected or replaced unseen."""
-    audit = store.read(LOAD_AUDIT).where(
-        F.col("_bronze_table").isin(*STRICT) & ((F.col("rejected") + F.col("superseded")) > 0)
-    )
-    for row in audit.orderBy("_source_file").limit(1).collect():
-        why = "; ".join(sorted(row["rejected_by_reason"])) or "two rows of one key"
-        raise InputError(
-            f"{row['_source_file']}: {row['rejected'] + row['superseded']} rows cannot be paid by ({why}); "
-            "correct the list"
-        )
-    contracts = [
-        Terms(
-            row["contract_id"],
-            row["network_id"],
-            row["start_date"],
-            row["end_date"],
-            row["coverage_rule"],
-            tuple((row["month_reasons"] or "").split(";")) if row["month_reasons"] else (),
-            row["retro_limit_months"],
-            row["withhold_share"],
-            row["previous_contract_id"],
-        )
-        for row in store.read(CONTRACTS).orderBy("contract_id").collect()
-    ]
-    if not contracts:
-        raise InputError("there is no contract: name source.contracts and run `pmpm run`")
-    names = [c.name for c in CONTRACT_RATES.columns if c.name != "contract_id"]
-    rates = [
-        Rate(row["contract_id"], **{name: row[name] for name in names})
-        for row in store.read(CONTRACT_RATES).orderBy(*CONTRACT_RATES.key).collect()
-    ]
-    by_id = {one.contract_id: one for one in contracts}
-    for rate in rates:
-        if rate.contract_id not in by_id:
-            raise InputError(f"contract_rates: {rate.contract_id} is not among contracts")
-        one = by_id[rate.contract_id]
-        if rate.effective_to < one.start_date or rate.effective_from > one.end_date:
-            log.warning("contract_rates: %s, cell %s: wholly outside the contract, unused", rate.contract_id, rate.cell)
-    check_rates(rates)
-    return contracts, rates
-
-
-def _current(contracts: Sequence[Terms], history: Sequence[Any]) -> dict[str, str]:
-    """The id that each former contract has now.
-
-    Raises:
-        InputError: a contract that was paid is gone.
-    """
-    now = current_ids(contracts)
-    ids = {one.contract_id for one in contracts}
-    earlier = {row["previous_contract_id"]: row["contract_id"] for row in history if row["previous_contract_id"]}
-    for row in history:
-        paid = row["contract_id"]
-        chain = [paid]
-        while chain[-1] not in ids and (chain[-1] in now or chain[-1] in earlier) and len(chain) <= len(history) + 1:
-            chain.append(now.get(chain[-1]) or earlier[chain[-1]])
-        if chain[-1] not in ids:
-            raise InputError(f"contracts: {paid} was paid and is gone; keep it and close it by its end_date")
-        if chain[-1] != paid:
-            now[paid] = chain[-1]
-    return now
-
-
-def _former(history: Sequence[Any], now: Mapping[str, str]) -> tuple[dict[str, date], dict[str, str]]:
-    """The last payable month and the terms of each contract's run before."""
-    through: dict[str, date] = {}
-    terms: dict[str, str] = {}
-    for row in history:
-        contract_id = now.get(row["contract_id"], row["contract_id"])
-        through[contract_id], terms[contract_id] = row["payable_through"], row["terms"]
-    return through, terms
-
-
-def _last_payable(as_of: date, pay: str) -> int:
-    is_over = (as_of + timedelta(days=1)).day == 1
-    return number_of(as_of) if pay == "in_advance" or is_over else number_of(as_of) - 1
-
-
-def _spans(store: Store, as_of: date) -> DataFrame:
-    """The spans of what was recorded by that day; those of the run, where nothing came later."""
-    records = store.read(COVERAGE_RECORDS)
-    newest = records.agg(F.max("recorded_on").alias("newest")).collect()[0]["newest"]
-    if newest is None or newest <= as_of:
-        return store.read(ELIGIBILITY_SPANS)
-    return eligibility_spans(records.where(F.col("recorded_on") <= F.lit(as_of)))
 
 
 def _check_due(due: DataFrame, overlap: str) -> None:
@@ -365,17 +273,17 @@ def _check_due(due: DataFrame, overlap: str) -> None:
             )
 
 
-def _check_adds_up(due: DataFrame, ledger: DataFrame, unposted: DataFrame, now: Mapping[str, str]) -> None:
+def _check_adds_up(due: DataFrame, posted: DataFrame, unposted: DataFrame) -> None:
     """Ledger so far + unposted now = due now, for every contract, member and month; withhold likewise.
 
     Raises:
         AuditError: with the number of months that differ.
     """
-    posted = posted_so_far(ledger, now).select(*KEY, F.col("posted").alias("amount"), F.col("withheld"))
+    so_far = posted.select(*KEY, F.col("posted").alias("amount"), F.col("withheld"))
     kept = unposted.select(*KEY, F.col("unposted_amount").alias("amount"), F.col("unposted_withhold").alias("withheld"))
     owed = due.select(*KEY, (-F.col("due_amount")).alias("amount"), (-F.col("withhold_due")).alias("withheld"))
     money = [F.col(name).cast("decimal(18,2)").alias(name) for name in ("amount", "withheld")]
-    parts = [frame.select(*KEY, *money) for frame in (posted, kept, owed)]
+    parts = [frame.select(*KEY, *money) for frame in (so_far, kept, owed)]
     sums = (
         parts[0]
         .unionByName(parts[1])
@@ -396,6 +304,31 @@ def _sums(due: DataFrame, lines: DataFrame, unposted: DataFrame) -> dict[str, Po
     kept = {r["contract_id"]: r["s"] for r in of_kept}
     none = Decimal(0)
     return {key: Posted(key, amount, *posted.get(key, (0, none)), kept.get(key, none)) for key, amount in owed.items()}
+
+
+def _counted(
+    due: DataFrame,
+    changes: DataFrame,
+    reconciliation: DataFrame,
+    contracts: Sequence[Terms],
+    payer_lists: Collection[str],
+) -> tuple[Counted, ...]:
+    """How many months each contract has: due, counted otherwise by this run, and by kind of difference."""
+    of_due = due.groupBy("contract_id").agg(F.sum("exposure").alias("n")).collect()
+    of_changes = changes.groupBy("contract_id").agg(F.count(F.lit(1)).alias("n")).collect()
+    of_kinds = reconciliation.groupBy("contract_id", "difference").agg(F.count(F.lit(1)).alias("n")).collect()
+    months = {row["contract_id"]: row["n"] for row in of_due}
+    changed = {row["contract_id"]: row["n"] for row in of_changes}
+    return tuple(
+        Counted(
+            one.contract_id,
+            months.get(one.contract_id, Decimal(0)),
+            changed.get(one.contract_id, 0),
+            one.contract_id in payer_lists,
+            {row["difference"]: row["n"] for row in of_kinds if row["contract_id"] == one.contract_id},
+        )
+        for one in contracts
+    )
 
 
 def _same(one: DataFrame, other: DataFrame) -> bool:

@@ -39,6 +39,26 @@ class AttributionColumns:
     end_date: str | None = None
 
 
+def _format() -> Any:
+    return field(default=CSV, metadata=one_of(CSV, PARQUET, DELTA))
+
+
+@dataclass(frozen=True)
+class ListFormats:
+    """How each list is delivered."""
+
+    network_roster: str = _format()
+    providers: str = _format()
+    risk_scores: str = _format()
+    member_attribution: str = _format()
+    other_initiatives: str = _format()
+    contracts: str = _format()
+    contract_rates: str = _format()
+    contract_members: str = _format()
+    contract_budget: str = _format()
+    payer_member_months: str = _format()
+
+
 @dataclass(frozen=True)
 class Source:
     """What is read: the claims and enrollment of one delivered format, and the lists beside it."""
@@ -55,10 +75,12 @@ class Source:
     contract_rates: str | None = None
     contract_members: str | None = None
     contract_budget: str | None = None
+    payer_member_months: str | None = None
     data_through: str | None = None
     part_c: str = field(default="hmo_indicator", metadata=one_of("hmo_indicator", "part_c_contract"))
     max_reject_share: float = 0.05
     member_attribution_columns: AttributionColumns = AttributionColumns()
+    formats: ListFormats = ListFormats()
 
     def __post_init__(self) -> None:
         if not self.path.strip():

@@ -93,12 +93,13 @@ def _load(store: Store, source: Source, batch_id: str, ingested_at: datetime, sc
     loaded.notices += notices
     for the_list in LISTS:
         path, theirs = getattr(source, the_list.setting), source.columns_of(the_list.setting)
-        files, notices = list_files(spark, the_list, path, theirs) if path is not None else ((), [])
+        file_format = getattr(source.formats, the_list.setting)
+        files, notices = list_files(spark, the_list, path, theirs, file_format) if path is not None else ((), [])
         loaded.notices += notices
         table = the_list.bronze
         now = {file.fingerprint for file in files}
         if table.name not in store.versions or now != {f for name, f in known if name == table.name}:
-            loads.append(list_load(spark, the_list, files, batch_id, ingested_at, theirs))
+            loads.append(list_load(spark, the_list, files, batch_id, ingested_at, theirs, file_format))
 
     for table in kind.bronze:
         if table.name not in store.versions and not any(load.table is table for load in loads):

@@ -17,6 +17,8 @@ from pmpm_spark.gold.capitation_variance_split import CAPITATION_VARIANCE_SPLIT
 from pmpm_spark.gold.cost_concentration import COST_CONCENTRATION, cost_concentration
 from pmpm_spark.gold.excluded import EXCLUDED, excluded
 from pmpm_spark.gold.leakage_destinations import LEAKAGE_DESTINATIONS, leakage_destinations
+from pmpm_spark.gold.member_month_changes import MEMBER_MONTH_CHANGES
+from pmpm_spark.gold.membership_reconciliation import MEMBERSHIP_RECONCILIATION
 from pmpm_spark.gold.network_comparison import NETWORK_COMPARISON, network_comparison
 from pmpm_spark.gold.network_comparison_parts import NETWORK_COMPARISON_PARTS, network_comparison_parts
 from pmpm_spark.gold.network_pmpm import NETWORK_PMPM, network_pmpm
@@ -406,8 +408,8 @@ def stored_by(kind: str) -> tuple[Table, ...]:
 
 GOLD = tuple(stage.output for stage in STAGES if stage.output.layer == "gold")
 CAPITATION = (
-    CAPITATION_DUE, CAPITATION_LEDGER, CAPITATION_UNPOSTED, CAPITATION_CELLS, CAPITATION_VARIANCE,
-    CAPITATION_VARIANCE_SPLIT, CAPITATION_LEDGER_BY_REASON, CAPITATION_RUNS,
+    CAPITATION_DUE, CAPITATION_LEDGER, CAPITATION_UNPOSTED, MEMBER_MONTH_CHANGES, MEMBERSHIP_RECONCILIATION,
+    CAPITATION_CELLS, CAPITATION_VARIANCE, CAPITATION_VARIANCE_SPLIT, CAPITATION_LEDGER_BY_REASON, CAPITATION_RUNS,
 )  # fmt: skip
 """What a payment run makes (`pmpm capitate`), beside the stages."""
 STORED: tuple[Table, ...] = (

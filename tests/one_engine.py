@@ -107,6 +107,7 @@ ONCE = {
     **dict.fromkeys(
         BY_RULE, "rule by rule; on Spark all rules of the programs at once: tests/silver/test_programs_by_hand.py"
     ),
+    "tests/test_capitation_story.py": "a dozen payment runs; on Spark every table of a payment run by hand",
     **dict.fromkeys(NOTICES, "what a run says of its tables; the tables are tried on both"),
 }
 LONG = {

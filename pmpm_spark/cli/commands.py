@@ -281,11 +281,12 @@ def compare(arguments: argparse.Namespace) -> int:
 
 
 def capitate(arguments: argparse.Namespace) -> int:
-    """One payment run, and what it posted of each contract."""
+    """One payment run, what it posted of each contract, and how its membership differs."""
     from datetime import date
 
     from pmpm_spark.capitation import capitate as capitate_as_of
     from pmpm_spark.cli.render import Rows, as_table
+    from pmpm_spark.cli.summary import membership_told
 
     try:
         as_of = date.fromisoformat(arguments.as_of)
@@ -295,6 +296,8 @@ def capitate(arguments: argparse.Namespace) -> int:
     result = capitate_as_of(_session("spark/local.conf", config.engine), config, as_of)
     names = ("contract_id", "due_amount", "lines", "amount", "unposted_amount")
     print(as_table(Rows(names, [tuple(getattr(one, name) for name in names) for one in result.contracts])))
+    for counted in result.membership:
+        print(membership_told(counted))
     print()
     years = (
         "contract_id",

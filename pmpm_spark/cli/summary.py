@@ -13,6 +13,7 @@ from pmpm_spark.delta_text import place_of
 from pmpm_spark.engine import is_embedded
 from pmpm_spark.errors import ConfigError
 from pmpm_spark.gold.excluded import EXCLUDED
+from pmpm_spark.gold.membership_reconciliation import DIFFERENCES, MEMBERSHIP_RECONCILIATION
 from pmpm_spark.gold.network_pmpm import NETWORK_PMPM
 from pmpm_spark.identities import IDENTITIES
 from pmpm_spark.model import LOAD_AUDIT
@@ -20,6 +21,7 @@ from pmpm_spark.stages import ALL_TABLES, CAPITATION, GOLD
 from pmpm_spark.table import Table
 
 if TYPE_CHECKING:
+    from pmpm_spark.capitation import Counted
     from pmpm_spark.pipeline import RunResult
     from pmpm_spark.warehouse import Published
 
@@ -28,8 +30,9 @@ SHOWN: tuple[Table, ...] = (
     *[table for table in CAPITATION if table.layer == "gold" and not table.has_members],
     IDENTITIES,
     LOAD_AUDIT,
+    MEMBERSHIP_RECONCILIATION,
 )
-"""Tables without members' data."""
+"""Tables without members' data, and the one that is of no use without (SECURITY.md)."""
 MEMBERS_LAYERS = ("bronze", "intake", "silver")
 """Layers whose rows are members' data (SECURITY.md)."""
 COUNTED = "counted"
@@ -94,6 +97,17 @@ def summary(warehouse: Published, config: RunConfig, result: RunResult) -> str:
     if is_embedded(warehouse.store.spark):
         parts.append("(the engine without Java: equal tables, and official figures come from Spark: --engine spark)")
     return "\n".join(parts)
+
+
+def membership_told(one: Counted) -> str:
+    """The member months of a contract after a payment run, in one line."""
+    differing = [f"{one.differences[name]:,} {name}" for name in DIFFERENCES if name in one.differences]
+    told = ", ".join(differing) or "none"
+    beside = "" if one.has_payer_list else " (the payer lists no month)"
+    return (
+        f"{one.contract_id}: {one.member_months.normalize():f} member months due, {one.changed:,} counted otherwise "
+        f"than by the run before; differences: {told}{beside}"
+    )
 
 
 def _year_summary(warehouse: Published, policy: str, year: int) -> list[str]:

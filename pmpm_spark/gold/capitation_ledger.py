@@ -113,11 +113,13 @@ class Former:
 
 
 def current_id(now: Mapping[str, str]) -> Column:
-    """The contract as it is called now."""
+    """The contract as it is called now: `now` has its id by each that it had."""
     contract_id = F.col("contract_id")
-    for former, current in now.items():
-        contract_id = F.when(F.col("contract_id") == former, current).otherwise(contract_id)
-    return contract_id
+    return F.coalesce(*[F.when(contract_id == former, current) for former, current in now.items()], contract_id)
+
+
+def under_current_ids(rows: DataFrame, now: Mapping[str, str]) -> DataFrame:
+    return rows.withColumn("contract_id", current_id(now))
 
 
 def posted_so_far(ledger: DataFrame, now: Mapping[str, str]) -> DataFrame:
@@ -127,7 +129,7 @@ def posted_so_far(ledger: DataFrame, now: Mapping[str, str]) -> DataFrame:
     """
     told = [F.coalesce(F.col(name).cast("string"), F.lit("")) for name in _LAST]
     return (
-        ledger.withColumn("contract_id", current_id(now))
+        under_current_ids(ledger, now)
         .groupBy(*KEY)
         .agg(
             F.sum("amount").cast(MONEY).alias("posted"),

@@ -22,6 +22,7 @@ from pmpm_spark.model.member_id_changes import MEMBER_ID_CHANGES
 from pmpm_spark.model.members import MEMBERS
 from pmpm_spark.model.network_roster import NETWORK_ROSTER
 from pmpm_spark.model.other_initiatives import OTHER_INITIATIVES
+from pmpm_spark.model.payer_member_months import PAYER_MEMBER_MONTHS
 from pmpm_spark.model.providers import PROVIDERS
 from pmpm_spark.model.supplied_risk_scores import SUPPLIED_RISK_SCORES
 
@@ -45,6 +46,7 @@ __all__ = [
     "NETWORK_ROSTER",
     "OTHER_INITIATIVES",
     "OTHER_ROWS",
+    "PAYER_MEMBER_MONTHS",
     "PROVIDERS",
     "REJECTS",
     "SOURCE_FILES",

@@ -20,6 +20,7 @@ from pmpm_spark.months import age_on, last_day_of, month_at, month_bits, month_n
 from pmpm_spark.policy import Policy
 from pmpm_spark.silver.member_months import enrollment_type_of
 from pmpm_spark.silver.member_years import chosen_scores
+from pmpm_spark.silver.union import ids
 from pmpm_spark.table import FACTOR, MONEY, MONTHS, SCORE, TEXTS, Table, column, day, flag, money, small_frame, text
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ _TERMS = T.StructType(
 )
 _LISTING = "array<struct<contract_id:string,first_day:int,last_day:int,has_list:boolean>>"
 NEVER, ALWAYS_FIRST = 1, 0
-"""First and last day of a listing that lists nobody: of who stands in the ledger alone."""
+"""First and last day of a listing that lists nobody: of who was posted or counted before, or is told by the payer."""
 
 
 def capitation_due(
@@ -111,8 +112,9 @@ def capitation_due(
 ) -> DataFrame:
     """What is due as known on a day, by contract, member and month.
 
-    `posted` has contract_id (as it is now), member_id and the first and last month number that stand in the ledger;
-    `listed` the contracts with rows in contract_members: the others pay for the members attributed to their network.
+    `posted` has contract_id (as it is now), member_id and the first and last month number that are looked at whatever
+    the list says (posted or counted before, or on the payer's list of months); `listed` the contracts with rows in
+    contract_members: the others pay for the members attributed to their network.
     """
     spark = eligibility_spans.sparkSession
     terms = F.broadcast(small_frame(spark, as_rows(contracts, rates), _TERMS))
@@ -168,12 +170,11 @@ def _listings(
 ) -> DataFrame:
     """One row a member: the days on each contract's list, and the months that the ledger has."""
     none = F.lit(None).cast("int")
-    ids = [one.contract_id for one in contracts]
+    told = [one.contract_id for one in contracts]
     on_list = contract_members.where(
-        F.col("contract_id").isin(ids) & (F.col("recorded_on").isNull() | (F.col("recorded_on") <= F.lit(as_of)))
+        F.col("contract_id").isin(told) & (F.col("recorded_on").isNull() | (F.col("recorded_on") <= F.lit(as_of)))
     ).select(
-        "member_id",
-        "contract_id",
+        *ids("member_id", "contract_id"),
         F.unix_date("start_date").alias("first_day"),
         F.unix_date("end_date").alias("last_day"),
         F.lit(True).alias("has_list"),
@@ -181,8 +182,7 @@ def _listings(
         none.alias("posted_last"),
     )
     of_ledger = posted.select(
-        "member_id",
-        "contract_id",
+        *ids("member_id", "contract_id"),
         F.lit(NEVER).alias("first_day"),
         F.lit(ALWAYS_FIRST).alias("last_day"),
         F.lit(False).alias("has_list"),
@@ -195,7 +195,7 @@ def _listings(
             continue
         of_year = attribution.where((F.col("policy") == policy.label) & (F.col("network_id") == one.network_id))
         attributed = of_year.select(
-            "member_id",
+            *ids("member_id"),
             F.lit(one.contract_id).alias("contract_id"),
             F.unix_date(F.make_date("performance_year", F.lit(1), F.lit(1))).alias("first_day"),
             F.unix_date(F.make_date("performance_year", F.lit(12), F.lit(31))).alias("last_day"),
@@ -209,9 +209,9 @@ def _listings(
 
 
 def _months(joined: DataFrame, terms: DataFrame, first_told: int, last_payable: int) -> DataFrame:
-    """A row per contract, member and month that may be due or stands in the ledger."""
-    ids = F.array_distinct(F.transform("listings", lambda one: one["contract_id"]))
-    by_contract = joined.withColumn("contract_id", F.explode(ids)).join(terms, "contract_id", how="inner")
+    """A row per contract, member and month that may be due or is looked at all the same."""
+    contract_ids = F.array_distinct(F.transform("listings", lambda one: one["contract_id"]))
+    by_contract = joined.withColumn("contract_id", F.explode(contract_ids)).join(terms, "contract_id", how="inner")
     own = F.filter("listings", lambda one: one["contract_id"] == F.col("contract_id"))
     with_own = by_contract.withColumn("own", own).drop("listings")
     posted_first = F.array_min(F.transform("own", lambda one: F.coalesce(one["posted_first"], F.lit(10**6))))

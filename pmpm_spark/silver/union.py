@@ -11,11 +11,17 @@ from pyspark.sql import functions as F
 from pmpm_spark.policy import Policy
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
 
 def of_policies(policies: Sequence[Policy], rows_of: Callable[[Policy], DataFrame]) -> DataFrame:
     return reduce(lambda left, right: left.unionByName(right), [rows_of(policy) for policy in policies])
+
+
+def ids(*names: str) -> list[Column]:
+    """These ids made anew, which are trimmed already: a stored column keeps its comment, and the embedded engine groups
+    no union of columns whose comments differ."""
+    return [F.trim(name).alias(name) for name in names]
 
 
 def of_run(frame: DataFrame, policies: Sequence[Policy], performance_years: Sequence[int]) -> DataFrame:

@@ -63,26 +63,29 @@ class SourceFile:
         return len(_cells(self.first_line))
 
 
-def scan(spark: SparkSession, path: str) -> tuple[SourceFile, ...]:
-    """The files at or below a path, each with a heading, in the order of their names.
+def scan(spark: SparkSession, path: str, setting: str = "source.format") -> tuple[SourceFile, ...]:
+    """The files at or below a path, each with a heading, in the order of their names. `setting` is what says that they
+    are text.
 
     Raises:
         InputError: there is nothing at the path.
     """
-    return _scan(spark, [path], path, headings=1)
+    return _scan(spark, [path], path, 1, setting)
 
 
 def scan_records(spark: SparkSession, paths: Sequence[str]) -> tuple[SourceFile, ...]:
     """These files, none of which has a heading; a file without a line is not among them."""
     plain = [unquote(path) for path in paths]
-    return _scan(spark, plain, posixpath.commonprefix(list(paths)), headings=0) if paths else ()
+    return _scan(spark, plain, posixpath.commonprefix(list(paths)), 0) if paths else ()
 
 
-def _scan(spark: SparkSession, paths: list[str], asked: str, headings: int) -> tuple[SourceFile, ...]:
+def _scan(
+    spark: SparkSession, paths: list[str], asked: str, headings: int, setting: str = "source.format"
+) -> tuple[SourceFile, ...]:
     listed = [file for path in paths for file in files_seen_at(path)]
     for file in listed:
         if begins_with(file, PARQUET_MARK):
-            raise _is_parquet(str(file))
+            raise _is_parquet(str(file), setting)
     try:  # without Spark Connect the path is looked at as soon as it is named
         found = (
             _lines(spark, paths)
@@ -103,7 +106,9 @@ def _scan(spark: SparkSession, paths: list[str], asked: str, headings: int) -> t
         by_path.setdefault(block["path"], []).append(block)
     _check_all_were_read(listed, by_path)
     root = _root(asked, list(by_path))
-    files = [_file(name, root, sorted(parts, key=lambda b: b["block"]), headings) for name, parts in by_path.items()]
+    files = [
+        _file(name, root, sorted(parts, key=lambda b: b["block"]), headings, setting) for name, parts in by_path.items()
+    ]
     return tuple(sorted(files, key=lambda f: f.name))
 
 
@@ -258,9 +263,9 @@ def begins_with(file: Path, mark: str) -> bool:
     return bool(start) and start.startswith(mark.encode())
 
 
-def _is_parquet(file: str) -> InputError:
+def _is_parquet(file: str, setting: str) -> InputError:
     is_of_delta = any((folder / "_delta_log").exists() for folder in Path(file).parents)
-    told = f'source.format = "{"delta" if is_of_delta else "parquet"}"'
+    told = f'{setting} = "{"delta" if is_of_delta else "parquet"}"'
     return InputError(f"{file}: is Parquet, not text: tables of it are read with {told}")
 
 
@@ -305,7 +310,7 @@ def _culprit(spark: SparkSession, paths: Sequence[str]) -> str | None:
     return None
 
 
-def _file(path: str, root: str, blocks: list[T.Row], headings: int) -> SourceFile:
+def _file(path: str, root: str, blocks: list[T.Row], headings: int, setting: str) -> SourceFile:
     lines = sum(int(b["lines"]) for b in blocks)
     rows = sum(int(b["rows"]) for b in blocks)
     text_bytes = sum(int(b["text_bytes"]) for b in blocks)
@@ -316,7 +321,7 @@ def _file(path: str, root: str, blocks: list[T.Row], headings: int) -> SourceFil
         heading = heading[:-1]
     name = unquote(path[len(root) :] if path.startswith(root) else path)
     if first_line.startswith(PARQUET_MARK):
-        raise _is_parquet(name)
+        raise _is_parquet(name, setting)
     if headings and rows and not first_line.strip():
         raise InputError(f"{name}: its first line is blank; the heading must stand there")
     return SourceFile(

@@ -1,8 +1,8 @@
 """The lists beside the claims: network roster, providers, risk scores, member attribution, other initiatives,
 contracts.
 
-Comma-separated with a heading, in one file or a folder of them; columns in any order. A list is what the
-configuration names now: each run replaces it, where its content has changed.
+Comma-separated with a heading, in one file or a folder of them, or a Parquet or Delta table; columns in any order. A
+list is what the configuration names now: each run replaces it, where its content has changed.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from pmpm_spark.config import CSV
 from pmpm_spark.errors import InputError
 from pmpm_spark.intake import accepted, latest_row_fates, with_current_ids
 from pmpm_spark.model import (
@@ -28,15 +29,17 @@ from pmpm_spark.model import (
     MEMBER_ATTRIBUTION,
     NETWORK_ROSTER,
     OTHER_INITIATIVES,
+    PAYER_MEMBER_MONTHS,
     PROVIDERS,
     SUPPLIED_RISK_SCORES,
 )
-from pmpm_spark.months import month_bits, month_number
+from pmpm_spark.months import month_bits, month_number, month_of
 from pmpm_spark.policy import COVERAGE_RULES, NETWORK_TYPES
 from pmpm_spark.sources.bronze import BronzeLoad, delivered_table
 from pmpm_spark.sources.cells import TypedRow
 from pmpm_spark.sources.comma import comma_rows
 from pmpm_spark.sources.files import SourceFile, scan
+from pmpm_spark.sources.tabular import Batch, InputTable, Part, table_at, table_part
 from pmpm_spark.stage import Stage
 from pmpm_spark.table import MONEY, SCORE, Table, small_frame
 
@@ -306,6 +309,16 @@ def _contract_members(row: TypedRow) -> dict[str, Column]:
     }
 
 
+def _payer_member_months(row: TypedRow) -> dict[str, Column]:
+    row.required("coverage_month")
+    return {
+        "contract_id": row.required("contract_id"),
+        "member_id": row.required("member_id"),
+        "coverage_month": month_of(row.iso_day("coverage_month")),
+        "amount": row.amount_told("amount"),
+    }
+
+
 def _contract_budget(row: TypedRow) -> dict[str, Column]:
     numbers = {
         "member_months": row.decimal("member_months", T.DecimalType(18, 6)),
@@ -395,6 +408,13 @@ LISTS = (
         ("enrollment_type", "age_band", "sex"),
         _contract_budget,
     ),
+    List(
+        "payer_member_months",
+        PAYER_MEMBER_MONTHS,
+        ("contract_id", "member_id", "coverage_month"),
+        ("amount",),
+        _payer_member_months,
+    ),
 )  # fmt: skip
 
 
@@ -403,9 +423,13 @@ CONSTANT = "="
 
 
 def list_files(
-    spark: SparkSession, the_list: List, path: str, theirs: Mapping[str, str] | None = None
+    spark: SparkSession,
+    the_list: List,
+    path: str,
+    theirs: Mapping[str, str] | None = None,
+    file_format: str = CSV,
 ) -> tuple[tuple[SourceFile, ...], list[str]]:
-    """The files of one list, headed by our names, and notices on columns that it does not use.
+    """The files of one list, headed by our names, and notices on columns that it does not use. A table is one file.
 
     `theirs` has the list's own name of a column by ours, or `=` and what stands in it on every row.
 
@@ -415,11 +439,15 @@ def list_files(
     told = theirs or {}
     ours = {name: our for our, name in told.items()}
     mark = f"-{crc32(repr(sorted(told.items())).encode()):08x}" if told else ""  # other names, another reading
+    if file_format == CSV:
+        found = scan(spark, path, _format_setting(the_list))
+    else:
+        found = _stored_part(spark, the_list, path, told, file_format, Batch("", datetime.min)).files
     files = tuple(
         replace(
             file, heading=tuple(ours.get(name, name) for name in file.heading), fingerprint=f"{file.fingerprint}{mark}"
         )
-        for file in scan(spark, path)
+        for file in found
     )
     said = {our for our, name in told.items() if name.startswith(CONSTANT)}
     notices = []
@@ -443,12 +471,46 @@ def list_load(
     batch_id: str,
     ingested_at: datetime,
     theirs: Mapping[str, str] | None = None,
+    file_format: str = CSV,
 ) -> BronzeLoad:
     """The bronze rows of one list; no row where the configuration names no file."""
     table = the_list.bronze
     told = {our: name[1:] for our, name in (theirs or {}).items() if name.startswith(CONSTANT)}
-    frames = [comma_rows(spark, (file,), the_list.columns, batch_id, ingested_at, told) for file in files]
+    batch = Batch(batch_id, ingested_at)
+    if file_format == CSV:
+        frames = [comma_rows(spark, (file,), the_list.columns, batch_id, ingested_at, told) for file in files]
+    else:
+        frames = [_stored_part(spark, the_list, file.path, theirs or {}, file_format, batch).rows() for file in files]
     frame = small_frame(spark, [], table.schema)
     for part in frames:
         frame = frame.unionByName(part)
     return BronzeLoad(table, frame, files, replaces=True)
+
+
+def _format_setting(the_list: List) -> str:
+    return f"source.formats.{the_list.setting}"
+
+
+def _stored_part(
+    spark: SparkSession, the_list: List, path: str, theirs: Mapping[str, str], file_format: str, batch: Batch
+) -> Part:
+    """A list that stands as a table: the columns under our names, and those that are one value on every row.
+
+    Raises:
+        InputError: it is not there, or cannot be read.
+    """
+    folder, _, name = path.rstrip("/").rpartition("/")
+    frame = table_at(
+        spark, folder or ("/" if path.startswith("/") else "."), name, file_format, _format_setting(the_list)
+    )
+    if frame is None:
+        raise InputError(f"{path}: there is no such table for source.{the_list.setting} ({file_format})")
+    ours = {theirs_name: our for our, theirs_name in theirs.items()}
+    named = frame.select(*[F.col(f"`{column}`").alias(ours.get(column, column)) for column in frame.columns])
+    constant = {
+        our: F.lit(value[1:])
+        for our, value in theirs.items()
+        if value.startswith(CONSTANT) and our not in named.columns
+    }
+    table = InputTable("list", name, the_list.columns, the_list.required)
+    return table_part(named.withColumns(constant) if constant else named, table, folder, batch)

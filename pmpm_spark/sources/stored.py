@@ -46,8 +46,13 @@ _REASONS = {
 }
 
 
-def stored_table(spark: SparkSession, path: str, name: str, file_format: str) -> DataFrame | None:
-    """The table of a folder below the path; None where there is none.
+FORMAT_SETTING = "source.format"
+
+
+def stored_table(
+    spark: SparkSession, path: str, name: str, file_format: str, setting: str = FORMAT_SETTING
+) -> DataFrame | None:
+    """The table of a folder below the path; None where there is none. `setting` is what says the format.
 
     Raises:
         InputError: what is there is of another format, or cannot be read by this engine.
@@ -57,19 +62,19 @@ def stored_table(spark: SparkSession, path: str, name: str, file_format: str) ->
         if is_local(path) and not Path(place).exists():
             continue
         if is_local(path):
-            _check_format(place, file_format)
+            _check_format(place, file_format, setting)
         return _parquet(spark, place) if file_format == PARQUET else _delta(spark, place)
     if is_local(path):
-        _look_for_another_format(Path(folder), name, file_format)
+        _look_for_another_format(Path(folder), name, file_format, setting)
     return None
 
 
-def why_unreadable(error: Exception, file_format: str) -> str:
+def why_unreadable(error: Exception, file_format: str, setting: str = FORMAT_SETTING) -> str:
     """What is wrong with a table, in plain words where the cause is known, without a word of the engine's text."""
     for pattern, reason in _REASONS.items():
         if re.search(pattern, str(error)):
             return reason
-    return f'cannot be read with source.format = "{file_format}" ({engine_condition(error)})'
+    return f'cannot be read with {setting} = "{file_format}" ({engine_condition(error)})'
 
 
 def check_names(where: str, columns: Iterable[str]) -> None:
@@ -83,7 +88,7 @@ def check_names(where: str, columns: Iterable[str]) -> None:
         raise InputError(f"{where} {_ONE_NAME}")
 
 
-def _check_format(place: str, file_format: str) -> None:
+def _check_format(place: str, file_format: str, setting: str) -> None:
     """See that a place holds what the configuration says, and nothing else.
 
     Raises:
@@ -93,18 +98,18 @@ def _check_format(place: str, file_format: str) -> None:
     files = files_seen_at(place)
     others = [file for file in files if not begins_with(file, PARQUET_MARK)]
     if file_format == PARQUET and has_log:  # with files of former versions
-        raise InputError(f'{place}: is a Delta table: read it with source.format = "{DELTA}"')
+        raise InputError(f'{place}: is a Delta table: read it with {setting} = "{DELTA}"')
     if file_format == DELTA and not has_log:
-        advice = f'; read its Parquet with source.format = "{PARQUET}"' if files and not others else ""
+        advice = f'; read its Parquet with {setting} = "{PARQUET}"' if files and not others else ""
         raise InputError(f"{place}: is no Delta table{advice}")
     if file_format == PARQUET and not files:
         raise InputError(f"{place}: there is no file in this folder")
     if file_format == PARQUET and others:
-        advice = f': read such files with source.format = "{CSV}"' if _is_csv(others[0]) else "; take it away"
+        advice = f': read such files with {setting} = "{CSV}"' if _is_csv(others[0]) else "; take it away"
         raise InputError(f"{others[0]}: is no Parquet file{advice}")
 
 
-def _look_for_another_format(folder: Path, name: str, file_format: str) -> None:
+def _look_for_another_format(folder: Path, name: str, file_format: str, setting: str) -> None:
     """A table that is not there in one format may be there in another, which must not be passed over.
 
     Raises:
@@ -113,10 +118,10 @@ def _look_for_another_format(folder: Path, name: str, file_format: str) -> None:
     if not folder.exists():
         raise InputError(f"{folder}: there is no such file or folder")
     for file in sorted(folder.iterdir()) if folder.is_dir() else [folder]:
-        if re.match(rf"{name}(?![a-z])", file.name.lower()):
+        if re.match(rf"{re.escape(name)}(?![a-z])", file.name.lower()):
             told = CSV if _is_csv(file) else PARQUET if file.suffix == ".parquet" else None
             if told not in (None, file_format):
-                raise InputError(f'{file}: is not read with source.format = "{file_format}"; "{told}" reads it')
+                raise InputError(f'{file}: is not read with {setting} = "{file_format}"; "{told}" reads it')
 
 
 def _is_csv(file: Path) -> bool:

@@ -25,7 +25,7 @@ from pmpm_spark.sources.bronze import BronzeLoad, KnownFile, delivered_table
 from pmpm_spark.sources.comma import comma_rows
 from pmpm_spark.sources.files import SourceFile, scan
 from pmpm_spark.sources.headings import check_heading, some
-from pmpm_spark.sources.stored import check_names, stored_table, why_unreadable
+from pmpm_spark.sources.stored import FORMAT_SETTING, check_names, stored_table, why_unreadable
 from pmpm_spark.table import Table
 
 if TYPE_CHECKING:
@@ -172,18 +172,25 @@ def _of_tables(spark: SparkSession, path: str, tables: Sequence[InputTable], fil
     there: dict[str, list[Part]] = {}
     notices = []
     for table in tables:
-        frame = _frame(spark, path, table.name, file_format)
+        frame = table_at(spark, path, table.name, file_format)
         if frame is None:
             continue
         notices += _check(table, frame.columns, table.name)
-        rows = _as_text(frame, table).withColumn("_line_hash", _hash_of(table))
-        file = _summary(rows, path, table, frame.columns)
-        there[table.name] = [Part((file,), partial(_bronze_rows, rows, table, batch))]
+        there[table.name] = [table_part(frame, table, path, batch)]
     return there, notices
 
 
-def _frame(spark: SparkSession, path: str, name: str, file_format: str) -> DataFrame | None:
-    """The table as it is; None where there is none.
+def table_part(frame: DataFrame, table: InputTable, path: str, batch: Batch) -> Part:
+    """A table that is at hand, as what it is known by and the bronze rows of it."""
+    rows = _as_text(frame, table).withColumn("_line_hash", _hash_of(table))
+    file = _summary(rows, path, table, frame.columns)
+    return Part((file,), partial(_bronze_rows, rows, table, batch))
+
+
+def table_at(
+    spark: SparkSession, path: str, name: str, file_format: str, setting: str = FORMAT_SETTING
+) -> DataFrame | None:
+    """The table as it is; None where there is none. `setting` is what says the format.
 
     Raises:
         InputError: it is there and cannot be read.
@@ -193,14 +200,14 @@ def _frame(spark: SparkSession, path: str, name: str, file_format: str) -> DataF
             full = ".".join(quoted(part) for part in (*path.split("."), name))
             frame = spark.table(full) if spark.catalog.tableExists(full) else None
         else:
-            frame = stored_table(spark, path, name, file_format)
+            frame = stored_table(spark, path, name, file_format, setting)
         columns = frame.columns if frame is not None else []  # the engine looks now
     except Exception as error:
         if not is_engine_error(error):
             raise
         if "NOT_FOUND" in engine_condition(error) and file_format != CATALOG:
             return None
-        raise InputError(f"{path}: {name} {why_unreadable(error, file_format)}") from None
+        raise InputError(f"{path}: {name} {why_unreadable(error, file_format, setting)}") from None
     check_names(f"{path}: {name}", columns)
     return frame
 
