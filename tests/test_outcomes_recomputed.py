@@ -252,14 +252,14 @@ def tell_real(con: duckdb.DuckDBPyConnection, part_c: str) -> date:
 def test_readmissions_over_real_files_are_those_recomputed(
     spark: SparkSession, tmp_path: Path, shared_data: Path
 ) -> None:
-    rif, years = shared_data / "rif", (2016, 2017, 2018)  # the years with most stays
+    rif, years = shared_data / "rif", (2016, 2017, 2018, 2022)  # with most stays, and with networks
     lists = {name: rif / f"{name}.csv" for name in ("network_roster", "providers", "risk_scores", "member_attribution")}
     source = Source("rif", str(rif), max_reject_share=1.0, **{name: str(path) for name, path in lists.items()})
     policy = Policy("default", Eligibility(part_a_b="current_month"), risk=Risk(normalization="population"))
     config = RunConfig(source, Warehouse(str(tmp_path / "warehouse")), years, (policy,))
     result = run(spark, config)
     assert any(
-        "readmissions_hwr_like 2016, 2017, 2018: code sets that are not supplied" in said for said in result.notices
+        "readmissions_hwr_like 2016, 2017, 2018, 2022: code sets that are not supplied" in said for said in result.notices
     )
     con = read_for_oracle(rif, lists)
     factors = {year: factor for year, factor in FACTORS.items() if year in years}
