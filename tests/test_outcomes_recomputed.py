@@ -259,7 +259,8 @@ def test_readmissions_over_real_files_are_those_recomputed(
     config = RunConfig(source, Warehouse(str(tmp_path / "warehouse")), years, (policy,))
     result = run(spark, config)
     assert any(
-        "readmissions_hwr_like 2016, 2017, 2018, 2022: code sets that are not supplied" in said for said in result.notices
+        "readmissions_hwr_like 2016, 2017, 2018, 2022: code sets that are not supplied" in said
+        for said in result.notices
     )
     con = read_for_oracle(rif, lists)
     factors = {year: factor for year, factor in FACTORS.items() if year in years}

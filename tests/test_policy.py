@@ -233,6 +233,22 @@ def test_sources_and_description_are_no_rules() -> None:
     assert policy_from(told, "file").content_hash == policy_from(SAID, "file").content_hash
 
 
+@pytest.mark.parametrize(
+    ("outcomes", "told"),
+    [
+        ({"pcr_max_age": 17}, "outcomes.pcr_max_age is 17: give 0 for none, or years from 18 to 130"),
+        ({"pcr_gap_days": 366}, "outcomes.pcr_gap_days is 366: give days from 0 to 365"),
+        ({"pcr_gap_days": -1}, "outcomes.pcr_gap_days is -1: give days"),
+        ({"pcr_outlier_stays": 1}, "outcomes.pcr_outlier_stays is 1: give 0 for none, or a number from 2"),
+        ({"ed_admitted": "some"}, 'file: outcomes.ed_admitted = "some" is unknown (one of: exclude, include)'),
+    ],
+)
+def test_rules_of_outcomes_that_cannot_be_taken_are_named_in_one_line(outcomes: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        policy_from({"name": "x", "outcomes": outcomes}, "file")
+    assert str(caught.value).startswith(told)
+
+
 # --- files
 
 
