@@ -22,6 +22,7 @@ from pmpm_spark.model import (
 )
 from pmpm_spark.model.intake import UNMATCHED
 from pmpm_spark.months import number_of
+from pmpm_spark.outcome_checks import outcome_notices
 from pmpm_spark.program_checks import PROGRAMS, asked_months, code_set_years, program_notices
 from pmpm_spark.reference import (
     COMPLETION_FACTORS_SUPPLIED,
@@ -276,7 +277,14 @@ def run_notices(store: Store, config: RunConfig) -> list[str]:
         *other_categories(store),
     ]
     of_source = SOURCE_KINDS[config.source.kind].notices(store.read)
-    return [*notices, *of_source, *_scores(store, config), *risk_notices(store, config), *_code_sets(config)]
+    return [
+        *notices,
+        *of_source,
+        *_scores(store, config),
+        *risk_notices(store, config),
+        *_code_sets(config),
+        *outcome_notices(store, config),
+    ]
 
 
 def uncounted_years(store: Store, config: RunConfig) -> list[str]:

@@ -51,7 +51,7 @@ COSTS: tuple[Rule, ...] = tuple(
 STEPS: Rule = tuple(key for (key,) in COSTS if key not in ("cost.basis", "cost.claim_month", "cost.include_pharmacy"))
 """What is one rule where more than MOST_COSTS rules of cost differ."""
 MOST_COSTS = 4
-NOT_IN_PMPM = ("eligibility.dual", "risk.")
+NOT_IN_PMPM = ("eligibility.dual", "risk.", "outcomes.")
 """Settings that tell the enrollment type and the risk: no part of a PMPM before its adjustment."""
 
 ALWAYS = 1

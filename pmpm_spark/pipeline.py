@@ -36,6 +36,7 @@ from pmpm_spark.gold.experience_scores import EXPERIENCE_SCORES
 from pmpm_spark.identities import IDENTITIES
 from pmpm_spark.loading import load_sources
 from pmpm_spark.model import LOAD_AUDIT
+from pmpm_spark.outcome_checks import check_outcome_codes
 from pmpm_spark.program_checks import check_code_sets
 from pmpm_spark.reference import NORMALIZATION_FACTORS, reference_fingerprint, reference_rows
 from pmpm_spark.risk_checks import check_models
@@ -94,6 +95,7 @@ def run(
     check_categories(config)
     check_caps(config)
     check_models(config)
+    check_outcome_codes(config)
     kind = config.source.kind
     stages = chosen(groups_of(kind)[group] if group else stages_of(kind), only, start)
     loads = only is None and start is None and group in (None, "load")

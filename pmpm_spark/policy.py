@@ -1,4 +1,4 @@
-"""A policy: the five rules that make a PMPM, as frozen values read from `conf/policies/*.toml`.
+"""A policy: the five rules that make a PMPM, and how outcomes are counted, read from `conf/policies/*.toml`.
 
 Which months count, which month a claim belongs to, which dollars, whose member it is, and which risk. Every gold row
 names the policy that made it. Every setting has its source: the one beside its default here, or the file's own.
@@ -22,6 +22,9 @@ MOST_WINDOW_MONTHS = 60
 """The alignment window is kept as bits of a BIGINT, one a month."""
 NETWORK_TYPES = ("MSSP", "REACH", "OTHER")
 MOST_CHARGE = 1_000_000
+YOUNGEST_PCR, OLDEST = 18, 130
+DAYS_BEFORE = 365
+"""Days before a discharge that the PCR-like measure asks enrollment of."""
 STEPS = ("exclude", "sequestration", "complete", "annualize", "truncate", "weight")
 """What may stand between what was paid and what the policy counts, in the order of the default."""
 NOT_RULES = ("name", "description", "sources", "is_changed")
@@ -259,6 +262,53 @@ class Risk:
 
 
 @dataclass(frozen=True)
+class Outcomes:
+    """How outcomes are counted (payment and outcomes, section 5)."""
+
+    same_day_same_hospital: str = field(
+        default="merge",
+        metadata=one_of(
+            "merge",
+            "separate",
+            source="payment and outcomes, section 5: back in one hospital on the day of discharge is one stay",
+        ),
+    )
+    pcr_max_age: int = field(
+        default=0,
+        metadata=of("payment and outcomes, section 5: 0, no highest age; 64 for commercial plans and Medicaid"),
+    )
+    pcr_gap_days: int = field(
+        default=45, metadata=of("payment and outcomes, section 5: one gap of at most 45 days in the year before")
+    )
+    pcr_outlier_stays: int = field(
+        default=0,
+        metadata=of(
+            "payment and outcomes, section 5: 0, nobody is left out for many stays; else from how many index stays on"
+        ),
+    )
+    ed_admitted: str = field(
+        default="exclude",
+        metadata=one_of(
+            "exclude",
+            "include",
+            source="payment and outcomes, section 5: a visit that ends in admission is the admission",
+        ),
+    )
+
+    def __post_init__(self) -> None:
+        if self.pcr_max_age != 0 and not YOUNGEST_PCR <= self.pcr_max_age <= OLDEST:
+            raise ConfigError(
+                f"outcomes.pcr_max_age is {self.pcr_max_age}: give 0 for none, or years from {YOUNGEST_PCR} to {OLDEST}"
+            )
+        if not 0 <= self.pcr_gap_days <= DAYS_BEFORE:
+            raise ConfigError(f"outcomes.pcr_gap_days is {self.pcr_gap_days}: give days from 0 to {DAYS_BEFORE}")
+        if self.pcr_outlier_stays < 0 or self.pcr_outlier_stays == 1:
+            raise ConfigError(
+                f"outcomes.pcr_outlier_stays is {self.pcr_outlier_stays}: give 0 for none, or a number from 2"
+            )
+
+
+@dataclass(frozen=True)
 class Setting:
     """One setting as it stands in a policy: dotted key, value, and where the value comes from."""
 
@@ -276,6 +326,7 @@ class Policy:
     cost: Cost = Cost()
     attribution: Attribution = Attribution()
     risk: Risk = Risk()
+    outcomes: Outcomes = Outcomes()
     is_changed: bool = False
     description: str = field(default="", compare=False)
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
@@ -343,7 +394,7 @@ def policy_of_run(said: Mapping[str, Any]) -> Policy:
         told = {spec.name: values[spec.name] for spec in fields(kind) if spec.name in values}
         return {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
 
-    parts = {"eligibility": Eligibility, "cost": Cost, "attribution": Attribution, "risk": Risk}
+    parts = {"eligibility": Eligibility, "cost": Cost, "attribution": Attribution, "risk": Risk, "outcomes": Outcomes}
     rules = {name: kind(**known(kind, said.get(name, {}))) for name, kind in parts.items()}
     return Policy(**{**known(Policy, said), **rules})
 

@@ -23,9 +23,8 @@ from pmpm_spark.gold.network_replicates import NETWORK_REPLICATES
 from pmpm_spark.gold.pmpm import SMALL_CELL
 from pmpm_spark.months import number_of
 from pmpm_spark.silver.attribution import UNATTRIBUTED
-from pmpm_spark.silver.capitation_cells import MONTHS_OF_MANY
 from pmpm_spark.stages import CAPITATION, GOLD
-from pmpm_spark.table import MONTHS, Table
+from pmpm_spark.table import MONTHS, MONTHS_OF_MANY, Table
 
 Row = Mapping[str, Any]
 Cell = tuple[str, tuple[Any, ...]]
@@ -42,7 +41,7 @@ OWN_CELLS = (UNSCORED, IN_NETWORK)
 NOT_OF_PEOPLE = ("held_back_months",)
 KEPT = (
     "network_name", "network_type", "physician_name", "in_total", "performance_year", "learned_until", POLICY,
-    "network_id", "comparator", "as_of", "level", "prior_wave", "prior_year",
+    "network_id", "comparator", "as_of", "level", "prior_wave", "prior_year", "unit", "code_sets",
 )  # fmt: skip
 """What is told of a row that is left out, besides its key."""
 
@@ -82,6 +81,8 @@ class Relations:
     also: Callable[[Row], Iterable[Cell]] = lambda row: ()
     takes_along: Callable[[Row], Iterable[Cell]] = lambda row: ()
     apart: tuple[Apart, ...] = ()
+    tells: Callable[[Row], Mapping[str, Any]] = lambda row: {}
+    """Counts that a row tells without a column of theirs."""
 
 
 @dataclass(frozen=True)
@@ -238,6 +239,29 @@ def _of_prior_wave(row: Row) -> Iterator[Cell]:
         yield "experience_scores", tuple(before[name] for name in EXPERIENCE_SCORES.key if name != POLICY)
 
 
+_OUTCOME = "outcome_measures.of_network"
+"""What the physicians of a network amount to in a measure: told by the network's row."""
+WITHOUT, OF_FEW = "without", "of_few"
+
+
+def _sum_of_outcome(row: Row) -> Iterator[Cell]:
+    if row["level"] == NETWORK:
+        yield _OUTCOME, (row["performance_year"], row["network_id"], row["measure"])
+
+
+def _of_outcome(row: Row) -> Iterator[Cell]:
+    """With its own sum goes a network's row, and a physician's with the months that it repeats."""
+    yield from _sum_of_outcome(row)
+    if row["level"] == PHYSICIAN:
+        yield "physician_pmpm", (row["performance_year"], row["network_id"], row["physician_npi"])
+
+
+def _told_by_outcome(row: Row) -> dict[str, Any]:
+    """Stays that are not in the numerator of a share; and whether the row is of fewer than 11 members, as one."""
+    without = row["denominator"] - row["numerator"] if row["unit"] == "share" else None
+    return {WITHOUT: without, OF_FEW: int(row["is_small_cell"])}
+
+
 _OF_MONTHS = (("period_type", MONTH),)
 _YEAR, _NETWORK = ("performance_year",), ("performance_year", "network_id")
 _PEOPLE, _SERVICES = ("members", "member_months"), ("claim_lines", "services")
@@ -301,6 +325,20 @@ RELATIONS: Mapping[str, Relations] = {
         also=_own_answers,
         takes_along=_own_answers,
         apart=(Apart("change", ("change", "change_low", "change_high"), _of_prior_wave),),
+    ),
+    "outcome_measures": Relations(
+        (
+            Of(
+                _OUTCOME,
+                (*_NETWORK, "measure"),
+                ("numerator", "denominator", WITHOUT),
+                (("level", PHYSICIAN),),
+            ),
+        ),
+        (_OF_NETWORK,),
+        _of_outcome,
+        _sum_of_outcome,
+        tells=_told_by_outcome,
     ),
     "excluded": Relations((Of(EVERYTHING, ("performance_year", "kind"), ("member_months", "claim_lines")),)),
 }
@@ -425,9 +463,9 @@ def _cells(tables: Mapping[str, Sequence[Row]], totals: Sequence[Row]) -> _Cells
     for row in totals:
         _add_counts(cells, (TOTALS, (row["performance_year"],)), row, _PEOPLE)
     for one in SHOWN:
-        rows = tables.get(one.name, ())
+        rows = [{**row, **one.tells(row)} for row in tables.get(one.name, ())]
         for row in rows:
-            _add_counts(cells, one.cell(row), row, one.counts)
+            _add_counts(cells, one.cell(row), row, (*one.counts, *one.tells(row)))
             for cell in one.followed(row):
                 cells.followers.setdefault(cell, []).append(one.cell(row))
             cells.followers.setdefault(one.cell(row), []).extend(one.takes_along(row))

@@ -30,6 +30,7 @@ from pmpm_spark.gold.network_pmpm_change import NETWORK_PMPM_CHANGE, network_pmp
 from pmpm_spark.gold.network_pmpm_rolling import NETWORK_PMPM_ROLLING, network_pmpm_rolling
 from pmpm_spark.gold.network_replicates import NETWORK_REPLICATES, network_replicates
 from pmpm_spark.gold.network_risk_by_month import NETWORK_RISK_BY_MONTH, network_risk_by_month
+from pmpm_spark.gold.outcome_measures import OUTCOME_MEASURES, outcome_measures
 from pmpm_spark.gold.physician_pmpm import PHYSICIAN_PMPM, physician_pmpm
 from pmpm_spark.gold.pmpm_forecast import PMPM_FORECAST, pmpm_forecast
 from pmpm_spark.gold.practice_pmpm import PRACTICE_PMPM, practice_pmpm
@@ -59,6 +60,7 @@ from pmpm_spark.reference import (
     COMPLETION_FACTORS_SUPPLIED,
     ETA_HOSPITALS,
     NORMALIZATION_FACTORS,
+    OUTCOME_CODE_SETS,
     PRIMARY_CARE_HCPCS,
     REFERENCE_TABLES,
     RISK_MEANS,
@@ -89,11 +91,15 @@ from pmpm_spark.silver.completion_factors import COMPLETION_FACTORS, completion_
 from pmpm_spark.silver.eligibility_spans import ELIGIBILITY_SPANS, eligibility_spans
 from pmpm_spark.silver.final_claim_lines import final_claim_lines
 from pmpm_spark.silver.high_cost_members import HIGH_COST_MEMBERS, high_cost_members
+from pmpm_spark.silver.hospital_claims import HOSPITAL_CLAIMS, hospital_claims
+from pmpm_spark.silver.hospital_episodes import HOSPITAL_EPISODES, hospital_episodes
+from pmpm_spark.silver.hospital_stays import HOSPITAL_STAYS, hospital_stays
 from pmpm_spark.silver.member_hccs import MEMBER_HCCS, member_hccs
 from pmpm_spark.silver.member_month_costs import MEMBER_MONTH_COSTS, member_month_costs
 from pmpm_spark.silver.member_months import MEMBER_MONTHS, member_months
 from pmpm_spark.silver.member_years import MEMBER_YEARS, member_years
 from pmpm_spark.silver.primary_care_services import PRIMARY_CARE_SERVICES, primary_care_services
+from pmpm_spark.silver.readmissions import READMISSIONS, readmissions
 from pmpm_spark.silver.risk_diagnoses import RISK_DIAGNOSES, risk_diagnoses
 from pmpm_spark.silver.risk_factors import RISK_FACTORS, risk_factors
 from pmpm_spark.silver.risk_profiles import RISK_PROFILES, computes, risk_profiles
@@ -253,6 +259,26 @@ STAGES = in_order(
         ),
         Stage(HIGH_COST_MEMBERS, (MEMBER_YEARS,), high_cost_members, RUN_SETTINGS),
         Stage(
+            HOSPITAL_CLAIMS,
+            (FINAL_CLAIM_LINES, CLAIM_DIAGNOSES, CLAIM_PROCEDURES, OUTCOME_CODE_SETS),
+            hospital_claims,
+            rules=(OUTCOME_CODE_SETS,),
+        ),
+        Stage(HOSPITAL_STAYS, (HOSPITAL_CLAIMS,), hospital_stays, ("policies",)),
+        Stage(
+            HOSPITAL_EPISODES,
+            (HOSPITAL_STAYS, HOSPITAL_CLAIMS),
+            hospital_episodes,
+            ("policies",),
+            rules=(OUTCOME_CODE_SETS,),
+        ),
+        Stage(
+            READMISSIONS,
+            (HOSPITAL_EPISODES, ELIGIBILITY_SPANS, MEMBERS, TOLD_MONTHS, MEMBER_MONTHS, ATTRIBUTION),
+            readmissions,
+            (*RUN_SETTINGS, "last_told_day"),
+        ),
+        Stage(
             NETWORK_PMPM, (MEMBER_YEARS, NETWORK_ROSTER, NORMALIZATION_FACTORS, RISK_MEANS), network_pmpm, RUN_SETTINGS
         ),
         Stage(
@@ -322,6 +348,13 @@ STAGES = in_order(
             (SURVEY_RESPONSES, ATTRIBUTION, NETWORK_ROSTER, PRIMARY_CARE_SERVICES),
             experience_scores,
             RUN_SETTINGS,
+        ),
+        Stage(
+            OUTCOME_MEASURES,
+            (READMISSIONS, HOSPITAL_EPISODES, HOSPITAL_CLAIMS, PRIMARY_CARE_SERVICES, MEMBER_MONTHS, MEMBER_YEARS),
+            outcome_measures,
+            RUN_SETTINGS,
+            rules=(OUTCOME_CODE_SETS, PRIMARY_CARE_HCPCS),
         ),
         Stage(EXCLUDED, (MEMBER_MONTHS, MEMBER_MONTH_COSTS, TRUNCATED_COSTS), excluded, RUN_SETTINGS),
         Stage(

@@ -25,6 +25,8 @@ SCORE = T.DecimalType(12, 6)
 """A risk score, or a share."""
 MONTHS = T.DecimalType(12, 6)
 """Member months: whole, or the covered fraction where a policy prorates."""
+MONTHS_OF_MANY = T.DecimalType(18, 6)
+"""Sums of member months: a national one is more than a member month's type holds."""
 FACTOR = T.DecimalType(14, 10)
 """A published yearly divisor of risk scores."""
 TEXTS = T.ArrayType(T.StringType())

@@ -35,6 +35,7 @@ WHOLE_RUNS = (
     "tests/test_capitation_guide.py::test_three_runs",
     "tests/test_capitation_guide.py::test_every_figure",
     "tests/test_capitation_recomputed.py",
+    "tests/test_outcomes_recomputed.py",
     "tests/test_notebook_example.py::test_the_whole_job",
     *[f"tests/sources/test_cclf_netting.py::test_{word}" for word in NETTING],
 )
@@ -55,6 +56,17 @@ NOTICES = (
     "tests/silver/test_risk_scores_by_hand.py::test_the_run_counts",
 )
 BY_RULE = ("tests/silver/test_mssp.py", "tests/silver/test_reach.py", "tests/silver/test_attribution_by_hand.py")
+OUTCOMES = (
+    "each_inclusion",
+    "the_pcr_like",
+    "without_parts",
+    "only_the_next",
+    "code_sets_are",
+    "the_algorithm",
+    "admissions_are",
+    "primary_care",
+    "physicians_add",
+)
 SEED = (
     "the_same_seed",
     "the_generated_set_has",
@@ -109,6 +121,10 @@ ONCE = {
         BY_RULE, "rule by rule; on Spark all rules of the programs at once: tests/silver/test_programs_by_hand.py"
     ),
     "tests/test_capitation_story.py": "a dozen payment runs; on Spark every table of a payment run by hand",
+    **{
+        f"tests/gold/test_outcome_measures.py::test_{word}": "rule by rule; on Spark the worked example and each chain"
+        for word in OUTCOMES
+    },
     **dict.fromkeys(NOTICES, "what a run says of its tables; the tables are tried on both"),
 }
 LONG = {
@@ -120,6 +136,7 @@ LONG = {
     ),
     "tests/gold/test_capitation_ledger.py::test_whatever_changes": "six payment runs of forty people; on Spark by hand",
     "tests/gold/test_capitation_variance.py::test_every_split": "two years of 300 contracts; on Spark by hand",
+    "tests/silver/test_hospital_stays.py::test_generated": "hundreds of members; on Spark by hand",
     "tests/test_impact.py::test_every_mixture": "hundreds of people under dozens of policies; on Spark by hand",
     **{
         f"tests/test_generate.py::test_{word}": "the rows of the seed are the same on both: test_the_rows_are_those"

@@ -122,6 +122,7 @@ def _draw_network(draw: random.Random, tables: dict[str, list[Row]], year: int, 
             tables["leakage_destinations"].append({**row, **_counts(places[place]), "paid_amount": paid_there})
         for name, row in _more(draw, head, by_month, paid, tables).items():
             tables.get(name, []).extend(row)
+        tables["outcome_measures"].extend(_outcomes(head, people))
         scored = whole["scored_members"]
         tables["network_risk_by_month"].append(
             {**head, "known_by": date(year - 1, 6, 30), "scored_members": scored, "risk_score": 1.0}
@@ -277,6 +278,28 @@ def _more(
     return {"network_pmpm_rolling": rolling, "cost_concentration": dearest, "pmpm_forecast": forecast}
 
 
+def _outcomes(head: Row, people: Sequence[Row]) -> list[Row]:
+    """Stays and visits of the same people under either policy, by physician and for the network."""
+    rows = []
+    for measure, unit in (("readmissions_hwr_like", "share"), ("ed_visits", "per_1000")):
+        draw = random.Random(f"{head['performance_year']} {head['network_id']} {measure}")
+        often = draw.choice((0.1, 0.5, 0.97))
+        sums: dict[str, list[int]] = {}
+        for person in people:
+            stays = draw.choice((0, 0, 1, 2)) if unit == "share" else len(person["months"])
+            events = sum(draw.random() < often for _ in range(stays))
+            for physician in (person["physician"], ""):
+                told = sums.setdefault(physician, [0, 0, 0])
+                for place, value in enumerate((events, stays, int(stays > 0))):
+                    told[place] += value
+        for physician, (numerator, denominator, members) in sums.items():
+            row = {**head, "physician_npi": physician, "measure": measure, "unit": unit, "is_small_cell": members < 11}
+            row["level"] = "physician" if physician else "network"
+            if denominator:
+                rows.append({**row, "numerator": numerator, "denominator": Decimal(denominator)})
+    return rows
+
+
 def _people(people: Sequence[Row], paid: Decimal) -> Row:
     months = sum(len(person["months"]) for person in people)
     inside = (paid / 2).quantize(Decimal("0.01"))
@@ -323,16 +346,9 @@ FEW = 5
 REPEATS = ("network_pmpm_rolling", "pmpm_forecast")
 """Sums of months, of no secret of their own: what they must not tell is a month."""
 COUNTS = (
-    "members",
-    "member_months",
-    "scored_members",
-    "claim_lines",
-    "services",
-    "comparator_services",
-    "lines",
-    "responses",
-    "respondents",
-)
+    "members", "member_months", "scored_members", "claim_lines", "services", "comparator_services", "lines",
+    "responses", "respondents", "numerator", "denominator", "without",
+)  # fmt: skip
 """The same under both policies, which the attacker knows."""
 MEASURES = (*COUNTS, "paid_amount", "in_network_paid_amount", "amount", "mean_score")
 KEYS = {**{one.name: one.table.key for one in SHOWN}, "totals": NETWORK[:2]}
@@ -340,7 +356,11 @@ KEYS = {**{one.name: one.table.key for one in SHOWN}, "totals": NETWORK[:2]}
 
 def found_out(tables: Mapping[str, Sequence[Row]]) -> set[Unknown]:
     """Every figure that is left out and follows from published ones, exactly or as one of few counts."""
+    tables = {**tables, "outcome_measures": [_with_without(row) for row in tables["outcome_measures"]]}
     found = _unscored(tables)
+    found |= {
+        _unknown("outcome_measures", r, "without") for r in tables["outcome_measures"] if _is_few(r.get("without"))
+    }
     for measure in MEASURES:
         hidden = {_unknown(name, row, measure) for name in KEYS for row in tables[name] if row.get(measure, 0) is None}
         equations = [(left, right) for left, right in _equations(tables, measure, hidden) if left]
@@ -393,6 +413,22 @@ def _equations(
                     and date(last.year, 1, 1) <= r["member_month"] <= last
                 ]
                 yield equation([(name, row, measure, -1), *[("network_pmpm_by_month", r, measure, 1) for r in months]])
+    if measure in ("numerator", "denominator", "without"):
+        for whole in tables["outcome_measures"]:
+            if whole["level"] == "network" and measure in whole:
+                of = (*NETWORK, "measure")
+                parts = [r for r in tables["outcome_measures"] if r["level"] == "physician"]
+                parts = [r for r in parts if all(r[k] == whole[k] for k in of)]
+                name = "outcome_measures"
+                yield equation([(name, whole, measure, -1), *[(name, r, measure, 1) for r in parts]])
+    if measure == "member_months":
+        for row in tables["outcome_measures"]:
+            if row["unit"] == "per_1000" and row["denominator"] is not None:
+                name = "network_pmpm" if row["level"] == "network" else "physician_pmpm"
+                by = NETWORK if row["level"] == "network" else (*NETWORK, "physician_npi")
+                same = [r for r in tables[name] if all(r[k] == row[k] for k in by)]
+                left, right = equation([(name, r, measure, 1) for r in same])
+                yield left, right + int(row["denominator"])
     for name, column in _OF_CONTRACTS.get(measure, ()):  # months of a contract, and so their year
         for whole in tables[name]:
             if whole["period_type"] == "year":
@@ -506,6 +542,17 @@ def _bounded(equations: Sequence[tuple[dict[Unknown, int], Any]]) -> set[Unknown
                 bounds = (least, most) if sign > 0 else (-most, -least)
                 low[name], high[name] = max(low[name], bounds[0]), min(high[name], bounds[1])
     return {name for name in names if high[name] - low[name] + 1 < FEW}
+
+
+def _with_without(row: Row) -> Row:
+    """The row of a share with its stays that are not in the numerator, as its two figures tell them."""
+    if row["unit"] != "share":
+        return row
+    return {**row, "without": None if row["numerator"] is None else row["denominator"] - row["numerator"]}
+
+
+def _is_few(count: Any) -> bool:
+    return count is not None and 0 < count < 11
 
 
 def _unscored(tables: Mapping[str, Sequence[Row]]) -> set[Unknown]:

@@ -163,6 +163,7 @@ def test_diff_of_the_shipped_two_as_comma_separated(capsys: pytest.CaptureFixtur
         "cost.include_pharmacy": ("false", "true"),
         "risk.weighting": ("members", "member_months"),
         "risk.normalization": ("table", "population"),
+        "outcomes.pcr_max_age": ("0", "64"),
     }
 
 

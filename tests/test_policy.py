@@ -16,7 +16,7 @@ from pmpm_spark.policy import SOURCE_IS_RUN, SOURCE_UNTOLD, STEPS, Cost, Policy,
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = sorted((ROOT / "conf" / "policies").glob("*.toml"))
-HASH_OF_DEFAULT = "4e416abd15fff0049d76915893e36a775e95f1bb914a9fc85cc8f7f9e18326e6"
+HASH_OF_DEFAULT = "c11d51cb0bdbdcb75acabd9ef14b0d0c3d8c9fbe3088499a2952b2907a040079"
 """Stored rows are known by it: it changes with the rules of `default` and with nothing else."""
 
 SAID: dict[str, Any] = {"name": "house", "cost": {"amount": "paid", "claim_month": "from"}}
@@ -60,7 +60,7 @@ def test_the_shipped_policy_writes_out_every_setting_with_its_default() -> None:
     shipped = load_policy("conf/policies/default.toml")
     assert shipped == Policy("default")
     said = (Path(__file__).parent.parent / "conf" / "policies" / "default.toml").read_text(encoding="utf-8")
-    for section in (shipped.eligibility, shipped.cost, shipped.attribution, shipped.risk):
+    for section in (shipped.eligibility, shipped.cost, shipped.attribution, shipped.risk, shipped.outcomes):
         for setting in vars(section):
             assert re.search(rf"^{setting} = ", said, re.MULTILINE), setting
 
@@ -231,6 +231,22 @@ def test_sources_and_description_are_no_rules() -> None:
     told = {**SAID, "description": "ours", "sources": {"cost.amount": "contract 7"}}
     assert policy_from(told, "file") == policy_from(SAID, "file")
     assert policy_from(told, "file").content_hash == policy_from(SAID, "file").content_hash
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "told"),
+    [
+        ({"pcr_max_age": 17}, "outcomes.pcr_max_age is 17: give 0 for none, or years from 18 to 130"),
+        ({"pcr_gap_days": 366}, "outcomes.pcr_gap_days is 366: give days from 0 to 365"),
+        ({"pcr_gap_days": -1}, "outcomes.pcr_gap_days is -1: give days"),
+        ({"pcr_outlier_stays": 1}, "outcomes.pcr_outlier_stays is 1: give 0 for none, or a number from 2"),
+        ({"ed_admitted": "some"}, 'file: outcomes.ed_admitted = "some" is unknown (one of: exclude, include)'),
+    ],
+)
+def test_rules_of_outcomes_that_cannot_be_taken_are_named_in_one_line(outcomes: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        policy_from({"name": "x", "outcomes": outcomes}, "file")
+    assert str(caught.value).startswith(told)
 
 
 # --- files

@@ -40,6 +40,7 @@ def test_the_attacker_finds_what_is_left_out_where_nothing_more_than_small_cells
     assert {"network_pmpm_by_subcategory", "leakage_destinations"} <= tables
     assert {"capitation_variance", "capitation_variance_split", "capitation_ledger_by_reason"} <= tables
     assert "experience_scores" in tables
+    assert "outcome_measures" in tables
 
 
 @pytest.mark.parametrize("seed", range(3))

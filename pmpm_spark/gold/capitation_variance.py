@@ -24,13 +24,25 @@ from pmpm_spark.silver.capitation_cells import (
     ACTUAL,
     BUDGET,
     COMPARATOR,
-    MONTHS_OF_MANY,
     NONE,
     PRIOR_YEAR,
     Compared,
     in_total,
 )
-from pmpm_spark.table import MONEY, Table, column, count, day, flag, money, quotient, small_frame, text, year
+from pmpm_spark.table import (
+    MONEY,
+    MONTHS_OF_MANY,
+    Table,
+    column,
+    count,
+    day,
+    flag,
+    money,
+    quotient,
+    small_frame,
+    text,
+    year,
+)
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame

@@ -145,6 +145,19 @@ RISK_MEANS = Table(
         text("source", "document it comes from"),
     ),
 )
+OUTCOME_CODE_SETS = Table(
+    name="reference.outcome_code_sets",
+    grain="one row per code set of the outcome measures, code system, code and first year",
+    key=("code_set", "code_system", "code", "first_year"),
+    columns=(
+        text("code_set", "observation, planned_…, acute_diagnosis, excluded_…: docs/outcomes.md lists them"),
+        text("code_system", "REVENUE, HCPCS, ICD-10-CM, ICD-9-CM, ICD-10-PCS, ICD-9-PCS, MS-DRG or CCN"),
+        text("code", "the code as claims carry it: diagnoses and procedures without a dot"),
+        year("first_year", "first calendar year of the claim's last day that it counts for"),
+        year("last_year", "last calendar year that it counts for"),
+        text("source", "document it comes from"),
+    ),
+)
 REFERENCE_TABLES = (
     NORMALIZATION_FACTORS,
     PRIMARY_CARE_HCPCS,
@@ -156,6 +169,7 @@ REFERENCE_TABLES = (
     COMPLETION_FACTORS_SUPPLIED,
     TRUNCATION_LIMITS_SUPPLIED,
     RISK_MEANS,
+    OUTCOME_CODE_SETS,
     *HCC_TABLES,
 )
 

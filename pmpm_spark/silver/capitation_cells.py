@@ -20,15 +20,13 @@ from pmpm_spark.policy import Policy
 from pmpm_spark.silver.cost_steps import PHARMACY
 from pmpm_spark.silver.truncated_costs import truncates
 from pmpm_spark.silver.union import of_run
-from pmpm_spark.table import MONEY, MONTHS, Table, column, day, money, small_frame, text
+from pmpm_spark.table import MONEY, MONTHS, MONTHS_OF_MANY, Table, column, day, money, small_frame, text
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 BUDGET, PRIOR_YEAR, NONE = "budget", "prior_year", "none"
 ACTUAL, COMPARATOR = "actual", "comparator"
-MONTHS_OF_MANY = T.DecimalType(18, 6)
-"""Member months of a contract: a national one has more than a member month's type holds."""
 _FIGURES = {
     "member_months": MONTHS_OF_MANY,
     "uncounted_months": MONTHS_OF_MANY,
