@@ -19,6 +19,7 @@ from pyspark.sql import functions as F
 from pmpm_spark.config import RunConfig
 from pmpm_spark.contract_terms import Rate, Terms, check_rates, current_ids
 from pmpm_spark.errors import AuditError, ConfigError, InputError, StageError
+from pmpm_spark.finance import check_finance, publish_finance
 from pmpm_spark.gold.capitation_ledger import (
     CAPITATION_LEDGER,
     CAPITATION_UNPOSTED,
@@ -32,6 +33,7 @@ from pmpm_spark.gold.member_month_changes import MEMBER_MONTH_CHANGES, EarlierRu
 from pmpm_spark.gold.membership_reconciliation import MEMBERSHIP_RECONCILIATION, membership_reconciliation
 from pmpm_spark.model import (
     CONTRACT_BUDGET,
+    CONTRACT_FINANCE,
     CONTRACT_MEMBERS,
     CONTRACT_RATES,
     CONTRACTS,
@@ -54,6 +56,8 @@ from pmpm_spark.runs import (
 )
 from pmpm_spark.silver.attribution import ATTRIBUTION
 from pmpm_spark.silver.capitation_due import CAPITATION_DUE, capitation_due
+from pmpm_spark.silver.claim_costs import CLAIM_COSTS
+from pmpm_spark.silver.completion_factors import COMPLETION_FACTORS
 from pmpm_spark.silver.eligibility_spans import ELIGIBILITY_SPANS, eligibility_spans
 from pmpm_spark.silver.member_month_costs import MEMBER_MONTH_COSTS
 from pmpm_spark.silver.member_months import MEMBER_MONTHS
@@ -73,8 +77,9 @@ log = logging.getLogger(__name__)
 READ = (
     CONTRACTS, CONTRACT_RATES, CONTRACT_MEMBERS, COVERAGE_RECORDS, ELIGIBILITY_SPANS, MEMBERS, MEMBER_MONTHS,
     ATTRIBUTION, RISK_SCORES, TOLD_MONTHS, PAYER_MEMBER_MONTHS, CONTRACT_BUDGET, MEMBER_MONTH_COSTS,
+    CONTRACT_FINANCE, CLAIM_COSTS, COMPLETION_FACTORS,
 )  # fmt: skip
-STRICT = ("bronze.contracts", "bronze.contract_rates", "bronze.contract_budget")
+STRICT = ("bronze.contracts", "bronze.contract_rates", "bronze.contract_budget", "bronze.contract_finance")
 """Lists of which no row may be rejected or superseded before money is paid by them, or compared with them."""
 
 
@@ -216,6 +221,7 @@ def _work(store: Store, config: RunConfig, as_of: date, run_id: str) -> tuple[li
     due = store.read(CAPITATION_DUE)
     _check_due(due, config.capitation.overlap)
     budget = checked_budget(store, contracts, due)
+    check_finance(store, contracts, due)
     is_changed = {o.contract_id for o in contracts if terms_before.get(o.contract_id, o.told) != o.told}
     # all of them: a contract whose terms stand competes for a month as it did
     as_before = [
@@ -298,6 +304,7 @@ def _work(store: Store, config: RunConfig, as_of: date, run_id: str) -> tuple[li
         first_told=first_told,
         last_payable=last_payable,
     )
+    written += publish_finance(store, policy=policy, finance=config.finance)
     posted_as = None if repeats else posting_run
     return [*receipts, *written], CapitationResult(run_id, posted_as, as_of, found, counted, tuple(years))
 

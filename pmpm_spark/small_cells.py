@@ -198,6 +198,12 @@ def _of_effect(row: Row) -> Iterator[Cell]:
         yield _OF_EFFECTS, (row["contract_id"], row["period_type"], before, row["service_category"])
 
 
+def _of_result(row: Row) -> Iterator[Cell]:
+    """The sum that a contract's year tells, and that of the year before, from which it has grown."""
+    yield CONTRACT_YEAR, (row["contract_id"], row["performance_year"])
+    yield CONTRACT_YEAR, (row["contract_id"], row["performance_year"] - 1)
+
+
 def _sum_of_reason(row: Row) -> Iterator[Cell]:
     if row["period_type"] == YEAR:
         yield _LINES_OF_YEAR, (row["contract_id"], row["performance_year"], row["reason"])
@@ -267,6 +273,7 @@ RELATIONS: Mapping[str, Relations] = {
         also=_of_reason,
         takes_along=_sum_of_reason,
     ),
+    "financial_performance": Relations((), (_OF_NETWORK,), _of_result),
     "excluded": Relations((Of(EVERYTHING, ("performance_year", "kind"), ("member_months", "claim_lines")),)),
 }
 SHOWN: tuple[Shown, ...] = tuple(
