@@ -102,7 +102,7 @@ def _warn(result: DataFrame) -> None:
     lacking = result.where("medical_amount IS NOT NULL AND ffs_equivalent_amount IS NULL")
     for row in lacking.select(*KEY).orderBy(*KEY).collect():
         log.warning(
-            "financial_performance: %s, %s: nothing was paid on too many services inside the network (encounters): what "
-            "fee-for-service would have paid is not told",
+            "financial_performance: %s, %s: nothing was paid on too many services inside the network (encounters): "
+            "what fee-for-service would have paid is not told",
             row["contract_id"], row["performance_year"],
         )  # fmt: skip

@@ -215,10 +215,11 @@ def _with_credibility(rows: DataFrame, deductible_factor: float) -> DataFrame:
         .when(is_full, FULL)
         .otherwise(PARTIAL)
     )
-    step = F.try_divide(
-        (high["adjustment"] - low["adjustment"]) * (size - low["months"]), high["months"] - low["months"]
+    way = F.try_divide(
+        (size - low["months"]).cast(MONTHS_OF_MANY), (high["months"] - low["months"]).cast(MONTHS_OF_MANY)
     )
-    between = low["adjustment"] + F.coalesce(step, F.lit(0).cast("decimal(38,11)"))
+    step = (high["adjustment"] - low["adjustment"]).cast("decimal(7,6)") * way.cast("decimal(22,20)")
+    between = low["adjustment"] + F.coalesce(step.cast("decimal(22,20)"), F.lit(0).cast("decimal(22,20)"))
     factor = F.lit(Decimal(str(deductible_factor))).cast("decimal(8,6)")
     base = F.when(F.col("line_of_business") == "commercial", between * factor).otherwise(between)
     adjustment = F.when(F.col("credibility") == FULL, F.lit(0).cast(SCORE)).when(
