@@ -42,7 +42,14 @@ def share_of(dividend: Column, divisor: Column) -> Column:
 
     In decimals: the double nearest to a quotient may lie below the half that it is.
     """
-    return F.round(F.try_divide(dividend.cast(MONEY), divisor.cast(MONEY)), 6).try_cast(SCORE)
+    by = divisor.cast(MONEY)
+    return F.round(more_places(dividend) / F.when(by != 0, by), 6).try_cast(SCORE)
+
+
+def more_places(dividend: Column) -> Column:
+    """Dollars with so many places that their quotient has more than it is rounded to: the embedded engine gives a
+    quotient of decimals four places more than its dividend, and cuts the rest off."""
+    return dividend.cast(T.DecimalType(24, 8))
 
 
 def total(amount: str | Column) -> Column:

@@ -14,9 +14,9 @@ from pyspark.sql import functions as F
 
 from pmpm_spark.gold.capitation_variance import YEAR
 from pmpm_spark.gold.pmpm import SMALL_CELL
-from pmpm_spark.measures import in_cents, per_member_month, ratio, share_of
+from pmpm_spark.measures import in_cents, more_places, per_member_month, ratio, share_of
 from pmpm_spark.silver.capitation_cells import MONTHS_OF_MANY
-from pmpm_spark.table import MONEY, SCORE, Table, column, count, day, flag, money, quotient, text, year
+from pmpm_spark.table import FACTOR, MONEY, SCORE, Table, column, count, day, flag, money, quotient, text, year
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -147,7 +147,9 @@ def _costs_of_years(contract_month_costs: DataFrame) -> DataFrame:
     """Completed dollars by contract and year, all and those inside the network: each month half up to cents."""
     in_months = contract_month_costs.groupBy("contract_id", "coverage_month").agg(
         *[
-            F.round(F.sum(F.col(name) / F.col("completion_factor")), 2).cast(MONEY).alias(completed)
+            F.round(F.sum(more_places(F.col(name)) / F.col("completion_factor").cast(FACTOR)), 2)
+            .cast(MONEY)
+            .alias(completed)
             for name, completed in (("amount", "completed"), ("in_network_amount", "completed_inside"))
         ],
         *[F.sum(name).alias(name) for name in ("in_network_services", "encounter_services")],
@@ -215,9 +217,7 @@ def _with_credibility(rows: DataFrame, deductible_factor: float) -> DataFrame:
         .when(is_full, FULL)
         .otherwise(PARTIAL)
     )
-    way = F.try_divide(
-        (size - low["months"]).cast(MONTHS_OF_MANY), (high["months"] - low["months"]).cast(MONTHS_OF_MANY)
-    )
+    way = (size - low["months"]).cast("decimal(28,16)") / (high["months"] - low["months"]).cast(MONTHS_OF_MANY)
     step = (high["adjustment"] - low["adjustment"]).cast("decimal(7,6)") * way.cast("decimal(22,20)")
     between = low["adjustment"] + F.coalesce(step.cast("decimal(22,20)"), F.lit(0).cast("decimal(22,20)"))
     factor = F.lit(Decimal(str(deductible_factor))).cast("decimal(8,6)")

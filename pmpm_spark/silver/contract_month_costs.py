@@ -9,18 +9,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from pmpm_spark.policy import Policy
 from pmpm_spark.silver.capitation_cells import ACTUAL, MONTHS_OF_MANY
 from pmpm_spark.silver.union import of_run
-from pmpm_spark.table import MONEY, Table, column, day, money, text
+from pmpm_spark.table import FACTOR, MONEY, Table, column, day, money, text
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-SHARE_PAID = T.DecimalType(16, 14)
-"""A completion factor in decimals, so that a half of a cent is one."""
 _KEY = ("contract_id", "coverage_month", "service_category")
 
 CONTRACT_MONTH_COSTS = Table(
@@ -39,7 +36,7 @@ CONTRACT_MONTH_COSTS = Table(
             MONTHS_OF_MANY,
             "part of them of which nothing was paid or allowed: who gave them is paid by the month",
         ),
-        column("completion_factor", SHARE_PAID, "share already paid; 1 where there is none, or the policy completes"),
+        column("completion_factor", FACTOR, "share already paid; 1 where there is none, or the policy completes"),
     ),
     rules={"factor_is_a_share": "completion_factor > 0 AND completion_factor <= 1"},
     key_is_built_in=True,
@@ -74,13 +71,13 @@ def contract_month_costs(
         (F.col("method") == (completion if policy.cost.completion == "none" else "none"))
         & (F.col("claim_month") == policy.cost.claim_month)
     ).select("service_category", F.col("incurred_month").alias("coverage_month"), "completion_factor")
-    factor = F.coalesce(F.col("completion_factor").cast(SHARE_PAID), F.lit(1).cast(SHARE_PAID))
+    factor = F.coalesce(F.col("completion_factor").cast(FACTOR), F.lit(1).cast(FACTOR))
     # a factor below the last digit told would be 0
     is_told = (factor > 0) & (factor <= 1)
     return sums.join(F.broadcast(factors), ["service_category", "coverage_month"], how="left").select(
         *_KEY,
         *[F.col(name).cast(CONTRACT_MONTH_COSTS.schema[name].dataType).alias(name) for name in names],
-        F.when(is_told, factor).otherwise(F.lit(1).cast(SHARE_PAID)).alias("completion_factor"),
+        F.when(is_told, factor).otherwise(F.lit(1).cast(FACTOR)).alias("completion_factor"),
     )
 
 
