@@ -9,27 +9,24 @@ import json
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
-from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
 from pmpm_spark.config import RunConfig
-from pmpm_spark.contract_terms import Rate, Terms, check_rates, current_ids
+from pmpm_spark.contract_terms import Terms
 from pmpm_spark.errors import AuditError, ConfigError, InputError, StageError
 from pmpm_spark.finance import check_finance, publish_finance
 from pmpm_spark.gold.capitation_ledger import (
     CAPITATION_LEDGER,
     CAPITATION_UNPOSTED,
     KEY,
-    Former,
     capitation_changes,
-    posted_so_far,
     under_current_ids,
 )
-from pmpm_spark.gold.member_month_changes import MEMBER_MONTH_CHANGES, EarlierRun, member_month_changes
+from pmpm_spark.gold.member_month_changes import MEMBER_MONTH_CHANGES, member_month_changes
 from pmpm_spark.gold.membership_reconciliation import MEMBERSHIP_RECONCILIATION, membership_reconciliation
 from pmpm_spark.model import (
     CONTRACT_BUDGET,
@@ -38,12 +35,10 @@ from pmpm_spark.model import (
     CONTRACT_RATES,
     CONTRACTS,
     COVERAGE_RECORDS,
-    LOAD_AUDIT,
     MEMBERS,
     PAYER_MEMBER_MONTHS,
 )
-from pmpm_spark.months import month_number, number_of
-from pmpm_spark.reference import NORMALIZATION_FACTORS
+from pmpm_spark.payment_run import PaymentRun, planned
 from pmpm_spark.runs import (
     CAPITATION_RUNS,
     RunBook,
@@ -55,18 +50,17 @@ from pmpm_spark.runs import (
     started,
 )
 from pmpm_spark.silver.attribution import ATTRIBUTION
-from pmpm_spark.silver.capitation_due import CAPITATION_DUE, capitation_due
+from pmpm_spark.silver.capitation_due import CAPITATION_DUE
 from pmpm_spark.silver.claim_costs import CLAIM_COSTS
 from pmpm_spark.silver.completion_factors import COMPLETION_FACTORS
-from pmpm_spark.silver.eligibility_spans import ELIGIBILITY_SPANS, eligibility_spans
+from pmpm_spark.silver.eligibility_spans import ELIGIBILITY_SPANS
 from pmpm_spark.silver.member_month_costs import MEMBER_MONTH_COSTS
 from pmpm_spark.silver.member_months import MEMBER_MONTHS
 from pmpm_spark.silver.risk_scores import RISK_SCORES
 from pmpm_spark.silver.told_months import TOLD_MONTHS
-from pmpm_spark.silver.union import ids
 from pmpm_spark.stages import STORED
 from pmpm_spark.store import Receipt, Store
-from pmpm_spark.table import Table, small_frame
+from pmpm_spark.table import small_frame
 from pmpm_spark.variance import YearOfContract, checked_budget, publish_variance
 
 if TYPE_CHECKING:
@@ -79,8 +73,6 @@ READ = (
     ATTRIBUTION, RISK_SCORES, TOLD_MONTHS, PAYER_MEMBER_MONTHS, CONTRACT_BUDGET, MEMBER_MONTH_COSTS,
     CONTRACT_FINANCE, CLAIM_COSTS, COMPLETION_FACTORS,
 )  # fmt: skip
-STRICT = ("bronze.contracts", "bronze.contract_rates", "bronze.contract_budget", "bronze.contract_finance")
-"""Lists of which no row may be rejected or superseded before money is paid by them, or compared with them."""
 
 
 APPENDED = (CAPITATION_LEDGER, CAPITATION_UNPOSTED, MEMBER_MONTH_CHANGES)
@@ -163,268 +155,104 @@ def capitate(spark: SparkSession, config: RunConfig, as_of: date) -> CapitationR
 
 
 def _work(store: Store, config: RunConfig, as_of: date, run_id: str) -> tuple[list[Receipt], CapitationResult]:
-    spark, policy = store.spark, config.policies[0]
-    contracts, rates = _contracts(store)
     for table in (CAPITATION_DUE, *APPENDED, CAPITATION_RUNS):
         if table.name not in store.versions:
             store.create(table)
     stood = dict(store.versions)
-    history = store.read(CAPITATION_RUNS).orderBy("posting_run").collect()
-    now = _current(contracts, history)
-    former, terms_before = _former(history, now)
-    if history and as_of < history[-1]["as_of"]:
-        raise InputError(f"--as-of {as_of}: a later day was posted already ({history[-1]['as_of']})")
-    posting_run = history[-1]["posting_run"] + 1 if history else 1
-    ledger = store.read(CAPITATION_LEDGER)
-    posted = posted_so_far(ledger, now)
-    months = store.read(TOLD_MONTHS).collect()
-    if not months:
-        raise InputError("enrollment tells no month: nothing can be due")
-    last_payable = min(_last_payable(as_of, config.capitation.pay), number_of(months[0]["last_month"]))
-    listed, payer_lists = (_listed(store, table, contracts) for table in (CONTRACT_MEMBERS, PAYER_MEMBER_MONTHS))
-    members_listed, payer_months = store.read(CONTRACT_MEMBERS), store.read(PAYER_MEMBER_MONTHS)
-    runs_before = [
-        EarlierRun(now.get(row["contract_id"], row["contract_id"]), row["posting_run"], row["payable_through"])
-        for row in history
-    ]
-    due_before = under_current_ids(store.read(CAPITATION_DUE), now)
-    first_told = number_of(months[0]["first_month"])
-    month = month_number("coverage_month")
-    looked_at = _first_and_last(
-        posted,
-        due_before.where("is_due"),
-        under_current_ids(store.read(MEMBER_MONTH_CHANGES), now),
-        payer_months.where((month >= first_told) & (month <= last_payable)),
-    )
-
-    def due_under(terms: Sequence[Terms]) -> DataFrame:
-        return capitation_due(
-            _spans(store, as_of),
-            store.read(MEMBERS),
-            store.read(MEMBER_MONTHS),
-            store.read(ATTRIBUTION),
-            store.read(RISK_SCORES),
-            store.read(NORMALIZATION_FACTORS),
-            members_listed,
-            looked_at,
-            contracts=terms,
-            rates=rates,
-            listed=listed,
-            policy=policy,
-            as_of=as_of,
-            first_told=first_told,
-            last_payable=last_payable,
-            overlap="one" if config.capitation.overlap == "error" else config.capitation.overlap,
-        )
-
-    receipts = [store.publish(CAPITATION_DUE, due_under(contracts), inputs=READ)]
+    run = planned(store, config, as_of)
+    counted_before = under_current_ids(store.read(CAPITATION_DUE), run.now)
+    receipts = [store.publish(CAPITATION_DUE, run.due_now(counted_before), inputs=READ)]
     due = store.read(CAPITATION_DUE)
-    _check_due(due, config.capitation.overlap)
-    budget = checked_budget(store, contracts, due)
-    check_finance(store, contracts, due)
-    is_changed = {o.contract_id for o in contracts if terms_before.get(o.contract_id, o.told) != o.told}
-    # all of them: a contract whose terms stand competes for a month as it did
-    as_before = [
-        one.as_told(terms_before[one.contract_id]) if one.contract_id in is_changed else one for one in contracts
-    ]
-    changes = capitation_changes(
-        due,
-        posted,
-        due_under(as_before) if is_changed else None,
-        contracts=contracts,
-        former={key: Former(through, key in is_changed) for key, through in former.items()},
-        posting_run=posting_run,
-        as_of=as_of,
-        policy=policy.label,
-        run_id=run_id,
-    )
-    receipts.append(store.publish(CAPITATION_LEDGER, changes.where("is_open").drop("is_open"), append=True))
-    unposted_before = store.read(CAPITATION_UNPOSTED)
-    receipts.append(store.publish(CAPITATION_UNPOSTED, changes.where("NOT is_open").drop("is_open"), append=True))
-    of_months = member_month_changes(
-        due,
-        due_before,
-        due_under(as_before) if is_changed else None,
-        earlier=runs_before,
-        is_changed=is_changed,
-        posting_run=posting_run,
-    )
-    receipts.append(store.publish(MEMBER_MONTH_CHANGES, of_months, append=True))
-    of_run = F.col("posting_run") == posting_run
-    _check_adds_up(due, store.read(CAPITATION_LEDGER), store.read(CAPITATION_UNPOSTED).where(of_run), now)
+    _check_due(due, run.overlap)
+    budget = checked_budget(store, run.contracts, due)
+    check_finance(store, run.contracts, due)
+    receipts += _publish_ledger(run, due, counted_before, run_id)
+    of_run = F.col("posting_run") == run.posting_run
     sums = _sums(due, store.read(CAPITATION_LEDGER).where(of_run), store.read(CAPITATION_UNPOSTED).where(of_run))
-    found = tuple(sums.get(o.contract_id, Posted(o.contract_id, *_NOTHING)) for o in contracts)
-    nothing_new = not receipts[-1].rows and not any(one.lines for one in found)
-    repeats = bool(history) and history[-1]["as_of"] == as_of and nothing_new
-    if repeats:
-        unposted_then = unposted_before.where(F.col("posting_run") == posting_run - 1)
-        repeats = _same(unposted_then, store.read(CAPITATION_UNPOSTED).where(of_run))
-    if repeats:
+    found = tuple(sums.get(o.contract_id, Posted(o.contract_id, *_NOTHING)) for o in run.contracts)
+    posting_run: int | None = run.posting_run
+    changed_months = receipts[-1].rows
+    if _repeats(run, found, changed_months):
         # the same day with nothing new: the books stay as they are
         for table in APPENDED:
             store.restore(table, stood[table.name])
-        receipts = receipts[:1]
+        receipts, posting_run = receipts[:1], None
     else:
-        through = date(last_payable // 12, last_payable % 12 + 1, 1)
-        by_id = {one.contract_id: one for one in found}
-        rows = [
-            (
-                posting_run, one.contract_id, as_of, through, one.told, one.previous_contract_id,
-                by_id[one.contract_id].lines, str(by_id[one.contract_id].amount),
-                str(by_id[one.contract_id].unposted_amount), run_id,
-            )
-            for one in contracts
-        ]  # fmt: skip
-        receipts.append(store.publish(CAPITATION_RUNS, small_frame(spark, rows, CAPITATION_RUNS.schema), append=True))
-    number = posting_run - 1 if repeats else posting_run
+        receipts.append(_publish_run(run, found, run_id))
+    latest = posting_run or run.posting_run - 1
     reconciled = membership_reconciliation(
         due,
-        under_current_ids(store.read(MEMBER_MONTH_CHANGES), now),
-        posted_so_far(store.read(CAPITATION_LEDGER), now),
-        store.read(CAPITATION_UNPOSTED).where(F.col("posting_run") == number),
-        payer_months,
-        members_listed,
-        earlier=[run for run in runs_before if run.posting_run < number],
-        payer_lists=payer_lists,
+        run.changes_so_far(),
+        run.posted(),
+        store.read(CAPITATION_UNPOSTED).where(F.col("posting_run") == latest),
+        store.read(PAYER_MEMBER_MONTHS),
+        store.read(CONTRACT_MEMBERS),
+        earlier=[before for before in run.runs_before if before.posting_run < latest],
+        payer_lists=run.payer_lists,
         as_of=as_of,
     )
     receipts.append(store.publish(MEMBERSHIP_RECONCILIATION, reconciled))
     of_changes = store.read(MEMBER_MONTH_CHANGES).where(of_run)
-    counted = _counted(due, of_changes, store.read(MEMBERSHIP_RECONCILIATION), contracts, payer_lists)
-    written, years = publish_variance(
-        store,
-        contracts,
-        rates,
-        budget,
-        policy=policy,
-        as_of=as_of,
-        alert_share=config.capitation.alert_share,
-        posting_run=number,
-        now=now,
-        first_told=first_told,
-        last_payable=last_payable,
+    counted = _counted(due, of_changes, store.read(MEMBERSHIP_RECONCILIATION), run.contracts, run.payer_lists)
+    written, years = publish_variance(run, budget, alert_share=config.capitation.alert_share, posting_run=latest)
+    written += publish_finance(store, policy=run.policy, finance=config.finance)
+    return [*receipts, *written], CapitationResult(run_id, posting_run, as_of, found, counted, tuple(years))
+
+
+def _publish_ledger(run: PaymentRun, due: DataFrame, counted_before: DataFrame, run_id: str) -> list[Receipt]:
+    """Lines, what is kept back, and months counted otherwise; last of all that they add up is asserted."""
+    store, former_due = run.store, run.due_by_former_terms(counted_before)
+    changes = capitation_changes(
+        due,
+        run.posted(),
+        former_due,
+        contracts=run.contracts,
+        former=run.former,
+        posting_run=run.posting_run,
+        as_of=run.as_of,
+        policy=run.policy.label,
+        run_id=run_id,
     )
-    written += publish_finance(store, policy=policy, finance=config.finance)
-    posted_as = None if repeats else posting_run
-    return [*receipts, *written], CapitationResult(run_id, posted_as, as_of, found, counted, tuple(years))
+    of_months = member_month_changes(
+        due,
+        counted_before,
+        former_due,
+        earlier=run.runs_before,
+        is_changed=run.changed_terms,
+        posting_run=run.posting_run,
+    )
+    receipts = [
+        store.publish(CAPITATION_LEDGER, changes.where("is_open").drop("is_open"), append=True),
+        store.publish(CAPITATION_UNPOSTED, changes.where("NOT is_open").drop("is_open"), append=True),
+        store.publish(MEMBER_MONTH_CHANGES, of_months, append=True),
+    ]
+    kept = store.read(CAPITATION_UNPOSTED).where(F.col("posting_run") == run.posting_run)
+    _check_adds_up(due, run.posted(), kept)
+    return receipts
+
+
+def _repeats(run: PaymentRun, found: Sequence[Posted], changed_months: int) -> bool:
+    """The day of the run before, with no line, no month counted otherwise, and nothing else kept back."""
+    is_same_day = bool(run.history) and run.history[-1]["as_of"] == run.as_of
+    if not is_same_day or changed_months or any(one.lines for one in found):
+        return False
+    unposted, number = run.store.read(CAPITATION_UNPOSTED), F.col("posting_run")
+    return _same(unposted.where(number == run.posting_run - 1), unposted.where(number == run.posting_run))
+
+
+def _publish_run(run: PaymentRun, found: Sequence[Posted], run_id: str) -> Receipt:
+    through = date(run.last_payable // 12, run.last_payable % 12 + 1, 1)
+    rows = [
+        (
+            run.posting_run, one.contract_id, run.as_of, through, one.told, one.previous_contract_id,
+            posted.lines, str(posted.amount), str(posted.unposted_amount), run_id,
+        )
+        for one, posted in zip(run.contracts, found, strict=True)
+    ]  # fmt: skip
+    return run.store.publish(CAPITATION_RUNS, small_frame(run.store.spark, rows, CAPITATION_RUNS.schema), append=True)
 
 
 _NOTHING = (Decimal(0), 0, Decimal(0), Decimal(0))
-
-
-def _contracts(store: Store) -> tuple[list[Terms], list[Rate]]:
-    """The contracts and rates, none of which was rejected or replaced unseen."""
-    audit = store.read(LOAD_AUDIT).where(
-        F.col("_bronze_table").isin(*STRICT) & ((F.col("rejected") + F.col("superseded")) > 0)
-    )
-    for row in audit.orderBy("_source_file").limit(1).collect():
-        why = "; ".join(sorted(row["rejected_by_reason"])) or "two rows of one key"
-        raise InputError(
-            f"{row['_source_file']}: {row['rejected'] + row['superseded']} rows cannot be paid by ({why}); "
-            "correct the list"
-        )
-    contracts = [
-        Terms(
-            row["contract_id"],
-            row["network_id"],
-            row["start_date"],
-            row["end_date"],
-            row["coverage_rule"],
-            tuple((row["month_reasons"] or "").split(";")) if row["month_reasons"] else (),
-            row["retro_limit_months"],
-            row["withhold_share"],
-            row["previous_contract_id"],
-        )
-        for row in store.read(CONTRACTS).orderBy("contract_id").collect()
-    ]
-    if not contracts:
-        raise InputError("there is no contract: name source.contracts and run `pmpm run`")
-    names = [c.name for c in CONTRACT_RATES.columns if c.name != "contract_id"]
-    rates = [
-        Rate(row["contract_id"], **{name: row[name] for name in names})
-        for row in store.read(CONTRACT_RATES).orderBy(*CONTRACT_RATES.key).collect()
-    ]
-    by_id = {one.contract_id: one for one in contracts}
-    for rate in rates:
-        if rate.contract_id not in by_id:
-            raise InputError(f"contract_rates: {rate.contract_id} is not among contracts")
-        one = by_id[rate.contract_id]
-        if rate.effective_to < one.start_date or rate.effective_from > one.end_date:
-            log.warning("contract_rates: %s, cell %s: wholly outside the contract, unused", rate.contract_id, rate.cell)
-    check_rates(rates)
-    return contracts, rates
-
-
-def _listed(store: Store, table: Table, contracts: Sequence[Terms]) -> set[str]:
-    """The contracts of which a list has a row.
-
-    Raises:
-        InputError: one is no contract.
-    """
-    listed = {row["contract_id"] for row in store.read(table).select("contract_id").distinct().collect()}
-    unknown = sorted(listed - {one.contract_id for one in contracts})
-    if unknown:
-        raise InputError(f"{table.short_name}: {unknown[0]} is not among contracts")
-    return listed
-
-
-def _first_and_last(*months: DataFrame) -> DataFrame:
-    """The first and last month by contract and member of those that are looked at whether a list has them or not:
-    posted or counted before, or told by the payer."""
-    parts = [
-        rows.select(*ids("contract_id", "member_id"), month_number("coverage_month").cast("int").alias("number"))
-        for rows in months
-    ]
-    return (
-        reduce(lambda left, right: left.unionByName(right), parts)
-        .groupBy("contract_id", "member_id")
-        .agg(F.min("number").alias("posted_first"), F.max("number").alias("posted_last"))
-    )
-
-
-def _current(contracts: Sequence[Terms], history: Sequence[Any]) -> dict[str, str]:
-    """The id that each former contract has now.
-
-    Raises:
-        InputError: a contract that was paid is gone.
-    """
-    now = current_ids(contracts)
-    there = {one.contract_id for one in contracts}
-    earlier = {row["previous_contract_id"]: row["contract_id"] for row in history if row["previous_contract_id"]}
-    for row in history:
-        paid = row["contract_id"]
-        chain = [paid]
-        while chain[-1] not in there and (chain[-1] in now or chain[-1] in earlier) and len(chain) <= len(history) + 1:
-            chain.append(now.get(chain[-1]) or earlier[chain[-1]])
-        if chain[-1] not in there:
-            raise InputError(f"contracts: {paid} was paid and is gone; keep it and close it by its end_date")
-        if chain[-1] != paid:
-            now[paid] = chain[-1]
-    return now
-
-
-def _former(history: Sequence[Any], now: Mapping[str, str]) -> tuple[dict[str, date], dict[str, str]]:
-    """The last payable month and the terms of each contract's run before."""
-    through: dict[str, date] = {}
-    terms: dict[str, str] = {}
-    for row in history:
-        contract_id = now.get(row["contract_id"], row["contract_id"])
-        through[contract_id], terms[contract_id] = row["payable_through"], row["terms"]
-    return through, terms
-
-
-def _last_payable(as_of: date, pay: str) -> int:
-    is_over = (as_of + timedelta(days=1)).day == 1
-    return number_of(as_of) if pay == "in_advance" or is_over else number_of(as_of) - 1
-
-
-def _spans(store: Store, as_of: date) -> DataFrame:
-    """The spans of what was recorded by that day; those of the run, where nothing came later."""
-    records = store.read(COVERAGE_RECORDS)
-    newest = records.agg(F.max("recorded_on").alias("newest")).collect()[0]["newest"]
-    if newest is None or newest <= as_of:
-        return store.read(ELIGIBILITY_SPANS)
-    return eligibility_spans(records.where(F.col("recorded_on") <= F.lit(as_of)))
 
 
 def _check_due(due: DataFrame, overlap: str) -> None:
@@ -452,17 +280,17 @@ def _check_due(due: DataFrame, overlap: str) -> None:
             )
 
 
-def _check_adds_up(due: DataFrame, ledger: DataFrame, unposted: DataFrame, now: Mapping[str, str]) -> None:
+def _check_adds_up(due: DataFrame, posted: DataFrame, unposted: DataFrame) -> None:
     """Ledger so far + unposted now = due now, for every contract, member and month; withhold likewise.
 
     Raises:
         AuditError: with the number of months that differ.
     """
-    posted = posted_so_far(ledger, now).select(*KEY, F.col("posted").alias("amount"), F.col("withheld"))
+    so_far = posted.select(*KEY, F.col("posted").alias("amount"), F.col("withheld"))
     kept = unposted.select(*KEY, F.col("unposted_amount").alias("amount"), F.col("unposted_withhold").alias("withheld"))
     owed = due.select(*KEY, (-F.col("due_amount")).alias("amount"), (-F.col("withhold_due")).alias("withheld"))
     money = [F.col(name).cast("decimal(18,2)").alias(name) for name in ("amount", "withheld")]
-    parts = [frame.select(*KEY, *money) for frame in (posted, kept, owed)]
+    parts = [frame.select(*KEY, *money) for frame in (so_far, kept, owed)]
     sums = (
         parts[0]
         .unionByName(parts[1])

@@ -202,20 +202,18 @@ def current_ids(contracts: Sequence[Terms]) -> dict[str, str]:
     return now
 
 
-def as_rows(contracts: Sequence[Terms], rates: Sequence[Rate]) -> list[tuple[Any, ...]]:
-    """Each contract with its rates, the most specific first; columns as silver.capitation_due reads them."""
-    of: dict[str, list[Rate]] = {}
-    for rate in most_specific_first(rates):
-        of.setdefault(rate.contract_id, []).append(rate)
-    epoch = date(1970, 1, 1)
+def _days(day: date) -> int:
+    return (day - date(1970, 1, 1)) // timedelta(days=1)
 
-    def days(day: date) -> int:
-        return (day - epoch) // timedelta(days=1)
+
+def rates_of_kinds(rates: Sequence[Rate], kinds: Sequence[str], sexes: Sequence[str]) -> list[tuple[Any, ...]]:
+    """By contract, enrollment type and sex the rates that may be theirs, the most specific first; columns as
+    silver.capitation_due reads them."""
 
     def as_told(rate: Rate) -> Mapping[str, Any]:
         return {
-            "first_day": days(rate.effective_from),
-            "last_day": days(rate.effective_to),
+            "first_day": _days(rate.effective_from),
+            "last_day": _days(rate.effective_to),
             "enrollment_type": rate.enrollment_type,
             "age_band": rate.age_band,
             "age_first": None if rate.age_band == ANY else rate.ages[0],
@@ -225,18 +223,27 @@ def as_rows(contracts: Sequence[Terms], rates: Sequence[Rate]) -> list[tuple[Any
             "risk_adjusted": rate.risk_adjusted,
         }
 
+    found: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
+    for rate in most_specific_first(rates):
+        for kind in kinds if rate.enrollment_type == ANY else [rate.enrollment_type]:
+            for sex in sexes if rate.sex == ANY else [rate.sex]:
+                found.setdefault((rate.contract_id, kind, sex), []).append(as_told(rate))
+    return [(*key, of_kind) for key, of_kind in found.items()]
+
+
+def as_rows(contracts: Sequence[Terms]) -> list[tuple[Any, ...]]:
+    """The contracts, columns as silver.capitation_due reads them."""
     return [
         (
             terms.contract_id,
             terms.network_id,
             terms.coverage_rule,
             list(terms.month_reasons),
-            days(terms.start_date),
-            days(terms.end_date),
+            _days(terms.start_date),
+            _days(terms.end_date),
             terms.start_date.year * 12 + terms.start_date.month - 1,
             terms.end_date.year * 12 + terms.end_date.month - 1,
             f"{terms.withhold_share:.6f}",
-            [as_told(rate) for rate in of.get(terms.contract_id, [])],
         )
         for terms in contracts
     ]

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
-from pmpm_spark.contract_terms import Budget, Rate, Terms, check_budget
+from pmpm_spark.contract_terms import Budget, Terms, check_budget
 from pmpm_spark.errors import AuditError, InputError
-from pmpm_spark.gold.capitation_ledger import CAPITATION_LEDGER, CAPITATION_UNPOSTED, current_id
+from pmpm_spark.gold.capitation_ledger import CAPITATION_LEDGER, CAPITATION_UNPOSTED, under_current_ids
 from pmpm_spark.gold.capitation_ledger_by_reason import CAPITATION_LEDGER_BY_REASON, capitation_ledger_by_reason
 from pmpm_spark.gold.capitation_variance import CAPITATION_VARIANCE, PERIOD, YEAR, capitation_variance
 from pmpm_spark.gold.capitation_variance_split import CAPITATION_VARIANCE_SPLIT, capitation_variance_split
 from pmpm_spark.model import CONTRACT_BUDGET
+from pmpm_spark.payment_run import PaymentRun
 from pmpm_spark.policy import Policy
 from pmpm_spark.reference import SERVICE_CATEGORIES
 from pmpm_spark.silver.capitation_cells import (
@@ -104,24 +104,14 @@ def checked_budget(store: Store, contracts: Sequence[Terms], due: DataFrame) -> 
 
 
 def publish_variance(
-    store: Store,
-    contracts: Sequence[Terms],
-    rates: Sequence[Rate],
-    budget: Sequence[Budget],
-    *,
-    policy: Policy,
-    as_of: date,
-    alert_share: float,
-    posting_run: int,
-    now: Mapping[str, str],
-    first_told: int,
-    last_payable: int,
+    run: PaymentRun, budget: Sequence[Budget], *, alert_share: float, posting_run: int
 ) -> tuple[list[Receipt], list[YearOfContract]]:
     """Write what is allocated, actual and expected, and its split; `posting_run` is the one whose unposted counts.
 
     Raises:
         AuditError: the split does not add up to the difference.
     """
+    store, contracts, policy, now = run.store, run.contracts, run.policy, run.now
     due = store.read(CAPITATION_DUE)
     due_years = due.where("is_due").select("contract_id", F.year("coverage_month").alias("year")).distinct().collect()
     computed = store.read(MEMBER_MONTHS).where(F.col("policy") == policy.label).select("performance_year").distinct()
@@ -130,8 +120,8 @@ def publish_variance(
         {(row["contract_id"], row["year"]) for row in due_years},
         budget,
         years_computed=sorted(row["performance_year"] for row in computed.collect()),
-        first_told=first_told,
-        last_payable=last_payable,
+        first_told=run.first_told,
+        last_payable=run.last_payable,
     )
     truncated = store.read(TRUNCATED_COSTS) if TRUNCATED_COSTS.name in store.versions else None
     cells = capitation_cells(
@@ -140,7 +130,7 @@ def publish_variance(
         store.read(MEMBER_MONTH_COSTS),
         truncated,
         contracts=contracts,
-        rates=rates,
+        rates=run.rates,
         budget=budget,
         compared=compared,
         policy=policy,
@@ -148,7 +138,7 @@ def publish_variance(
     read = (CAPITATION_DUE, MEMBER_MONTHS, MEMBER_MONTH_COSTS, TRUNCATED_COSTS, CONTRACT_BUDGET)
     receipts = [store.publish(CAPITATION_CELLS, cells, inputs=read)]
     by_month = ("contract_id", "coverage_month")
-    ledger = store.read(CAPITATION_LEDGER).withColumn("contract_id", current_id(now))
+    ledger = under_current_ids(store.read(CAPITATION_LEDGER), now)
     unposted = store.read(CAPITATION_UNPOSTED).where(F.col("posting_run") == posting_run)
     variance = capitation_variance(
         due,
@@ -159,7 +149,7 @@ def publish_variance(
         budget=budget,
         compared=compared,
         policy=policy,
-        as_of=as_of,
+        as_of=run.as_of,
         alert_share=alert_share,
     )
     read = (CAPITATION_DUE, CAPITATION_LEDGER, CAPITATION_UNPOSTED, CAPITATION_CELLS, CONTRACT_BUDGET)

@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from pmpm_spark import runs
-from pmpm_spark.capitation import _current, _former, _last_payable, capitate
+from pmpm_spark.capitation import capitate
 from pmpm_spark.cli.render import as_table
 from pmpm_spark.cli.report import write_report
 from pmpm_spark.cli.summary import shown_rows
@@ -24,7 +24,9 @@ from pmpm_spark.gold.capitation_ledger import CAPITATION_LEDGER
 from pmpm_spark.gold.capitation_variance import CAPITATION_VARIANCE
 from pmpm_spark.gold.capitation_variance_split import CAPITATION_VARIANCE_SPLIT
 from pmpm_spark.months import number_of
+from pmpm_spark.payment_run import PaymentRun, current_contracts, last_payable_month
 from pmpm_spark.pipeline import run
+from pmpm_spark.policy import Policy
 from pmpm_spark.runs import RunBook
 from pmpm_spark.sources.lists import LISTS, list_files
 from pmpm_spark.warehouse import published
@@ -43,27 +45,31 @@ def paid(contract_id: str, previous: str | None = None) -> dict[str, object]:
 
 def test_a_contract_under_a_new_id_takes_over_what_was_posted() -> None:
     renamed = replace(C1, contract_id="C2", previous_contract_id="C1")
-    assert _current([renamed], [paid("C1")]) == {"C1": "C2"}
+    assert current_contracts([renamed], [paid("C1")]) == {"C1": "C2"}
     again = replace(C1, contract_id="C3", previous_contract_id="C2")
-    now = _current([again], [paid("C1"), paid("C2", "C1")])
+    now = current_contracts([again], [paid("C1"), paid("C2", "C1")])
     assert now == {"C1": "C3", "C2": "C3"}
-    assert set(_former([paid("C1"), paid("C2", "C1")], now)[0]) == {"C3"}
+    last_run = [paid("C1"), paid("C2", "C1")]
+    none: frozenset[str] = frozenset()
+    store: Any = None
+    payment = PaymentRun(store, date(2023, 2, 1), Policy("p"), "one", [again], [], none, none, last_run, now, 0, 0)
+    assert set(payment.former) == {"C3"}
 
 
 def test_a_paid_contract_that_is_gone_and_two_heirs_of_one_are_errors() -> None:
     with pytest.raises(InputError, match="C1 was paid and is gone"):
-        _current([replace(C1, contract_id="C2")], [paid("C1")])
+        current_contracts([replace(C1, contract_id="C2")], [paid("C1")])
     with pytest.raises(InputError, match="C1 is the previous id of two contracts"):
-        _current([replace(C1, contract_id=name, previous_contract_id="C1") for name in ("C2", "C3")], [])
+        current_contracts([replace(C1, contract_id=name, previous_contract_id="C1") for name in ("C2", "C3")], [])
     with pytest.raises(InputError, match="C1 is the previous id of C2, and a contract of its own"):
-        _current([C1, replace(C1, contract_id="C2", previous_contract_id="C1")], [])
+        current_contracts([C1, replace(C1, contract_id="C2", previous_contract_id="C1")], [])
 
 
 def test_a_month_is_payable_from_its_first_day_or_after_its_last() -> None:
     march = number_of(date(2023, 3, 1))
-    assert _last_payable(date(2023, 3, 1), "in_advance") == march
-    assert _last_payable(date(2023, 3, 30), "in_arrears") == march - 1
-    assert _last_payable(date(2023, 3, 31), "in_arrears") == march
+    assert last_payable_month(date(2023, 3, 1), "in_advance") == march
+    assert last_payable_month(date(2023, 3, 30), "in_arrears") == march - 1
+    assert last_payable_month(date(2023, 3, 31), "in_arrears") == march
 
 
 def test_the_shipped_examples_have_the_columns_of_their_lists(spark: SparkSession) -> None:

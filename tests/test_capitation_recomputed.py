@@ -13,7 +13,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from pmpm_spark.capitation import capitate
 from pmpm_spark.config import Capitation, RunConfig, Source, Warehouse
@@ -64,10 +64,21 @@ def differences(spark: SparkSession, config: RunConfig, con: duckdb.DuckDBPyConn
         names = [name for name in table.column_names if name not in NOT_OF_MONEY]
         ours = as_told([row.asDict() for row in warehouse.read(table).select(*names).collect()], names)
         others = as_told(rows(con, theirs), names)
+        if table is CAPITATION_DUE:
+            ours -= as_told(_for_membership(warehouse.read(table), con), names)
         assert others or theirs == "unposted", f"the recomputation has no row of {theirs}"
         faults += [f"{table.short_name}: only the product has {row}" for row in sorted(ours - others)[:4]]
         faults += [f"{table.short_name}: only the recomputation has {row}" for row in sorted(others - ours)[:4]]
     return faults
+
+
+def _for_membership(due: DataFrame, con: duckdb.DuckDBPyConnection) -> list[Row]:
+    """Months that are not due and that no line tells: there because a run before counted them, with the reason why not
+    now (tests/gold/test_membership.py)."""
+    key = ("contract_id", "member_id", "coverage_month")
+    told = {tuple(row[name] for name in key) for row in rows(con, "due")}
+    found = due.where("NOT is_due AND due_amount = 0 AND forgone_amount = 0").collect()
+    return [row.asDict() for row in found if tuple(row[name] for name in key) not in told]
 
 
 def as_told(found: Iterable[Row], names: Iterable[str]) -> set[str]:

@@ -89,18 +89,14 @@ def membership_reconciliation(
         told = {"posting_run": run.posting_run, "payable": number_of(run.payable_through)}
         of_contract.setdefault(run.contract_id, []).append(told)
     runs = F.broadcast(small_frame(due.sparkSession, list(of_contract.items()), _RUNS))
-    changed = changes.groupBy(*KEY).agg(
-        F.sort_array(F.collect_list(F.struct("posting_run", "exposure_before", "change"))).alias("changes")
-    )
+    was_changed = changes.groupBy(*KEY).agg(F.lit(True).alias("was_changed"))
     counted = due.select(*KEY, "is_due", "exposure", "not_due_reason")
     months = _beside_the_payer(counted, payer_member_months, payer_lists)
-    months = months.join(changed, list(KEY), how="left").join(
+    months = months.join(was_changed, list(KEY), how="left").join(
         _unknown_on_the_list(counted, contract_members, as_of), list(KEY), how="left"
     )
-    told_of = months.where("payer_listed IS NOT NULL OR changes IS NOT NULL OR is_unknown")
-    lines = posted.select(
-        *KEY, F.col("posted").alias("ledger_amount"), line_of("last_line")["reason"].alias("line_reason")
-    )
+    told_of = months.where("payer_listed IS NOT NULL OR was_changed OR is_unknown")
+    lines = posted.select(*KEY, F.col("posted").alias("ledger_amount"), "last_line")
     kept = unposted.select(*KEY, F.col("reason").alias("kept_reason"))
     found = told_of.join(lines, list(KEY), how="left").join(kept, list(KEY), how="left")
     found = found.withColumns(
@@ -108,7 +104,6 @@ def membership_reconciliation(
             "ledger_amount": F.coalesce("ledger_amount", F.lit(0).cast(MONEY)),
             "is_due": F.coalesce("is_due", F.lit(False)),
             "exposure_now": F.coalesce("exposure", F.lit(0).cast(MONTHS)),
-            "last_change": F.element_at("changes", -1)["change"],
         }
     )
     is_due, is_listed = F.col("is_due"), F.coalesce("payer_listed", F.lit(False))
@@ -117,15 +112,20 @@ def membership_reconciliation(
         F.when(~is_due & on_a_list, "PAYER_ONLY")
         .when(is_due & ~is_listed & F.col("payer_listed").isNotNull(), "OURS_ONLY")
         .when(is_due & is_listed & (F.col("payer_amount") != F.col("ledger_amount")), "AMOUNT")
-        .when(F.col("changes").isNotNull(), "CHANGED")
+        .when(F.col("was_changed"), "CHANGED")
     )
     differing = found.withColumn("difference", difference).where("difference IS NOT NULL")
+    # lists and texts are looked into where a month differs, alone
+    of_month = changes.groupBy(*KEY).agg(
+        F.sort_array(F.collect_list(F.struct("posting_run", "exposure_before", "change"))).alias("changes")
+    )
+    last_change = F.element_at("changes", -1)["change"]
     reason = (
         F.when(F.col("difference") == "PAYER_ONLY", F.coalesce("not_due_reason", F.lit("NOT_TOLD")))
-        .when(F.col("difference") == "CHANGED", F.col("last_change"))
-        .otherwise(F.coalesce("kept_reason", "line_reason", "last_change", F.lit("NEW_MONTH")))
+        .when(F.col("difference") == "CHANGED", last_change)
+        .otherwise(F.coalesce("kept_reason", line_of("last_line")["reason"], last_change, F.lit("NEW_MONTH")))
     )
-    with_runs = differing.join(runs, "contract_id", how="left")
+    with_runs = differing.join(of_month, list(KEY), how="left").join(runs, "contract_id", how="left")
     return with_runs.withColumns(
         {"as_of": F.lit(as_of), "reason": reason, "counted_in_runs": _counted_in_runs()}
     ).select(*MEMBERSHIP_RECONCILIATION.column_names)

@@ -15,10 +15,10 @@ from pyspark.sql import Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from pmpm_spark.contract_terms import Rate, Terms, as_rows
+from pmpm_spark.contract_terms import Rate, Terms, as_rows, rates_of_kinds
 from pmpm_spark.months import age_on, last_day_of, month_at, month_bits, month_number, months_from_to
 from pmpm_spark.policy import Policy
-from pmpm_spark.silver.member_months import enrollment_type_of
+from pmpm_spark.silver.member_months import ENROLLMENT_TYPES, enrollment_type_of
 from pmpm_spark.silver.member_years import chosen_scores
 from pmpm_spark.silver.union import ids
 from pmpm_spark.table import FACTOR, MONEY, MONTHS, SCORE, TEXTS, Table, column, day, flag, money, small_frame, text
@@ -83,10 +83,18 @@ _TERMS = T.StructType(
         T.StructField("first_number", T.IntegerType()),
         T.StructField("last_number", T.IntegerType()),
         T.StructField("withhold_share", SCORE),
+    ]
+)
+_RATES_OF_KIND = T.StructType(
+    [
+        T.StructField("contract_id", T.StringType()),
+        T.StructField("person_type", T.StringType()),
+        T.StructField("person_sex", T.StringType()),
         T.StructField("rates", T.ArrayType(_RATE)),
     ]
 )
 _LISTING = "array<struct<contract_id:string,first_day:int,last_day:int,has_list:boolean>>"
+SEXES = ("F", "M", "U")
 NEVER, ALWAYS_FIRST = 1, 0
 """First and last day of a listing that lists nobody: of who was posted or counted before, or is told by the payer."""
 
@@ -117,7 +125,7 @@ def capitation_due(
     contract_members: the others pay for the members attributed to their network.
     """
     spark = eligibility_spans.sparkSession
-    terms = F.broadcast(small_frame(spark, as_rows(contracts, rates), _TERMS))
+    terms = F.broadcast(small_frame(spark, as_rows(contracts), _TERMS))
     listings = _listings(contract_members, attribution, posted, contracts, listed, policy, as_of)
     spans = eligibility_spans.groupBy("member_id").agg(
         F.sort_array(
@@ -155,7 +163,8 @@ def capitation_due(
         joined = joined.join(of_months, "member_id", how="left")
     months = _months(joined, terms, first_told, last_payable)
     judged = _judged(months, bool(told_reasons), policy, first_told, last_payable)
-    priced = _priced(judged, normalization_factors)
+    of_kinds = small_frame(spark, rates_of_kinds(rates, ENROLLMENT_TYPES, SEXES), _RATES_OF_KIND)
+    priced = _priced(judged, of_kinds, normalization_factors)
     return _one_contract(priced, overlap).select(*CAPITATION_DUE.column_names)
 
 
@@ -213,7 +222,7 @@ def _months(joined: DataFrame, terms: DataFrame, first_told: int, last_payable: 
     contract_ids = F.array_distinct(F.transform("listings", lambda one: one["contract_id"]))
     by_contract = joined.withColumn("contract_id", F.explode(contract_ids)).join(terms, "contract_id", how="inner")
     own = F.filter("listings", lambda one: one["contract_id"] == F.col("contract_id"))
-    with_own = by_contract.withColumn("own", own).drop("listings")
+    with_own = by_contract.withColumns({"own": own, "has_rivals": F.size(contract_ids) > 1}).drop("listings")
     posted_first = F.array_min(F.transform("own", lambda one: F.coalesce(one["posted_first"], F.lit(10**6))))
     posted_last = F.array_max(F.transform("own", lambda one: F.coalesce(one["posted_last"], F.lit(-1))))
     first = F.least(F.greatest(F.col("first_number"), F.lit(first_told)), posted_first)
@@ -307,26 +316,20 @@ def _judged(months: DataFrame, has_reasons: bool, policy: Policy, first_told: in
     ).withColumn("person_type", enrollment_type_of(policy.eligibility.dual, F.col("span").isNotNull()))
 
 
-def _priced(judged: DataFrame, normalization_factors: DataFrame) -> DataFrame:
+def _priced(judged: DataFrame, rates_of_kinds: DataFrame, normalization_factors: DataFrame) -> DataFrame:
     """Each month with its rate row, score and amounts, due or not."""
-    rate_day = F.greatest("first_day", "start_day")
-    kind, age, sex = F.col("person_type"), F.col("age"), F.col("person_sex")
+    rate_day, age = F.greatest("first_day", "start_day"), F.col("age")
+    of_kind = judged.join(F.broadcast(rates_of_kinds), ["contract_id", "person_type", "person_sex"], how="left")
 
     def fits(rate: Column) -> Column:
         in_band = F.coalesce((rate["age_first"] <= age) & (rate["age_last"] >= age), F.lit(False))
-        return (
-            (rate["first_day"] <= rate_day)
-            & (rate["last_day"] >= rate_day)
-            & ((rate["enrollment_type"] == "*") | (rate["enrollment_type"] == kind))
-            & ((rate["age_band"] == "*") | in_band)
-            & ((rate["sex"] == "*") | (rate["sex"] == sex))
-        )
+        return (rate["first_day"] <= rate_day) & (rate["last_day"] >= rate_day) & ((rate["age_band"] == "*") | in_band)
 
     row = F.get(F.filter("rates", fits), F.lit(0))
     of_year = F.get(F.filter("scores", lambda s: s["performance_year"] == F.year("coverage_month")), F.lit(0))[
         "risk_score"
     ]
-    found = judged.withColumns({"row": row, "raw": of_year, "year": F.year("coverage_month")})
+    found = of_kind.withColumns({"row": row, "raw": of_year, "year": F.year("coverage_month")})
     factors = normalization_factors.select(
         F.col("performance_year").alias("year"), F.col("normalization_factor").cast(FACTOR).alias("factor")
     )
@@ -348,13 +351,21 @@ def _priced(judged: DataFrame, normalization_factors: DataFrame) -> DataFrame:
 
 
 def _one_contract(priced: DataFrame, overlap: str) -> DataFrame:
-    """Of two contracts with one member month one is paid, unless `overlap` is both."""
-    competes = F.col("not_due_reason").isNull()
+    """Of two contracts with one member month one is paid, unless `overlap` is both.
+
+    Few members have two contracts: the months of the others are not sorted.
+    """
     by_month = Window.partitionBy("member_id", "coverage_month", "competes").orderBy(
         F.desc("has_list"), F.desc_nulls_last("listed_since"), "contract_id"
     )
-    ranked = priced.withColumn("competes", competes)
-    ranked = ranked.withColumn("place", F.lit(1) if overlap == "both" else F.row_number().over(by_month))
+    ranked = priced.withColumn("competes", F.col("not_due_reason").isNull())
+    if overlap == "both":
+        ranked = ranked.withColumn("place", F.lit(1))
+    else:
+        alone, rivals = ranked.where("NOT has_rivals"), ranked.where("has_rivals")
+        ranked = alone.withColumn("place", F.lit(1)).unionByName(
+            rivals.withColumn("place", F.row_number().over(by_month))
+        )
     loses = F.col("competes") & (F.col("place") > 1)
     is_due = F.col("competes") & ~loses
     zero, row = F.lit(0).cast(MONEY), F.col("row")
