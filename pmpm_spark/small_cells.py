@@ -36,9 +36,15 @@ TOTALS, EVERYTHING, ALL_NETWORKS = "totals", "everything", "network_comparison.a
 without members of none, which a network's row against all others tells."""
 WHOLE = "whole"
 UNSCORED, IN_NETWORK = "scored_members", "in_network_paid_amount"
-OWN_CELLS = (UNSCORED, IN_NETWORK)
-"""Figures that are left out by themselves: members less scored members are a count of members, too."""
-NOT_OF_PEOPLE = ("held_back_months",)
+GROWTH = "pmpm_growth"
+OWN_CELLS = (UNSCORED, IN_NETWORK, GROWTH)
+"""Figures that are left out by themselves: members less scored members are a count of members, too, and growth tells
+the year before."""
+NOT_OF_PEOPLE = (
+    "held_back_months", "margin_share", "mlr", "mlr_adjustment", "mlr_adjusted", "savings_rate", GROWTH,
+    "program_return",
+)  # fmt: skip
+"""Columns of the type of a count or of member months that are none."""
 KEPT = (
     "network_name", "network_type", "physician_name", "in_total", "performance_year", "learned_until", POLICY,
     "network_id", "comparator", "as_of",
@@ -199,9 +205,12 @@ def _of_effect(row: Row) -> Iterator[Cell]:
 
 
 def _of_result(row: Row) -> Iterator[Cell]:
-    """The sum that a contract's year tells, and that of the year before, from which it has grown."""
+    """The sum that a contract's year tells."""
     yield CONTRACT_YEAR, (row["contract_id"], row["performance_year"])
-    yield CONTRACT_YEAR, (row["contract_id"], row["performance_year"] - 1)
+
+
+def _growth_after(row: Row) -> Iterator[Cell]:
+    yield f"financial_performance.{GROWTH}", (row["contract_id"], row["performance_year"] + 1)
 
 
 def _sum_of_reason(row: Row) -> Iterator[Cell]:
@@ -273,7 +282,7 @@ RELATIONS: Mapping[str, Relations] = {
         also=_of_reason,
         takes_along=_sum_of_reason,
     ),
-    "financial_performance": Relations((), (_OF_NETWORK,), _of_result),
+    "financial_performance": Relations((), (_OF_NETWORK,), _of_result, _growth_after),
     "excluded": Relations((Of(EVERYTHING, ("performance_year", "kind"), ("member_months", "claim_lines")),)),
 }
 SHOWN: tuple[Shown, ...] = tuple(
