@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from pmpm_spark.policy import Policy
 from pmpm_spark.silver.capitation_cells import ACTUAL, MONTHS_OF_MANY
 from pmpm_spark.silver.union import of_run
-from pmpm_spark.table import FACTOR, MONEY, Table, column, day, money, text
+from pmpm_spark.table import FACTOR, MONEY, Table, column, day, flag, money, text
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -36,7 +36,8 @@ CONTRACT_MONTH_COSTS = Table(
             MONTHS_OF_MANY,
             "part of them of which nothing was paid or allowed: who gave them is paid by the month",
         ),
-        column("completion_factor", FACTOR, "share already paid; 1 where there is none, or the policy completes"),
+        column("completion_factor", FACTOR, "share already paid; 1 where there is none"),
+        flag("is_completed", "amount is what will be paid: the policy completes its dollars itself"),
     ),
     rules={"factor_is_a_share": "completion_factor > 0 AND completion_factor <= 1"},
     key_is_built_in=True,
@@ -55,6 +56,7 @@ def contract_month_costs(
     completion: str,
 ) -> DataFrame:
     """The costs of every contract's due months; `completion` is the method of a policy that completes nothing."""
+    completes = policy.cost.completion != "none"
     counted = cells.where((F.col("side") == ACTUAL) & (F.col("service_category") != ""))
     nothing = F.lit(0).cast(MONTHS_OF_MANY)
     whole = counted.select(
@@ -68,7 +70,7 @@ def contract_month_costs(
     names = ("amount", "in_network_amount", "in_network_services", "encounter_services")
     sums = whole.unionByName(inside).groupBy(*_KEY).agg(*[F.sum(name).alias(name) for name in names])
     factors = completion_factors.where(
-        (F.col("method") == (completion if policy.cost.completion == "none" else "none"))
+        (F.col("method") == (policy.cost.completion if completes else completion))
         & (F.col("claim_month") == policy.cost.claim_month)
     ).select("service_category", F.col("incurred_month").alias("coverage_month"), "completion_factor")
     factor = F.coalesce(F.col("completion_factor").cast(FACTOR), F.lit(1).cast(FACTOR))
@@ -78,6 +80,7 @@ def contract_month_costs(
         *_KEY,
         *[F.col(name).cast(CONTRACT_MONTH_COSTS.schema[name].dataType).alias(name) for name in names],
         F.when(is_told, factor).otherwise(F.lit(1).cast(FACTOR)).alias("completion_factor"),
+        F.lit(completes).alias("is_completed"),
     )
 
 
