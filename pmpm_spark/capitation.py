@@ -18,6 +18,7 @@ from pyspark.sql import functions as F
 from pmpm_spark.config import RunConfig
 from pmpm_spark.contract_terms import Terms
 from pmpm_spark.errors import AuditError, ConfigError, InputError, StageError
+from pmpm_spark.finance import check_finance, publish_finance
 from pmpm_spark.gold.capitation_ledger import (
     CAPITATION_LEDGER,
     CAPITATION_UNPOSTED,
@@ -29,6 +30,7 @@ from pmpm_spark.gold.member_month_changes import MEMBER_MONTH_CHANGES, member_mo
 from pmpm_spark.gold.membership_reconciliation import MEMBERSHIP_RECONCILIATION, membership_reconciliation
 from pmpm_spark.model import (
     CONTRACT_BUDGET,
+    CONTRACT_FINANCE,
     CONTRACT_MEMBERS,
     CONTRACT_RATES,
     CONTRACTS,
@@ -49,6 +51,8 @@ from pmpm_spark.runs import (
 )
 from pmpm_spark.silver.attribution import ATTRIBUTION
 from pmpm_spark.silver.capitation_due import CAPITATION_DUE
+from pmpm_spark.silver.claim_costs import CLAIM_COSTS
+from pmpm_spark.silver.completion_factors import COMPLETION_FACTORS
 from pmpm_spark.silver.eligibility_spans import ELIGIBILITY_SPANS
 from pmpm_spark.silver.member_month_costs import MEMBER_MONTH_COSTS
 from pmpm_spark.silver.member_months import MEMBER_MONTHS
@@ -67,6 +71,7 @@ log = logging.getLogger(__name__)
 READ = (
     CONTRACTS, CONTRACT_RATES, CONTRACT_MEMBERS, COVERAGE_RECORDS, ELIGIBILITY_SPANS, MEMBERS, MEMBER_MONTHS,
     ATTRIBUTION, RISK_SCORES, TOLD_MONTHS, PAYER_MEMBER_MONTHS, CONTRACT_BUDGET, MEMBER_MONTH_COSTS,
+    CONTRACT_FINANCE, CLAIM_COSTS, COMPLETION_FACTORS,
 )  # fmt: skip
 
 
@@ -160,6 +165,7 @@ def _work(store: Store, config: RunConfig, as_of: date, run_id: str) -> tuple[li
     due = store.read(CAPITATION_DUE)
     _check_due(due, run.overlap)
     budget = checked_budget(store, run.contracts, due)
+    check_finance(store, run.contracts, due)
     receipts += _publish_ledger(run, due, counted_before, run_id)
     of_run = F.col("posting_run") == run.posting_run
     sums = _sums(due, store.read(CAPITATION_LEDGER).where(of_run), store.read(CAPITATION_UNPOSTED).where(of_run))
@@ -189,6 +195,7 @@ def _work(store: Store, config: RunConfig, as_of: date, run_id: str) -> tuple[li
     of_changes = store.read(MEMBER_MONTH_CHANGES).where(of_run)
     counted = _counted(due, of_changes, store.read(MEMBERSHIP_RECONCILIATION), run.contracts, run.payer_lists)
     written, years = publish_variance(run, budget, alert_share=config.capitation.alert_share, posting_run=latest)
+    written += publish_finance(store, policy=run.policy, finance=config.finance)
     return [*receipts, *written], CapitationResult(run_id, posting_run, as_of, found, counted, tuple(years))
 
 

@@ -56,6 +56,7 @@ class ListFormats:
     contract_rates: str = _format()
     contract_members: str = _format()
     contract_budget: str = _format()
+    contract_finance: str = _format()
     payer_member_months: str = _format()
     survey_responses: str = _format()
 
@@ -76,6 +77,7 @@ class Source:
     contract_rates: str | None = None
     contract_members: str | None = None
     contract_budget: str | None = None
+    contract_finance: str | None = None
     payer_member_months: str | None = None
     survey_responses: str | None = None
     data_through: str | None = None
@@ -151,6 +153,24 @@ class Capitation:
 
 
 @dataclass(frozen=True)
+class Finance:
+    """How `financial_performance` is computed: what a loss ratio is of, the deductible factor of a commercial line's
+    credibility, which completion factors a policy that completes nothing takes, and from which share of services
+    within the network that were paid nothing what fee-for-service would have paid is not told."""
+
+    mlr_revenue: str = field(default="earned", metadata=one_of("earned", "allocated"))
+    deductible_factor: float = 1.0
+    completion: str = field(default="chain_ladder", metadata=one_of("chain_ladder", "supplied", "none"))
+    encounter_share: float = 0.05
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.deductible_factor <= 10:
+            raise ConfigError("finance.deductible_factor: give the regulation's factor, 1.0 or more, as 1.164")
+        if not 0 <= self.encounter_share <= 1:
+            raise ConfigError("finance.encounter_share: a share from 0.0 to 1.0")
+
+
+@dataclass(frozen=True)
 class FileConfig:
     source: Source
     warehouse: Warehouse
@@ -159,6 +179,7 @@ class FileConfig:
     reference: Reference = Reference()
     report: Report = Report()
     capitation: Capitation = Capitation()
+    finance: Finance = Finance()
     engine: str = field(default=SPARK, metadata=one_of(*ENGINES))
 
 
@@ -174,6 +195,7 @@ class RunConfig:
     engine: str = SPARK
     report: Report = Report()
     capitation: Capitation = Capitation()
+    finance: Finance = Finance()
 
     def __post_init__(self) -> None:
         if not self.performance_years:
@@ -205,6 +227,7 @@ def load_config(path: str | None, sets: Sequence[str] = (), engine: str | None =
         config.engine,
         config.report,
         config.capitation,
+        config.finance,
     )
 
 

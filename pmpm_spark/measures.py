@@ -6,7 +6,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from pmpm_spark.table import MONEY
+from pmpm_spark.table import MONEY, SCORE
 
 MONTHS_PER_1000_YEARS = 12_000
 
@@ -35,6 +35,21 @@ def in_cents(amount: Column) -> Column:
     """
     exact = amount.cast("string").try_cast(T.DecimalType(38, 18))
     return F.when(F.abs(amount) < 0.001, F.lit(0).cast(MONEY)).otherwise(F.round(exact, 2).cast(MONEY))
+
+
+def share_of(dividend: Column, divisor: Column) -> Column:
+    """Quotient of dollars as a share, half up to six places; null where the divisor is 0, or from a million on.
+
+    In decimals: the double nearest to a quotient may lie below the half that it is.
+    """
+    by = divisor.cast(MONEY)
+    return F.round(more_places(dividend) / F.when(by != 0, by), 6).try_cast(SCORE)
+
+
+def more_places(dividend: Column) -> Column:
+    """Dollars with so many places that their quotient has more than it is rounded to: the embedded engine gives a
+    quotient of decimals four places more than its dividend, and cuts the rest off."""
+    return dividend.cast(T.DecimalType(24, 8))
 
 
 def total(amount: str | Column) -> Column:

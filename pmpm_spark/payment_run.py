@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-STRICT = ("bronze.contracts", "bronze.contract_rates", "bronze.contract_budget")
+STRICT = ("bronze.contracts", "bronze.contract_rates", "bronze.contract_budget", "bronze.contract_finance")
 """Lists of which no row may be rejected or superseded before money is paid by them, or compared with them."""
 
 

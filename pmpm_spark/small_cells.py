@@ -36,9 +36,15 @@ TOTALS, EVERYTHING, ALL_NETWORKS = "totals", "everything", "network_comparison.a
 without members of none, which a network's row against all others tells."""
 WHOLE = "whole"
 UNSCORED, IN_NETWORK = "scored_members", "in_network_paid_amount"
-OWN_CELLS = (UNSCORED, IN_NETWORK)
-"""Figures that are left out by themselves: members less scored members are a count of members, too."""
-NOT_OF_PEOPLE = ("held_back_months",)
+GROWTH = "pmpm_growth"
+OWN_CELLS = (UNSCORED, IN_NETWORK, GROWTH)
+"""Figures that are left out by themselves: members less scored members are a count of members, too, and growth tells
+the year before."""
+NOT_OF_PEOPLE = (
+    "held_back_months", "margin_share", "mlr", "mlr_adjustment", "mlr_adjusted", "savings_rate", GROWTH,
+    "program_return",
+)  # fmt: skip
+"""Columns of the type of a count or of member months that are none."""
 KEPT = (
     "network_name", "network_type", "physician_name", "in_total", "performance_year", "learned_until", POLICY,
     "network_id", "comparator", "as_of", "level", "prior_wave", "prior_year", "unit", "code_sets",
@@ -211,6 +217,15 @@ def _of_effect(row: Row) -> Iterator[Cell]:
         yield _OF_EFFECTS, (row["contract_id"], row["period_type"], before, row["service_category"])
 
 
+def _of_result(row: Row) -> Iterator[Cell]:
+    """The sum that a contract's year tells."""
+    yield CONTRACT_YEAR, (row["contract_id"], row["performance_year"])
+
+
+def _growth_after(row: Row) -> Iterator[Cell]:
+    yield f"financial_performance.{GROWTH}", (row["contract_id"], row["performance_year"] + 1)
+
+
 def _sum_of_reason(row: Row) -> Iterator[Cell]:
     if row["period_type"] == YEAR:
         yield _LINES_OF_YEAR, (row["contract_id"], row["performance_year"], row["reason"])
@@ -340,6 +355,7 @@ RELATIONS: Mapping[str, Relations] = {
         _sum_of_outcome,
         tells=_told_by_outcome,
     ),
+    "financial_performance": Relations((), (_OF_NETWORK,), _of_result, _growth_after),
     "excluded": Relations((Of(EVERYTHING, ("performance_year", "kind"), ("member_months", "claim_lines")),)),
 }
 SHOWN: tuple[Shown, ...] = tuple(

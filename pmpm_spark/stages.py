@@ -17,6 +17,7 @@ from pmpm_spark.gold.capitation_variance_split import CAPITATION_VARIANCE_SPLIT
 from pmpm_spark.gold.cost_concentration import COST_CONCENTRATION, cost_concentration
 from pmpm_spark.gold.excluded import EXCLUDED, excluded
 from pmpm_spark.gold.experience_scores import EXPERIENCE_SCORES, experience_scores
+from pmpm_spark.gold.financial_performance import FINANCIAL_PERFORMANCE
 from pmpm_spark.gold.leakage_destinations import LEAKAGE_DESTINATIONS, leakage_destinations
 from pmpm_spark.gold.member_month_changes import MEMBER_MONTH_CHANGES
 from pmpm_spark.gold.membership_reconciliation import MEMBERSHIP_RECONCILIATION
@@ -88,6 +89,7 @@ from pmpm_spark.silver.capitation_due import CAPITATION_DUE
 from pmpm_spark.silver.claim_costs import CLAIM_COSTS, claim_costs
 from pmpm_spark.silver.claim_lags import CLAIM_LAGS, claim_lags
 from pmpm_spark.silver.completion_factors import COMPLETION_FACTORS, completion_factors
+from pmpm_spark.silver.contract_month_costs import CONTRACT_MONTH_COSTS
 from pmpm_spark.silver.eligibility_spans import ELIGIBILITY_SPANS, eligibility_spans
 from pmpm_spark.silver.final_claim_lines import final_claim_lines
 from pmpm_spark.silver.high_cost_members import HIGH_COST_MEMBERS, high_cost_members
@@ -417,7 +419,8 @@ def stored_by(kind: str) -> tuple[Table, ...]:
 GOLD = tuple(stage.output for stage in STAGES if stage.output.layer == "gold")
 CAPITATION = (
     CAPITATION_DUE, CAPITATION_LEDGER, CAPITATION_UNPOSTED, MEMBER_MONTH_CHANGES, MEMBERSHIP_RECONCILIATION,
-    CAPITATION_CELLS, CAPITATION_VARIANCE, CAPITATION_VARIANCE_SPLIT, CAPITATION_LEDGER_BY_REASON, CAPITATION_RUNS,
+    CAPITATION_CELLS, CAPITATION_VARIANCE, CAPITATION_VARIANCE_SPLIT, CAPITATION_LEDGER_BY_REASON,
+    CONTRACT_MONTH_COSTS, FINANCIAL_PERFORMANCE, CAPITATION_RUNS,
 )  # fmt: skip
 """What a payment run makes (`pmpm capitate`), beside the stages."""
 STORED: tuple[Table, ...] = (

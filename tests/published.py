@@ -190,6 +190,10 @@ def _draw_contracts(draw: random.Random, tables: dict[str, list[Row]], year: int
                 posted = sum((a for (_, of_period), a in money.items() if of_period == at), Decimal(0))
                 counts = {"members": len(some), "member_months": sum(map(len, some)), "posted_amount": posted}
                 tables["capitation_variance"].append({**head, **counts})
+                if at[0] == "year":
+                    result = {name: head[name] for name in ("policy", "performance_year", "network_id", "contract_id")}
+                    people_of = {name: counts[name] for name in ("members", "member_months")}
+                    tables["financial_performance"].append({**result, **people_of})
                 for reason, of_period in lines:
                     if of_period == at and lines[reason, at]:
                         of = {"lines": lines[reason, at], "amount": money[reason, at], "members": lines[reason, at]}
@@ -444,6 +448,13 @@ def _equations(
             yield equation([*told, *[("capitation_ledger_by_reason", r, measure, 1) for r in reasons]])
     if measure in ("responses", "respondents", "mean_score"):
         yield from _of_surveys(tables, measure, equation)
+    if measure in ("members", "member_months"):
+        for row in tables["financial_performance"]:
+            for whole in tables["capitation_variance"]:
+                of = ("policy", "contract_id", "performance_year")
+                if whole["period_type"] == "year" and all(whole[k] == row[k] for k in of):
+                    sides = [("capitation_variance", whole, measure, 1), ("financial_performance", row, measure, -1)]
+                    yield equation(sides)
     if measure in ("services", "comparator_services"):
         of_use = {_of_both(r): r for r in tables["capitation_variance_split"] if r["effect"] == "USE"}
         for row in tables["capitation_variance_split"]:

@@ -211,7 +211,7 @@ def test_the_module_is_the_command() -> None:
     answer = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
     assert (answer.returncode, answer.stdout) == (2, "")
     assert answer.stderr.startswith(
-        "pmpm: --set: unknown key source.paht (known here: contract_budget, contract_members,"
+        "pmpm: --set: unknown key source.paht (known here: contract_budget, contract_finance,"
     )
     assert answer.stderr.count("\n") == 1
 

@@ -131,3 +131,20 @@ def test_two_sums_together_bring_back_what_neither_does_alone() -> None:
 def test_every_gold_table_is_shown_with_what_it_adds_up_to_unless_it_tells_of_members_or_is_for_none_to_read() -> None:
     gold = [t for t in (*GOLD, *CAPITATION) if t.layer == "gold"]
     assert {one.name for one in SHOWN} == {t.short_name for t in gold if not t.has_members and t not in STAYS}
+
+
+def test_the_growth_of_a_contract_goes_with_the_year_before_that_it_tells() -> None:
+    table = next(one.table for one in SHOWN if one.name == "financial_performance")
+
+    def of_year(year: int, members: int) -> dict[str, Any]:
+        told = {"policy": "p", "contract_id": "C1", "performance_year": year, "network_id": "A"}
+        counts = {"members": members, "member_months": members * 12, "pmpm_growth": Decimal("0.1"), "medical_pmpm": 9.0}
+        return {**dict.fromkeys(table.column_names), **told, **counts}
+
+    published = without_small_cells({"financial_performance": [of_year(2021, 9), of_year(2022, 40), of_year(2023, 40)]})
+    rows = published.tables["financial_performance"]
+    assert [(row["members"], row["medical_pmpm"], row["pmpm_growth"]) for row in rows] == [
+        (None, None, None),
+        (40, 9.0, None),
+        (40, 9.0, Decimal("0.1")),
+    ]

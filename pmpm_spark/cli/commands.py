@@ -153,7 +153,7 @@ def _demo_config(source: Path, warehouse: Path, page: Path, engine: str, *, is_l
 
     lists = (
         "network_roster", "providers", "risk_scores", "member_attribution", "contracts", "contract_budget",
-        "survey_responses",
+        "contract_finance", "survey_responses",
     )  # fmt: skip
     folders = {name: source / name for name in lists}
     folders |= {name: (source / LATER if is_later else source) / name for name in LATER_LISTS}

@@ -4,6 +4,7 @@ from pmpm_spark.model.claim_diagnoses import CLAIM_DIAGNOSES
 from pmpm_spark.model.claim_lines import CLAIM_LINES, FINAL_CLAIM_LINES
 from pmpm_spark.model.claim_procedures import CLAIM_PROCEDURES
 from pmpm_spark.model.contract_budget import CONTRACT_BUDGET
+from pmpm_spark.model.contract_finance import CONTRACT_FINANCE, FINANCE_AMOUNTS
 from pmpm_spark.model.contract_members import CONTRACT_MEMBERS
 from pmpm_spark.model.contract_rates import CONTRACT_RATES
 from pmpm_spark.model.contracts import CONTRACTS
@@ -35,11 +36,13 @@ __all__ = [
     "CLAIM_ROWS",
     "CONTRACTS",
     "CONTRACT_BUDGET",
+    "CONTRACT_FINANCE",
     "CONTRACT_MEMBERS",
     "CONTRACT_RATES",
     "COVERAGE_RECORDS",
     "ENROLLMENT_ROWS",
     "FINAL_CLAIM_LINES",
+    "FINANCE_AMOUNTS",
     "LOAD_AUDIT",
     "MEMBERS",
     "MEMBER_ATTRIBUTION",

@@ -158,6 +158,28 @@ OUTCOME_CODE_SETS = Table(
         text("source", "document it comes from"),
     ),
 )
+MLR_CREDIBILITY = Table(
+    name="reference.mlr_credibility",
+    grain="one row per line of business and point of size",
+    key=("line_of_business", "size"),
+    columns=(
+        text("line_of_business", "as in contracts"),
+        column(
+            "size", T.IntegerType(), "in `unit`; smaller than the first point: no credibility; beyond the last: full"
+        ),
+        text("unit", "life_years (member months / 12) or member_months"),
+        column(
+            "adjustment",
+            SCORE,
+            "added to the loss ratio at the point, straight between points; a last point of 0 is itself full",
+        ),
+        text("source", "document it comes from, and whether it was read there"),
+    ),
+    rules={
+        "adjustment_is_a_share": "adjustment >= 0 AND adjustment <= 1",
+        "unit_is_known": "unit IN ('life_years', 'member_months')",
+    },
+)
 REFERENCE_TABLES = (
     NORMALIZATION_FACTORS,
     PRIMARY_CARE_HCPCS,
@@ -170,6 +192,7 @@ REFERENCE_TABLES = (
     TRUNCATION_LIMITS_SUPPLIED,
     RISK_MEANS,
     OUTCOME_CODE_SETS,
+    MLR_CREDIBILITY,
     *HCC_TABLES,
 )
 

@@ -14,9 +14,12 @@ from pmpm_spark.report.views import ChartView, Column, Fact, Link, Page, TableVi
 from pmpm_spark.silver.capitation_cells import BUDGET, NONE, PRIOR_YEAR
 from pmpm_spark.small_cells import LEFT_OUT
 
-SOURCE, SPLIT, LEDGER = (
-    f"gold.{name}" for name in ("capitation_variance", "capitation_variance_split", "capitation_ledger_by_reason")
-)
+SOURCE, SPLIT, LEDGER, RESULT = (
+    f"gold.{name}"
+    for name in (
+        "capitation_variance", "capitation_variance_split", "capitation_ledger_by_reason", "financial_performance",
+    )
+)  # fmt: skip
 FIGURES = (
     ("member_months", "Member months", "count"),
     ("allocated_amount", "Allocated", "dollars"),
@@ -50,6 +53,34 @@ NOT_SPLIT = (
     "is not told."
 )
 NOT_KNOWN, REST = "not computed", "Others, left out as small"
+NOT_GIVEN, NO_RULE = "not given", "no rule"
+MARGIN = (
+    ("revenue_amount", "Revenue", "dollars"),
+    ("medical_paid_amount", "Medical, paid", "dollars"),
+    ("medical_amount", "Medical, completed", "dollars"),
+    ("administrative_cost", "Administration", "dollars"),
+    ("quality_improvement_cost", "Quality improvement", "dollars"),
+    ("taxes_and_fees", "Taxes and fees", "dollars"),
+    ("margin_amount", "Margin", "dollars"),
+    ("margin_share", "of revenue", "share"),
+)
+RATIOS = (
+    ("mlr", "Loss ratio", "share"),
+    ("credibility", "Credibility", "text"),
+    ("mlr_adjusted", "Loss ratio, adjusted", "share"),
+    ("medical_pmpm", "Medical per member month", "money"),
+    ("pmpm_growth", "over the year before", "change"),
+)
+SAVINGS = (
+    ("benchmark_amount", "Benchmark", "dollars"),
+    ("savings_amount", "Savings", "dollars"),
+    ("savings_rate", "of the benchmark", "share"),
+    ("shared_savings_amount", "Shared savings", "dollars"),
+    ("shared_losses_amount", "Shared losses", "dollars"),
+    ("program_spending", "Program spending", "dollars"),
+    ("program_return", "Its return", "share"),
+)
+GIVEN = ("administrative_cost", "quality_improvement_cost", "taxes_and_fees", "program_spending", "delivery_cost")
 
 
 def contracts(year: Year) -> list[Page]:
@@ -98,7 +129,8 @@ def _contract(year: Year, row: Row, name: str) -> Page:
         (r for r in year.rows("capitation_variance", **of_contract) if r["period_type"] == MONTH),
         key=lambda r: r["period"],
     )
-    parts = [*_by_month(months, row, name), *_split(year, row, name), *_changes(year, row, name)]
+    parts = [*_by_month(months, row, name), *_split(year, row, name), *_finance(year, row, name)]
+    parts += _changes(year, row, name)
     return Page(name, title, _lead(year, row), facts, parts, "contract")
 
 
@@ -179,6 +211,89 @@ def _split(year: Year, row: Row, name: str) -> list[Any]:
     legend = (("peers", "a step"), ("own", "all together"))
     chart = ChartView(svg, f"Step by step {ends}", sources, legend)
     return [*parts, chart, TableView(f"{name}-split", caption, named, steps, note)]
+
+
+def _finance(year: Year, row: Row, name: str) -> list[Any]:
+    """What the year brought, and what fee-for-service would have left beside it."""
+    rows = year.rows("financial_performance", contract_id=row["contract_id"])
+    if not rows:
+        return []
+    head, result = "The financial result", rows[0]
+    if result[LEFT_OUT]:
+        return [head, ("Left out: it tells of fewer than 11, or what it would give away does.",)]
+    tables = [
+        TableView(
+            f"{name}-{key}",
+            caption,
+            [Column(label, kind, f"{RESULT}.{column}") for column, label, kind in figures],
+            [[_result(result, column) for column, *_ in figures]],
+            note,
+            can_sort=False,
+            is_wide=True,
+        )
+        for key, caption, figures, note in (
+            ("margin", "Revenue, medical cost and margin", MARGIN, _of_revenue(result)),
+            ("ratios", "Loss ratio and cost per member month", RATIOS, _of_credibility(result)),
+            ("savings", "Savings against the benchmark", SAVINGS, ""),
+        )
+    ]
+    return [head, *tables, _beside(result, name)]
+
+
+def _beside(result: Row, name: str) -> TableView:
+    """The network's margin under fee-for-service and by the member month, of the same members and services."""
+    ways = (
+        ("Fee-for-service", "ffs_equivalent_amount", None, "delivery_cost", "margin_ffs_amount"),
+        ("Member month", "revenue_amount", "out_of_network_amount", "delivery_cost", "margin_pmpm_amount"),
+        ("Difference", None, None, None, "pmpm_less_ffs_amount"),
+    )
+    named = (
+        Column("Paid by", "text", RESULT),
+        Column("Received", "dollars", f"{RESULT}.revenue_amount, ffs_equivalent_amount"),
+        Column("Owed to others", "dollars", f"{RESULT}.out_of_network_amount"),
+        Column("Own cost of the services", "dollars", f"{RESULT}.delivery_cost"),
+        Column("Left", "dollars", f"{RESULT}.margin_ffs_amount, margin_pmpm_amount, pmpm_less_ffs_amount"),
+    )
+    rows = [
+        (way, *[NO_FIGURE if column is None else _result(result, column) for column in columns])
+        for way, *columns in ways
+    ]
+    note = "The difference is revenue less medical cost, completed, whatever the network's own cost is."
+    if result["medical_amount"] is not None and result["ffs_equivalent_amount"] is None:
+        note += (
+            " What fee-for-service would have paid is not computed: on too many services inside the network nothing was "
+            "paid (encounters)."
+        )
+    return TableView(f"{name}-beside", "The same care, paid by the service", named, rows, note, can_sort=False)
+
+
+def _result(result: Row, column: str) -> Any:
+    """A figure of the result, or why there is none."""
+    if result[column] is not None:
+        return result[column]
+    if column in GIVEN:
+        return NOT_GIVEN
+    if column == "credibility":
+        return NO_RULE
+    lacks_cost = column in ("margin_ffs_amount", "margin_pmpm_amount") and result["delivery_cost"] is None
+    return NO_FIGURE if lacks_cost or column in ("pmpm_growth", "program_return") else NOT_KNOWN
+
+
+def _of_revenue(result: Row) -> str:
+    allocated, withheld = (shown(result[c], "dollars") for c in ("allocated_amount", "withheld_amount"))
+    returned = result["withhold_returned"]
+    told = "nothing is given as returned" if returned is None else f"{shown(returned, 'dollars')} was returned"
+    return f"Revenue: {allocated} allocated, of which {withheld} was withheld; {told}."
+
+
+def _of_credibility(result: Row) -> str:
+    line = result["line_of_business"]
+    if result["credibility"] is None:
+        return "The contract's line of business has no rule of credibility."
+    if result["credibility"] == "NONE":
+        return f"Too few member months for a loss ratio to be credible ({line})."
+    added = shown(result["mlr_adjustment"], "share")
+    return f"For its size {added} is added to the loss ratio ({line})."
 
 
 def _changes(year: Year, row: Row, name: str) -> list[Any]:

@@ -23,9 +23,11 @@ from pmpm_spark.errors import InputError
 from pmpm_spark.intake import accepted, latest_row_fates, with_current_ids
 from pmpm_spark.model import (
     CONTRACT_BUDGET,
+    CONTRACT_FINANCE,
     CONTRACT_MEMBERS,
     CONTRACT_RATES,
     CONTRACTS,
+    FINANCE_AMOUNTS,
     MEMBER_ATTRIBUTION,
     NETWORK_ROSTER,
     OTHER_INITIATIVES,
@@ -377,6 +379,14 @@ def _survey_responses(row: TypedRow) -> dict[str, Column]:
     }
 
 
+def _contract_finance(row: TypedRow) -> dict[str, Column]:
+    row.required("year")
+    amounts = {name: row.amount_told(name) for name in FINANCE_AMOUNTS}
+    for name, amount in amounts.items():
+        row.must(amount >= 0, f"{name} is negative")
+    return {"contract_id": row.required("contract_id"), "year": row.whole("year"), **amounts}
+
+
 def months_of_year(year: Column, start_date: Column, end_date: Column) -> Column:
     """The year's months from one day to the other as bits, January the lowest; open where a day is not told."""
     first, last = (F.coalesce(month_number(day) - year * 12, F.lit(n)) for day, n in ((start_date, 0), (end_date, 11)))
@@ -447,6 +457,7 @@ LISTS = (
         ("enrollment_type", "age_band", "sex"),
         _contract_budget,
     ),
+    List("contract_finance", CONTRACT_FINANCE, ("contract_id", "year"), FINANCE_AMOUNTS, _contract_finance),
     List(
         "payer_member_months",
         PAYER_MEMBER_MONTHS,

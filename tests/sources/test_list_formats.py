@@ -46,6 +46,10 @@ DELIVERED: Mapping[str, list[dict[str, Any]]] = {
         {"contract_id": "007", "year": 2023, "service_category": "inpatient", "member_months": Decimal("1200.5"), "services_per_1000": 240, "cost_per_service": Decimal("12000.00")},
         {"contract_id": "007", "year": 2023, "service_category": "dme", "member_months": None, "services_per_1000": 1, "cost_per_service": Decimal("1.00")},
     ],
+    "contract_finance": [
+        {"contract_id": "007", "year": 2023, "withhold_returned": Decimal("600.01"), "delivery_cost": None},
+        {"contract_id": "007", "year": 2022, "withhold_returned": None, "delivery_cost": Decimal("-0.01")},
+    ],
     "payer_member_months": [
         {"contract_id": "007", "member_id": "m1", "coverage_month": date(2023, 1, 15), "amount": Decimal("780.10")},
         {"contract_id": "007", "member_id": "m2", "coverage_month": JANUARY, "amount": None},
@@ -61,7 +65,7 @@ DELIVERED: Mapping[str, list[dict[str, Any]]] = {
 TYPES = {
     "retro_limit_months": pa.int32(), "risk_adjusted": pa.bool_(), "year": pa.int64(), "services_per_1000": pa.int32(),
     **dict.fromkeys(("start_date", "end_date", "effective_from", "recorded_on", "coverage_month", "wave"), pa.date32()),
-    **dict.fromkeys(("rate", "cost_per_service", "amount", "withhold_share"), pa.decimal128(12, 2)),
+    **dict.fromkeys(("rate", "cost_per_service", "amount", "withhold_share", "withhold_returned", "delivery_cost"), pa.decimal128(12, 2)),
     "member_months": pa.decimal128(12, 1), "weight": pa.decimal128(12, 2),
     **dict.fromkeys(("score", "scale_low", "scale_high"), pa.int32()),
 }  # fmt: skip
@@ -70,6 +74,7 @@ FATES = {
     "contract_rates": {"accepted": 2, "rejected": 1},
     "contract_members": {"accepted": 1, "rejected": 1, "duplicate": 1},
     "contract_budget": {"accepted": 1, "rejected": 1},
+    "contract_finance": {"accepted": 1, "rejected": 1},
     "payer_member_months": {"accepted": 2, "rejected": 1},
     "survey_responses": {"accepted": 2, "rejected": 1, "duplicate": 1},
 }
