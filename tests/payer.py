@@ -28,6 +28,8 @@ from pmpm_spark.reference import ALIGNMENT_PERIODS
 from pmpm_spark.runs import CAPITATION_RUNS, RunBook, contract_hashes, new_run_id
 from pmpm_spark.silver.attribution import ATTRIBUTION
 from pmpm_spark.silver.capitation_due import CAPITATION_DUE
+from pmpm_spark.silver.claim_costs import CLAIM_COSTS
+from pmpm_spark.silver.completion_factors import COMPLETION_FACTORS
 from pmpm_spark.silver.eligibility_spans import ELIGIBILITY_SPANS, eligibility_spans
 from pmpm_spark.silver.member_month_costs import MEMBER_MONTH_COSTS
 from pmpm_spark.silver.member_months import MEMBER_MONTHS, member_months
@@ -46,6 +48,7 @@ HEADS = {
     "contract_rates": "contract_id,effective_from,effective_to,rate",
     "contract_members": "contract_id,member_id,start_date,end_date,recorded_on",
     "contract_budget": "contract_id,year,service_category,member_months,services_per_1000,cost_per_service",
+    "contract_finance": "contract_id,year,withhold_returned",
     "payer_member_months": "contract_id,member_id,coverage_month,amount",
 }
 LISTED = [the_list for the_list in LISTS if the_list.setting in HEADS]
@@ -95,7 +98,7 @@ class Payer:
             rows = "\n".join(f"p | 2023 | {who} | {network}" for who, network in self.attributed)
             text = f"policy | performance_year | member_id | network_id\n{rows}"
             store.publish(ATTRIBUTION, frame(self.spark, ATTRIBUTION, text))
-            for table in (RISK_SCORES, MEMBER_MONTH_COSTS):
+            for table in (RISK_SCORES, MEMBER_MONTH_COSTS, CLAIM_COSTS, COMPLETION_FACTORS):
                 store.publish(table, empty(self.spark, table))
         self._publish_lists(store)
         policies = [policy.label for policy in self.config.policies]

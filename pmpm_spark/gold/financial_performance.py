@@ -158,12 +158,15 @@ def financial_performance(
 
 def _costs_of_years(contract_month_costs: DataFrame) -> DataFrame:
     """Completed dollars by contract and year, all and those inside the network: each month half up to cents."""
+    factor, one = F.col("completion_factor").cast(FACTOR), F.lit(1).cast(FACTOR)
+    shares = {
+        "completed": ("amount", F.when(F.coalesce("is_completed", F.lit(False)), one).otherwise(factor)),
+        "completed_inside": ("in_network_amount", factor),
+    }
     in_months = contract_month_costs.groupBy("contract_id", "coverage_month").agg(
         *[
-            F.round(F.sum(more_places(F.col(name)) / F.col("completion_factor").cast(FACTOR)), 2)
-            .cast(MONEY)
-            .alias(completed)
-            for name, completed in (("amount", "completed"), ("in_network_amount", "completed_inside"))
+            F.round(F.sum(more_places(F.col(name)) / share), 2).cast(MONEY).alias(completed)
+            for completed, (name, share) in shares.items()
         ],
         *[F.sum(name).alias(name) for name in ("in_network_services", "encounter_services")],
     )

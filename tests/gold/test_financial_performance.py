@@ -40,6 +40,7 @@ class Cost:
     category: str = "inpatient"
     services: str = "0"
     encounters: str = "0"
+    is_completed: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,7 @@ def results(spark: SparkSession, told: Mapping[str, Sequence[Result]], **setting
                     "service_category": cost.category, "amount": Decimal(cost.amount),
                     "in_network_amount": Decimal(cost.inside), "in_network_services": Decimal(cost.services),
                     "encounter_services": Decimal(cost.encounters), "completion_factor": Decimal(cost.paid),
+                    "is_completed": cost.is_completed,
                 })  # fmt: skip
             if one.finance is not None:
                 given = {name: number(one.finance.get(name)) for name in FINANCE_AMOUNTS}
@@ -165,6 +167,13 @@ def test_the_worked_example_to_the_cent(spark: SparkSession) -> None:
     }  # fmt: skip
     assert {name: row[name] for name in expected} == expected
     assert row["medical_pmpm"] == pytest.approx(15_102_040.82 / 45_000)
+
+
+def test_of_a_policy_that_completes_its_costs_what_was_paid_inside_alone_is_completed(spark: SparkSession) -> None:
+    """1,000.00 stand as they are; 400.00 / 0.8 = 500.00 of them inside."""
+    row = result(spark, change(PUBLISHED, costs=(Cost("1000", paid="0.8", inside="400", is_completed=True),)))
+    told = ("medical_amount", "ffs_equivalent_amount", "out_of_network_amount")
+    assert [row[name] for name in told] == [Decimal("1000.00"), Decimal("500.00"), Decimal("500.00")]
 
 
 SIZES = [

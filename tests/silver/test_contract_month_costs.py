@@ -111,16 +111,18 @@ def test_an_encounter_is_a_service_that_nothing_was_paid_or_allowed_for(spark: S
         (Cost(), "chain_ladder", "0.8"),
         (Cost(), "supplied", "0.5"),
         (Cost(), "none", "1"),
-        (Cost(completion="chain_ladder"), "supplied", "1"),
+        (Cost(completion="chain_ladder"), "supplied", "0.8"),
         (Cost(claim_month="from"), "chain_ladder", "0.3"),
     ],
     ids=["chain ladder", "supplied", "none", "the policy completes", "by the first day"],
 )
-def test_the_share_paid_is_that_of_the_month_and_category_unless_the_policy_completes(
+def test_the_share_paid_is_that_of_the_month_and_category_by_the_method_of_a_policy_that_completes(
     spark: SparkSession, cost: Cost, completion: str, factor: str
 ) -> None:
     rows = built(spark, cost, completion)
     assert rows["C1", "dme"]["completion_factor"] == Decimal(factor)
+    # its amount is completed already, what was paid inside is not
+    assert rows["C1", "dme"]["is_completed"] == (cost.completion != "none")
     assert rows["C1", "inpatient"]["completion_factor"] == 1
 
 
