@@ -204,6 +204,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--members", type=int, default=1_000_000)
     parser.add_argument("--months", type=int, default=24)
+    parser.add_argument("--runs", type=int, default=2, choices=(1, 2), help="1: without the run a month later")
     parser.add_argument("--engine", default="embedded", choices=("embedded", "spark"))
     parser.add_argument("--conf", default="conf/spark/local.conf", help="Spark properties")
     parser.add_argument("--stages", action="store_true", help="print what Spark's stages took")
@@ -221,7 +222,7 @@ def main() -> None:
     made(store, told.members, told.months)
     last = _month(FIRST, told.months - 1)
     days = (last - timedelta(days=1), last + timedelta(days=4))
-    for number, as_of in enumerate(days, 1):
+    for number, as_of in enumerate(days[: told.runs], 1):
         if number == 2:
             store.versions.update(RunBook(spark, place).last_finished().versions)  # type: ignore[union-attr]
             left_late(store)

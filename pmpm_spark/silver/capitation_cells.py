@@ -167,14 +167,14 @@ def capitation_cells(
         F.concat_ws(" x ", "enrollment_type", "age_band", "sex").alias("paid_cell"),
     )
     counted = of_run(member_months, [policy], years_computed).where("is_eligible")
-    months = due.join(
-        counted.select("member_id", F.col("member_month").alias("coverage_month"), F.lit(True).alias("is_counted")),
-        ["member_id", "coverage_month"],
-        how="left",
+    # merged: stored months are so small for their number that Spark would take them for a table to broadcast
+    of_policy = counted.select(
+        "member_id", F.col("member_month").alias("coverage_month"), F.lit(True).alias("is_counted")
     )
+    months = due.join(of_policy.hint("merge"), ["member_id", "coverage_month"], how="left")
     share = F.col("exposure").cast("decimal(7,6)")
     costs = _costs(member_month_costs, truncated_costs, policy, years_computed)
-    of_costs = due.join(costs, ["member_id", "coverage_month"], how="inner").select(
+    of_costs = due.join(costs.hint("merge"), ["member_id", "coverage_month"], how="inner").select(
         *_MEMBER_CELL,
         "service_category",
         (F.col("services").cast("decimal(12,0)") * share).alias("services"),

@@ -128,8 +128,8 @@ def _in_network(
         "network_id",
         F.col("exposure").cast("decimal(7,6)").alias("share"),
     )
-    rows = due.join(sums, ["member_id", "coverage_month", "network_id"], how="inner").join(
-        counted, of_member, how="inner"
+    rows = due.join(sums.hint("merge"), ["member_id", "coverage_month", "network_id"], how="inner").join(
+        counted.hint("merge"), of_member, how="inner"
     )
     if policy.cost.basis == "reimbursed_to_network":
         rows = rows.where(F.col("network_id") == F.col("own_network"))
