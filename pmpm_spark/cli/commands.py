@@ -128,6 +128,8 @@ def demo(arguments: argparse.Namespace) -> int:
     print(f"  pmpm explain {DEMO_MEMBER} --config {note}")
     print(f"  pmpm show capitation_ledger_by_reason --config {note}")
     print(f"  pmpm show capitation_variance --config {note}")
+    print(f"  pmpm show financial_performance --config {note}")
+    print(f"  pmpm show outcome_measures --config {note} --year {DEMO_YEARS[1]}")
     print(f"  pmpm show experience_scores --config {note} --year {DEMO_YEARS[1]}")
     print(f"  pmpm export --config {note} --out {out / 'export'}")
     _tell_report(spark, config, page)

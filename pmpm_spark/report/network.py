@@ -1,4 +1,4 @@
-"""The page of one network: over time, what the money buys, what people say, its physicians and practices, and where
+"""The page of one network: over time, what the money buys, how patients fare, what people say, its physicians and practices, and where
 members go besides."""
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from typing import Any
 from pmpm_spark.report.about import FIGURES, LEAKAGE, NO_FIGURE, Row, Year, bases, listed, name_of, page_of
 from pmpm_spark.report.charts import Series, bars
 from pmpm_spark.report.experience import experience
+from pmpm_spark.report.outcomes import outcomes
 from pmpm_spark.report.panels import physicians, practices
 from pmpm_spark.report.trend import trend
 from pmpm_spark.report.views import ChartView, Column, Fact, Page, TableView
@@ -29,7 +30,7 @@ def network(year: Year, row: Row, place: int) -> Page:
     if leakage != NO_FIGURE:
         facts.append(Fact("Leakage", leakage, "share", LEAKAGE))
     of = (year, row, name)
-    parts = [*trend(*of), *_categories(*of), *_dearest(*of), *experience(*of)]
+    parts = [*trend(*of), *_categories(*of), *_dearest(*of), *outcomes(*of), *experience(*of)]
     if row["network_id"] != UNATTRIBUTED:
         parts += [*physicians(*of), *practices(*of), *_leakage(*of)]
     return Page(name, name_of(row), f"{row['network_id']}{kind}, {year.year}.", facts, parts, "network")

@@ -1,4 +1,4 @@
-"""All networks: ranked, and in a table to sort."""
+"""All networks: ranked, in a table to sort, and what they cost beside how their patients fare."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from pmpm_spark.report.about import FIGURES, IN_NETWORK, LEAKAGE, Year, bases, columns, listed, name_of, page_of
 from pmpm_spark.report.charts import Series, bars, dollars
 from pmpm_spark.report.comparison import intervals
+from pmpm_spark.report.outcomes import quadrant
 from pmpm_spark.report.views import ChartView, Column, Link, Page, TableView
 
 
@@ -40,6 +41,7 @@ def networks(year: Year) -> Page:
             sources += ["gold.network_comparison.figure_low", "gold.network_comparison.figure_high"]
         svg = bars("ranked", said, _listed(labels, values, ends), labels, [Series(said, values, ends)])
         parts.append(ChartView(svg, said, tuple(sources)))
+    parts += quadrant(year)
     return Page("networks", "Networks", "Who costs what, raw and for like patients.", parts=parts)
 
 
