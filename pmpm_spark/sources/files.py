@@ -105,6 +105,8 @@ def _scan(
     for block in found:
         by_path.setdefault(block["path"], []).append(block)
     _check_all_were_read(listed, by_path)
+    if is_embedded(spark):
+        _check_none_was_parted(found)
     root = _root(asked, list(by_path))
     files = [
         _file(name, root, sorted(parts, key=lambda b: b["block"]), headings, setting) for name, parts in by_path.items()
@@ -251,6 +253,17 @@ def _check_all_were_read(listed: Sequence[Path], read: Iterable[str]) -> None:
     for file in listed:
         if os.path.normpath(file) not in given and begins_with(file, ""):
             raise InputError(f"{file}: the engine gave no line of it: name it with letters, digits, _, - and dots")
+
+
+def _check_none_was_parted(blocks: Iterable[T.Row]) -> None:
+    """Lines of a file that the embedded engine parts have no numbers that can be relied on.
+
+    Raises:
+        InputError: it parted one.
+    """
+    for block in blocks:
+        if block["block"]:
+            raise InputError(f"{unquote(block['path'])}: the embedded engine reads it in parts: give it packed (.gz)")
 
 
 def begins_with(file: Path, mark: str) -> bool:

@@ -8,7 +8,8 @@ import pytest
 from pyspark.sql import functions as F
 
 from pmpm_spark.errors import InputError
-from pmpm_spark.sources.files import SourceFile, numbered_lines, scan
+from pmpm_spark.sources.files import SourceFile, literal, numbered_lines, scan
+from pmpm_spark.sources.packed import READ_IN_PARTS, unparted
 
 pytestmark = pytest.mark.delta  # the embedded engine does not tell the file of a row
 
@@ -128,6 +129,17 @@ def test_lines_that_end_in_crlf_keep_their_numbers_however_large_the_file(spark,
     is_at = F.col("_source_row") == F.substring("value", 1, 7).cast("bigint") + 1
     counted = read.agg(F.count_if(is_at), F.count(F.lit(1)), F.count_if(F.endswith("value", F.lit("\r")))).collect()
     assert tuple(counted[0]) == (30_000, 30_000, 0)
+
+
+def test_a_large_plain_file_is_read_in_one_part_at_every_reading(spark, engine: str, tmp_path: Path) -> None:
+    """From 1 MiB on the embedded engine parts a file, and some readings gave both parts one id: lines were lost."""
+    for size in (READ_IN_PARTS - 8, READ_IN_PARTS, 2**20, 2**20 + 8, 12 * 2**20):
+        (tmp_path / f"{size}.csv").write_bytes(b"abcdefg\n" * (size // 8))
+        if engine == "embedded":
+            planned = spark.read.text(literal(spark, str(unparted(tmp_path / f"{size}.csv"))))
+            assert "file_groups={1 group" in planned._explain_string(), size
+    files = scan(spark, str(tmp_path))
+    assert {file.name: file.rows + 1 for file in files} == {file.name: int(file.name[:-4]) // 8 for file in files}
 
 
 def test_a_name_is_no_pattern(spark, tmp_path: Path) -> None:
