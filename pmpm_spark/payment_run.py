@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import reduce
@@ -46,6 +46,9 @@ log = logging.getLogger(__name__)
 
 STRICT = ("bronze.contracts", "bronze.contract_rates", "bronze.contract_budget", "bronze.contract_finance")
 """Lists of which no row may be rejected or superseded before money is paid by them, or compared with them."""
+COMPLETE = ("bronze.contract_members",)
+"""Lists of which no row may be rejected: who stands in such a row would be taken for one who left."""
+LIST, ATTRIBUTED = "list", "attributed"
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,9 @@ class PaymentRun:
     @property
     def posting_run(self) -> int:
         return self.history[-1]["posting_run"] + 1 if self.history else 1
+
+    def pays_for(self, contract_id: str) -> str:
+        return LIST if contract_id in self.listed else ATTRIBUTED
 
     @property
     def runs_before(self) -> list[EarlierRun]:
@@ -159,11 +165,15 @@ def planned(store: Store, config: RunConfig, as_of: date) -> PaymentRun:
     """
     contracts, rates = _contracts(store)
     history = store.read(CAPITATION_RUNS).orderBy("posting_run").collect()
+    if as_of > date.today():
+        raise InputError(f"--as-of {as_of}: a day that has not come yet; nothing can be known on it")
     if history and as_of < history[-1]["as_of"]:
         raise InputError(f"--as-of {as_of}: a later day was posted already ({history[-1]['as_of']})")
     months = store.read(TOLD_MONTHS).collect()
     if not months:
         raise InputError("enrollment tells no month: nothing can be due")
+    listed = _listed(store, CONTRACT_MEMBERS, contracts)
+    _check_lists_stand(contracts, listed, history)
     return PaymentRun(
         store,
         as_of,
@@ -171,7 +181,7 @@ def planned(store: Store, config: RunConfig, as_of: date) -> PaymentRun:
         config.capitation.overlap,
         contracts,
         rates,
-        _listed(store, CONTRACT_MEMBERS, contracts),
+        listed,
         _listed(store, PAYER_MEMBER_MONTHS, contracts),
         history,
         current_contracts(contracts, history),
@@ -182,15 +192,14 @@ def planned(store: Store, config: RunConfig, as_of: date) -> PaymentRun:
 
 def _contracts(store: Store) -> tuple[list[Terms], list[Rate]]:
     """The contracts and rates, none of which was rejected or replaced unseen."""
+    of_list, rejected = F.col("_bronze_table"), F.col("rejected")
     audit = store.read(LOAD_AUDIT).where(
-        F.col("_bronze_table").isin(*STRICT) & ((F.col("rejected") + F.col("superseded")) > 0)
+        (of_list.isin(*STRICT) & (rejected + F.col("superseded") > 0)) | (of_list.isin(*COMPLETE) & (rejected > 0))
     )
     for row in audit.orderBy("_source_file").limit(1).collect():
         why = "; ".join(sorted(row["rejected_by_reason"])) or "two rows of one key"
-        raise InputError(
-            f"{row['_source_file']}: {row['rejected'] + row['superseded']} rows cannot be paid by ({why}); "
-            "correct the list"
-        )
+        unusable = row["rejected"] + (row["superseded"] if row["_bronze_table"] in STRICT else 0)
+        raise InputError(f"{row['_source_file']}: {unusable} rows cannot be paid by ({why}); correct the list")
     contracts = [
         Terms(
             row["contract_id"],
@@ -234,6 +243,21 @@ def _listed(store: Store, table: Table, contracts: Sequence[Terms]) -> frozenset
     if unknown:
         raise InputError(f"{table.short_name}: {unknown[0]} is not among contracts")
     return listed
+
+
+def _check_lists_stand(contracts: Sequence[Terms], listed: Collection[str], history: Sequence[Any]) -> None:
+    """A contract that was paid by its list has a list still: without one it would pay for whom nobody listed.
+
+    Raises:
+        InputError: names the contract.
+    """
+    last = {row["contract_id"]: row["pays_for"] for row in history}
+    for one in contracts:
+        if one.contract_id not in listed and last.get(one.contract_id) == LIST:
+            raise InputError(
+                f"contract_members: contract {one.contract_id} was paid by its list, and no row is left of it; bring "
+                "the list, or give the contract a new id (and its previous_contract_id) to pay for attributed members"
+            )
 
 
 def _first_and_last(*months: DataFrame) -> DataFrame:

@@ -140,7 +140,7 @@ def _run_locked(
         "settings": settings_text(config),
     }
     with started(book, store, STORED, run_id, before, told):
-        made = book.made() if changed else {}
+        made = _as_it_would_be_made(book, config, stages) if changed else {}
         receipts, notices, inputs = _work(store, config, stages, loads, run_id, made, progress)
         if stale and inputs.get("files_loaded"):
             notices.append(f"computed before these files came, and not anew: {_told(stale)}")
@@ -250,9 +250,23 @@ def _work(
     return receipts, notices, inputs
 
 
+def _as_it_would_be_made(book: RunBook, config: RunConfig, stages: Sequence[Stage]) -> dict[str, Receipt]:
+    """The receipts of tables that only their inputs decide: of no reference rows, and of the source's settings as they
+    were."""
+    made, told = book.made(), book.source_settings()
+    now = json.loads(settings_text(config))["source"]
+    decided = {
+        stage.output.name
+        for stage in stages
+        if not stage.rules
+        and all(name in now and told.get(stage.output.name, {}).get(name) == now[name] for name in stage.settings)
+    }
+    return {name: receipt for name, receipt in made.items() if name in decided}
+
+
 def _publish(store: Store, config: RunConfig, stage: Stage, made: Mapping[str, Receipt]) -> Receipt:
     former = made.get(stage.output.name)
-    if former is not None and not stage.settings and not stage.rules:
+    if former is not None:
         now = {table.name: store.versions.get(table.name) for table in stage.inputs}
         if former.inputs == now and former.version == store.versions.get(former.table):
             return former

@@ -84,7 +84,9 @@ CAPITATION_RUNS = Table(
         money("amount", "posted"),
         money("unposted_amount", "kept back by the limit"),
         text("run_id", "run that posted it"),
+        text("pays_for", "whose months it pays: list (its rows of contract_members), or attributed"),
     ),
+    rules={"pays_for_is_known": "pays_for IN ('list', 'attributed')"},
 )
 
 
@@ -96,6 +98,7 @@ class Run:
     versions: Mapping[str, int]
     contracts: Mapping[str, str]
     policies: Sequence[str]
+    policy_hashes: Sequence[str]
     settings: str
     notices: Sequence[str] = field(default_factory=tuple)
 
@@ -128,6 +131,7 @@ class RunBook:
             dict(row["versions"]),
             dict(row["contracts"]),
             tuple(row["policies"]),
+            tuple(row["policy_hashes"]),
             row["settings"],
             tuple(row["notices"]),
         )
@@ -169,6 +173,17 @@ class RunBook:
             for said in row["receipts"]:
                 told = said.asDict()
                 found[said["table"]] = Receipt(**{**told, "inputs": dict(told["inputs"] or {})})
+        return found
+
+    def source_settings(self) -> dict[str, Mapping[str, Any]]:
+        """The settings of the source that each table was last published with."""
+        if not self._is_there():
+            return {}
+        finished = self._store.read(RUNS).where(F.col("status") == "finished").orderBy("run_id")
+        found: dict[str, Mapping[str, Any]] = {}
+        for row in finished.select("settings", F.expr("transform(receipts, r -> r.table)").alias("tables")).collect():
+            source = json.loads(row["settings"]).get("source", {})
+            found |= dict.fromkeys(row["tables"], source)
         return found
 
     def _runs_that_made(self, tables: Collection[str]) -> list[Row]:
