@@ -1,7 +1,7 @@
 """The input of the benchmark: the package's own generated people in the common model, kept on disk for the next run.
 
-What `pmpm generate --format common` writes carries no cancel and no replacement, so that nothing would have to be netted.
-Three claims in a hundred get one here. The lists become Parquet, typed, so that nobody measures how CSV is read.
+What `pmpm generate --format common` writes has no cancel and no replacement, so that nothing would have to be netted:
+three claims in a hundred get one here. The lists become Parquet, typed, so that nobody measures how CSV is read.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The reference job in DuckDB: one script of SQL, all cores, in memory, Parquet to Parquet.
 
-    python -m benchmarks.peers.duckdb_sql INPUT OUT FIRST_YEAR LAST_YEAR
+python -m benchmarks.peers.duckdb_sql INPUT OUT FIRST_YEAR LAST_YEAR
 """
 
 from __future__ import annotations
