@@ -1,4 +1,4 @@
-"""Whether the peers' tables are ours: row for row, to the cent."""
+"""Whether two sides have the same tables: row for row, to the cent."""
 
 from __future__ import annotations
 
@@ -16,32 +16,42 @@ NEAR = 1e-9
 MEMORY = "6GB"
 
 
-def differences(warehouse: Path, peer: Path, scratch: Path) -> list[str]:
-    """What of the peer's tables is not as ours, a line a table; none where all are equal."""
-    return list(_differences(warehouse, peer, scratch))
+def differences(left: Path, right: Path, scratch: Path) -> list[str]:
+    """What of the tables of two sides is not the same, a line a table; none where all are equal.
+
+    A side is a warehouse of ours, or a folder of a peer's Parquet.
+    """
+    return list(_differences(left, right, scratch))
 
 
-def _differences(warehouse: Path, peer: Path, scratch: Path) -> Iterator[str]:
+def _differences(left: Path, right: Path, scratch: Path) -> Iterator[str]:
     config = {"memory_limit": MEMORY, "temp_directory": str(scratch), "preserve_insertion_order": False}
     for table in TABLES:
         with duckdb.connect(config=config) as at:
-            stored = DeltaTable(str(warehouse / table.ours.replace(".", "/")))
-            at.register("stored", stored.to_pyarrow_dataset())
-            at.execute(
-                f"CREATE VIEW ours AS SELECT {table.chosen} FROM stored WHERE policy = '{POLICY}' AND {table.where}"
-            )
-            found = peer / f"{table.name}.parquet"
-            files = f"{found}/*.parquet" if found.is_dir() else str(found)
-            at.execute(f"CREATE VIEW theirs AS FROM read_parquet('{files}', hive_partitioning = false)")
+            _view(at, "ours", left, table)
+            _view(at, "theirs", right, table)
             yield from (f"{table.name}: {problem}" for problem in _of_table(at, table))
+
+
+def _view(at: duckdb.DuckDBPyConnection, name: str, side: Path, table: Compared) -> None:
+    """The columns that are compared, as a view."""
+    delta = side / table.ours.replace(".", "/")
+    if delta.is_dir():
+        at.register(f"{name}_stored", DeltaTable(str(delta)).to_pyarrow_dataset())
+        where = f"policy = '{POLICY}' AND {table.where}"
+        at.execute(f"CREATE VIEW {name} AS SELECT {table.chosen} FROM {name}_stored WHERE {where}")
+        return
+    found = side / f"{table.name}.parquet"
+    files = f"{found}/*.parquet" if found.is_dir() else str(found)
+    at.execute(f"CREATE VIEW {name} AS FROM read_parquet('{files}', hive_partitioning = false)")
 
 
 def _of_table(at: duckdb.DuckDBPyConnection, table: Compared) -> Iterator[str]:
     counts = [_count(at, f"SELECT count(*) FROM {side}") for side in ("ours", "theirs")]
     if counts[0] != counts[1]:
-        yield f"{counts[1]:,} rows, ours has {counts[0]:,}"
+        yield f"{counts[1]:,} rows in the place of {counts[0]:,}"
         return
-    # of as many rows on both sides, that none of ours is missing among theirs says that they are the same
+    # of as many rows on both sides, none missing on one side says that they are the same
     years = at.execute("SELECT DISTINCT performance_year FROM ours").fetchall() if table.is_large else [(None,)]
     for (year,) in years:
         of_year = "" if year is None else f"WHERE performance_year = {year}"

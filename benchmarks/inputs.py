@@ -29,6 +29,8 @@ REFERENCE = {
     "normalization_factors": "performance_year::INTEGER AS performance_year, "
     "normalization_factor::DOUBLE AS normalization_factor",
 }
+BY_SIZE = "FILE_SIZE_BYTES '64MB'"
+MEMORY = "8GB"
 AMOUNTS = (
     "paid_amount",
     "allowed_amount",
@@ -52,6 +54,16 @@ SELECT * REPLACE (
 ) FROM lines WHERE hash(claim_id) % 100 IN (1, 2)
 """
 """One claim in a hundred is cancelled, two are replaced at nine tenths of their money."""
+
+
+DATED_DIAGNOSES = """
+SELECT d.*, f.told.service_thru AS service_thru, f.told.claim_type AS claim_type
+FROM diagnoses d LEFT JOIN (
+    SELECT claim_id, arg_min({service_thru: service_thru, claim_type: claim_type}, line_number) AS told
+    FROM lines GROUP BY claim_id
+) f ON f.claim_id = d.claim_id
+"""
+"""Our table of diagnoses also has the day and type of their claims, which `pmpm load` finds."""
 
 
 @dataclass(frozen=True)
@@ -103,12 +115,13 @@ def generated(members: int, below: Path) -> Input:
 def _prepare(raw: Path, folder: Path) -> None:
     for name in ("members", "coverage_records", "claim_diagnoses", "claim_procedures"):
         shutil.copytree(raw / "common" / name, folder / "common" / name)
-    for below in ("common/claim_lines", *[f"lists/{name}" for name in LISTS], "reference"):
+    for below in ("common/claim_lines", "dated_diagnoses", *[f"lists/{name}" for name in LISTS], "reference"):
         (folder / below).mkdir(parents=True)
-    with duckdb.connect() as at:
-        at.execute("SET preserve_insertion_order = true")
+    with duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": str(folder / "scratch")}) as at:
         at.execute(f"CREATE VIEW lines AS FROM '{raw}/common/claim_lines/*.parquet'")
-        _write(at, WITH_CANCELS, folder / "common" / "claim_lines", f"FILE_SIZE_BYTES '64MB', ROW_GROUP_SIZE {122_880}")
+        at.execute(f"CREATE VIEW diagnoses AS FROM '{raw}/common/claim_diagnoses/*.parquet'")
+        _write(at, WITH_CANCELS, folder / "common" / "claim_lines", BY_SIZE)
+        _write(at, DATED_DIAGNOSES, folder / "dated_diagnoses", BY_SIZE)
         for name, columns in LISTS.items():
             csv = f"read_csv('{raw}/{name}/*.csv', all_varchar = true, header = true)"
             _write(at, f"SELECT {columns} FROM {csv}", folder / "lists" / name / "list.parquet")

@@ -2,8 +2,8 @@
 
     python -m benchmarks.peers.plain_pyspark INPUT OUT FIRST_YEAR LAST_YEAR [EVENTS]
 
-Nothing here is slow on purpose. Spark has its defaults, all cores and as much memory as ours. Small lists are broadcast,
-final lines are cached, since three tables are made of them, and the tables by member are written and read back.
+Nothing here is slow on purpose. Spark has its defaults and as much memory as ours. Small lists are broadcast,
+final lines are cached, three tables are made of them, and the tables by member are written and read back.
 """
 
 from __future__ import annotations
