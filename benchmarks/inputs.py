@@ -6,6 +6,7 @@ three claims in a hundred get one here. The lists become Parquet, typed, so that
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+
+from pmpm_spark.engine import PLATFORM_VARIABLES
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRST_YEAR, LAST_YEAR, SEED = 2020, 2022, 7
@@ -105,7 +108,10 @@ def generated(members: int, below: Path) -> Input:
         told = {"--members": str(members), "--years": years, "--seed": str(SEED), "--out": str(raw)}
         options = [word for option in told.items() for word in option]
         command = [sys.executable, "-m", "pmpm_spark", "generate", "--format", "common", "--engine", "embedded"]
-        subprocess.run([*command, *options], check=True, cwd=ROOT, capture_output=True)  # noqa: S603
+        own = {name: value for name, value in os.environ.items() if name not in PLATFORM_VARIABLES}
+        done = subprocess.run([*command, *options], cwd=ROOT, env=own, capture_output=True, text=True, check=False)  # noqa: S603
+        if done.returncode:
+            raise SystemExit(f"error: {members:,} members cannot be generated: {done.stderr.strip()[-500:]}")
         _prepare(raw, folder)
         shutil.rmtree(raw)
         (folder / "finished").write_text("", encoding="utf-8")

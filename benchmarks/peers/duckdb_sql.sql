@@ -58,6 +58,9 @@ WHERE claim_type = 'outpatient'
   AND (revenue_code BETWEEN '0450' AND '0459' OR revenue_code = '0981'
        OR hcpcs IN ('99281', '99282', '99283', '99284', '99285', 'G0380', 'G0381', 'G0382', 'G0383', 'G0384'));
 
+CREATE TYPE category AS ENUM ('inpatient', 'outpatient', 'emergency', 'professional', 'skilled_nursing', 'home_health',
+                              'hospice', 'dme', 'pharmacy');
+
 -- Costs by member, month, category and roster network: the one pass over all lines.
 CREATE TABLE costs AS
 SELECT
@@ -67,7 +70,7 @@ SELECT
         WHEN 'outpatient' THEN if(l.claim_id IN (FROM emergency_claims), 'emergency', 'outpatient')
         WHEN 'snf' THEN 'skilled_nursing'
         ELSE l.claim_type
-    END AS service_category,
+    END::category AS service_category,
     r.network_id AS roster_network_id,
     count(*) FILTER (NOT l.is_denied) AS claim_lines,
     sum(l.paid_amount) FILTER (NOT l.is_denied) AS paid_amount,
@@ -244,7 +247,7 @@ SELECT
     c.service_category <> 'pharmacy' AS in_total
 FROM (
     SELECT c.member_id, c.month_number // 12 AS performance_year, c.month_number, c.service_category,
-           coalesce(a.network_id, 'UNATTRIBUTED') AS network_id,
+           coalesce(any_value(a.network_id), 'UNATTRIBUTED') AS network_id,
            sum(c.claim_lines) AS claim_lines,
            coalesce(sum(c.paid_amount), 0) AS paid_amount,
            if(sum(c.lacks_allowed) = 0, coalesce(sum(c.allowed_amount), 0), NULL) AS allowed_amount,
@@ -253,7 +256,7 @@ FROM (
            coalesce(sum(c.denied_paid_amount), 0) AS denied_paid_amount
     FROM costs c
     LEFT JOIN attribution a ON a.member_id = c.member_id AND a.performance_year = c.month_number // 12
-    GROUP BY ALL
+    GROUP BY c.member_id, c.month_number, c.service_category
 ) c
 LEFT JOIN member_months m ON m.member_id = c.member_id AND m.month_number = c.month_number;
 

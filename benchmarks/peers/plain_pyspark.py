@@ -270,17 +270,19 @@ def pmpm_by(
             F.sum("paid_amount").cast(MONEY).alias("paid_amount"),
             F.sum("in_network_paid_amount").cast(MONEY).alias("in_network_paid_amount"),
             F.count("risk_score").alias("scored_members"),
-            F.try_divide(F.sum("risk_score").cast("double"), F.count("risk_score")).alias("risk_score"),
+            F.sum("risk_score").cast("double").alias("score_sum"),
         )
         .join(F.broadcast(factors), "performance_year", "left")
     )
     paid, months_of_row = F.col("paid_amount").cast("double"), F.col("member_months")
+    score = F.when(F.col("scored_members") > 0, F.col("score_sum") / F.col("scored_members"))
     normalized = F.col("risk_score") / F.col("normalization_factor")
     return (
-        rows.withColumn("pmpm", paid / months_of_row)
+        rows.withColumn("risk_score", score)
+        .withColumn("pmpm", paid / months_of_row)
         .withColumn("normalized_risk_score", normalized)
         .withColumn("adjusted_pmpm", paid / normalized / months_of_row)
-        .drop("normalization_factor")
+        .drop("normalization_factor", "score_sum")
     )
 
 
@@ -353,19 +355,20 @@ def excluded(months: DataFrame, costs: DataFrame) -> DataFrame:
     return of_months.unionByName(dollars, allowMissingColumns=True)
 
 
-def run(source: str, out: str, first_year: int, last_year: int, events: str | None = None) -> None:
-    """Write the eight tables below `out`; with `events` Spark keeps its event log there."""
+def session(events: str | None) -> SparkSession:
+    """A session of this machine, with Spark's defaults; it keeps its event log in the folder `events`."""
     told = {"spark.driver.memory": "4g", "spark.ui.enabled": "false", "spark.driver.bindAddress": "127.0.0.1"}
     if events:
-        told |= {
-            "spark.eventLog.enabled": "true",
-            "spark.eventLog.compress": "false",
-            "spark.eventLog.dir": f"file://{events}",
-        }
+        log = {"enabled": "true", "compress": "false", "dir": f"file://{events}"}
+        told |= {f"spark.eventLog.{name}": value for name, value in log.items()}
     builder = SparkSession.builder.master("local[*]").appName("plain")
     for name, value in told.items():
         builder = builder.config(name, value)
-    spark = builder.getOrCreate()
+    return builder.getOrCreate()
+
+
+def run(spark: SparkSession, source: str, out: str, first_year: int, last_year: int) -> None:
+    """Write the eight tables below `out`."""
 
     def read(name: str) -> DataFrame:
         return spark.read.parquet(f"{source}/{name}")
@@ -396,8 +399,13 @@ def run(source: str, out: str, first_year: int, last_year: int, events: str | No
     written(by_month(months, costs, whose), "network_pmpm_by_month")
     written(by_category(networks, costs), "network_pmpm_by_category")
     written(excluded(months, costs), "excluded")
+
+
+def main(source: str, out: str, first_year: str, last_year: str, events: str | None = None) -> None:
+    spark = session(events)
+    run(spark, source, out, int(first_year), int(last_year))
     spark.stop()
 
 
 if __name__ == "__main__":
-    run(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), *sys.argv[5:])
+    main(*sys.argv[1:])
