@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--page", type=Path, default=Path("docs"), help="folder of benchmarks.md and its chart")
     told = parser.parse_args()
     os.chdir(ROOT)
-    chosen = told.only or list(BY_NAME)
+    chosen = list(BY_NAME) if told.only is None else told.only
     out = told.out.resolve()
     for size in told.sizes:
         _measure_all([s for s in SUBJECTS if s.name in chosen], _loaded(size, out), out, told.repeats)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 from deltalake import DeltaTable
@@ -25,7 +26,7 @@ def differences(left: Path, right: Path, scratch: Path) -> list[str]:
 
 
 def _differences(left: Path, right: Path, scratch: Path) -> Iterator[str]:
-    config = {"memory_limit": MEMORY, "temp_directory": str(scratch), "preserve_insertion_order": False}
+    config: dict[str, Any] = {"memory_limit": MEMORY, "temp_directory": str(scratch), "preserve_insertion_order": False}
     for table in TABLES:
         with duckdb.connect(config=config) as at:
             _view(at, "ours", left, table)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from pathlib import Path
+from typing import Any
 
 SUMS = {
     "shuffle.write.bytesWritten": "shuffle_bytes",
@@ -16,17 +16,17 @@ SUMS = {
 
 def spark_figures(folder: Path) -> dict[str, float]:
     """Jobs, stages, tasks, bytes and records written to shuffles, bytes spilled to disk, CPU seconds in tasks."""
-    found: Counter[str] = Counter(dict.fromkeys(("jobs", "stages", "tasks", "executor_cpu", *SUMS.values()), 0))
+    found: dict[str, float] = dict.fromkeys(("jobs", "stages", "tasks", "executor_cpu", *SUMS.values()), 0)
     for file in folder.rglob("*"):
         if file.is_file() and "appstatus" not in file.name and not file.name.endswith(".crc"):
             with file.open(encoding="utf-8") as lines:
                 for line in lines:
                     _add(found, json.loads(line))
     found["executor_cpu"] = round(found["executor_cpu"], 1)
-    return dict(found)
+    return found
 
 
-def _add(found: Counter[str], event: dict) -> None:  # type: ignore[type-arg]
+def _add(found: dict[str, float], event: dict[str, Any]) -> None:
     if event["Event"] == "SparkListenerJobStart":
         found["jobs"] += 1
     elif event["Event"] == "SparkListenerStageCompleted":

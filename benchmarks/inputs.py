@@ -93,7 +93,9 @@ class Input:
 
     def claim_lines(self) -> int:
         """Rows of claim_lines."""
-        return int(_one(f"SELECT count(*) FROM '{self.folder}/common/claim_lines/*.parquet'"))
+        with duckdb.connect() as at:
+            query = f"SELECT count(*) FROM '{self.folder}/common/claim_lines/*.parquet'"
+            return int(at.execute(query).fetchall()[0][0])
 
 
 def generated(members: int, below: Path) -> Input:
@@ -139,10 +141,3 @@ def _prepare(raw: Path, folder: Path) -> None:
 def _write(at: duckdb.DuckDBPyConnection, query: str, out: Path, more: str = "") -> None:
     options = ", ".join(filter(None, ["FORMAT parquet, COMPRESSION zstd", more]))
     at.execute(f"COPY ({query}) TO '{out}' ({options})")
-
-
-def _one(query: str) -> object:
-    with duckdb.connect() as at:
-        row = at.execute(query).fetchone()
-    assert row is not None
-    return row[0]

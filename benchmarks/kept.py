@@ -28,7 +28,7 @@ class Kept:
 
     def median(self, name: str) -> float:
         """Of all runs; a figure of Spark by its name, too."""
-        return statistics.median(run.get(name, run.get("spark", {}).get(name, 0)) for run in self.runs)
+        return float(statistics.median(run.get(name, run.get("spark", {}).get(name, 0)) for run in self.runs))
 
 
 def machine() -> dict[str, Any]:
