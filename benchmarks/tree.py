@@ -21,11 +21,13 @@ EVERY_SECONDS = 0.1
 GRACE_SECONDS = 30
 """What is still at work so long after the command has ended is killed."""
 PAGE = os.sysconf("SC_PAGE_SIZE")
+PARENT, RESIDENT, STACK = 1, 21, 25
+"""Places in /proc/PID/stat after the name: parent, pages resident, where the stack begins."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One run of a command. Seconds; bytes resident, all processes together, pages that they share counted in each."""
+    """One run of a command. Seconds; the most bytes that all its processes had resident together."""
 
     exit_code: int
     wall: float
@@ -52,7 +54,7 @@ def measured(command: Sequence[str], log: Path, env: Mapping[str, str] | None = 
         Path(f"/proc/{main}/oom_score_adj").write_text("1000")
     code, wall, cpu, peak = None, 0.0, 0.0, 0
     while True:
-        peak = max(peak, sum(_below().values()))
+        peak = max(peak, _resident())
         try:
             pid, status, usage = os.wait4(-1, os.WNOHANG)
         except ChildProcessError:
@@ -70,20 +72,33 @@ def measured(command: Sequence[str], log: Path, env: Mapping[str, str] | None = 
     return Measured(code, wall, cpu, peak)
 
 
-def _below() -> dict[int, int]:
-    """Resident bytes of every process below this one."""
+def _below() -> dict[int, list[str]]:
+    """Every process below this one, with what /proc/PID/stat says from its state on."""
     children: dict[int, list[int]] = defaultdict(list)
-    resident: dict[int, int] = {}
+    told: dict[int, list[str]] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             pid, rest = int(stat.parent.name), stat.read_text().rsplit(")", 1)[1].split()
         except OSError:
             continue  # it has ended meanwhile
-        children[int(rest[1])].append(pid)
-        resident[pid] = int(rest[21]) * PAGE
+        children[int(rest[PARENT])].append(pid)
+        told[pid] = rest
     found, tree = {}, children[os.getpid()]
     while tree:
         pid = tree.pop()
-        found[pid] = resident[pid]
+        found[pid] = told[pid]
         tree = tree + children[pid]
     return found
+
+
+def _resident() -> int:
+    """Resident bytes of all of them together.
+
+    A process that has been forked and not yet become another program has its parent's memory, not as much again: it
+    stands at the same address, which is drawn anew for every program. Of these the largest counts.
+    """
+    largest: dict[str, int] = defaultdict(int)
+    for pid, rest in _below().items():
+        program = rest[STACK] if rest[STACK] != "0" else str(pid)
+        largest[program] = max(largest[program], int(rest[RESIDENT]) * PAGE)
+    return sum(largest.values())

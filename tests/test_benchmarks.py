@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 from benchmarks.equal import differences
 from benchmarks.events import spark_figures
 from benchmarks.goals import Goal, goals
-from benchmarks.inputs import FIRST_YEAR, LAST_YEAR, Input, generated
+from benchmarks.inputs import FIRST_YEAR, LAST_YEAR, ROOT, Input, generated
 from benchmarks.kept import Kept, all_kept, keep
 from benchmarks.loaded import load
 from benchmarks.ours import FIRST_TABLE
@@ -128,13 +128,9 @@ def test_a_row_that_is_missing_is_noticed(by_duckdb: Path, tmp_path: Path) -> No
     assert line.startswith("attribution: ") and "rows in the place of" in line
 
 
-# A grandchild that outlives its parent holds 300 MB for a moment; told by the size of both together.
-TREE = """
-import subprocess, sys
-hold = "import time; held = bytearray(300_000_000); time.sleep(1)"
-subprocess.Popen([sys.executable, "-c", hold])
-sys.exit(3)
-"""
+HOLD = "import time; held = bytearray(300_000_000); time.sleep(1)"
+OUTLIVES = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {HOLD!r}]); sys.exit(3)"
+FORKS = "import os, time; held = bytearray(300_000_000); os.fork(); time.sleep(1)"
 MEASURE = """
 import sys
 from pathlib import Path
@@ -144,12 +140,22 @@ print(run.exit_code, run.peak_memory)
 """
 
 
-def test_a_process_that_outlives_its_parent_is_measured(tmp_path: Path) -> None:
-    log = tmp_path / "outer.log"
-    command = [sys.executable, "-c", MEASURE, TREE, str(log)]
-    answer = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent.parent)
+def of_tree(program: str, log: Path) -> tuple[int, int]:
+    """Exit code and peak memory of a program as they are measured, in a process that has no other children."""
+    command = [sys.executable, "-c", MEASURE, program, str(log)]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     code, peak = answer.stdout.split()
-    assert (int(code), int(peak) > 300_000_000) == (3, True)
+    return int(code), int(peak)
+
+
+def test_a_process_that_outlives_its_parent_is_measured(tmp_path: Path) -> None:
+    code, peak = of_tree(OUTLIVES, tmp_path / "log")
+    assert (code, peak > 300_000_000) == (3, True)
+
+
+def test_a_process_that_was_forked_counts_once(tmp_path: Path) -> None:
+    code, peak = of_tree(FORKS, tmp_path / "log")
+    assert (code, 300_000_000 < peak < 500_000_000) == (0, True)
 
 
 def test_the_event_log_is_summed(tmp_path: Path) -> None:
