@@ -109,7 +109,7 @@ def _tell(given: Input, subject: Subject, turn: str, run: dict[str, Any]) -> Non
 
 def _once(subject: Subject, given: Input, tables: Path, out: Path) -> dict[str, Any]:
     """One run with what it took. A peer may fail, as where memory runs out; ours may not."""
-    events, log = out / "events", out / "logs" / f"{given.members}-{subject.name}.log"
+    events, log = tables.parent / f"{subject.name}-events", out / "logs" / f"{given.members}-{subject.name}.log"
     for folder in (tables, events):
         shutil.rmtree(folder, ignore_errors=True)
     events.mkdir(parents=True)

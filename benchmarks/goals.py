@@ -10,6 +10,8 @@ from benchmarks.subjects import NO_SIZE
 
 Results = Mapping[tuple[int, str], Kept]
 GB = 1e9
+LINEAR = 3.15
+"""Three times the members, and 5% for noise."""
 ENGINES = (("spark", "Spark"), ("embedded", "embedded"))
 
 
@@ -50,7 +52,9 @@ def goals(results: Results) -> list[Goal]:
 
     def per_table(size: int) -> float | None:
         one = results.get((size, "spark"))
-        return one.median("jobs") / len(one.told["receipts"]) if one else None
+        # a table that no policy asks for is left empty; it has a receipt without rows
+        written = sum(receipt["rows"] > 0 for receipt in one.told["receipts"]) if one else 0
+        return one.median("jobs") / written if one and written else None
 
     def per_month(size: int) -> float | None:
         one = results.get((size, "spark"))
@@ -72,7 +76,7 @@ def goals(results: Results) -> list[Goal]:
         Goal("seconds of 1,000 members, embedded", 5, figure(1_000, "embedded", "wall")),
         Goal("CPU of plain PySpark over ours on Spark, 200,000 members", 4, plain, is_least=True),
         *on_both("CPU of 1,000,000 over 200,000 members, {}", 4.5, lambda one: growth(one, 200_000, 1_000_000)),
-        *on_both("CPU of 3,000,000 over 1,000,000 members, {}", 3, lambda one: growth(one, 1_000_000, 3_000_000)),
+        *on_both("CPU of 3,000,000 over 1,000,000 members, {}", LINEAR, lambda one: growth(one, 1_000_000, 3_000_000)),
         Goal("bytes spilled, Spark, 1,000,000 members", 0, figure(1_000_000, "spark", "spilled_bytes")),
         *on_both("GB of memory, {}, 1,000,000 members", 8, lambda one: peak(1_000_000, one)),
         Goal(f"jobs a table written, {of_largest}", 5, per_table(largest)),

@@ -105,8 +105,13 @@ def _of_spark(one: Kept) -> dict[str, str]:
         "shuffled": f"{one.median('shuffle_bytes') / MB:,.1f}",
         "spilled": f"{one.median('spilled_bytes') / MB:,.1f}",
         "executor_cpu": f"{one.median('executor_cpu'):,.1f}",
-        "tables": str(len(one.told["receipts"])) if "receipts" in one.told else str(len(TABLES)),
+        "tables": str(_tables_written(one)),
     }
+
+
+def _tables_written(one: Kept) -> int:
+    """Of ours those that have rows."""
+    return sum(r["rows"] > 0 for r in one.told["receipts"]) if "receipts" in one.told else len(TABLES)
 
 
 def _largest_of_ours(results: Results) -> list[Kept]:
@@ -138,7 +143,7 @@ def _dearest(one: Kept) -> dict[str, Any]:
         "title": title,
         "members": f"{one.size:,}",
         "rows": rows,
-        "count": len(receipts),
+        "count": _tables_written(one),
         "compared": f"{of_compared / total:.0%}",
     }
 
