@@ -118,7 +118,10 @@ def _once(subject: Subject, given: Input, tables: Path, out: Path) -> dict[str, 
     run = measured(command, log, _java() if subject.uses_spark else None)
     if run.exit_code and subject.kind != "peer":
         raise SystemExit(f"error: {subject.name} of {given.members:,} members ended with {run.exit_code}: see {log}")
-    return asdict(run) | ({"spark": spark_figures(events)} if subject.uses_spark else {})
+    told = asdict(run) | ({"spark": spark_figures(events)} if subject.uses_spark else {})
+    if subject.uses_spark and not run.exit_code and not told["spark"]["jobs"]:
+        raise SystemExit(f"error: {subject.name} has left no event log below {events}")
+    return told
 
 
 def _compare(subjects: list[Subject], tables: Path, results: dict[str, Kept]) -> None:
