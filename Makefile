@@ -12,7 +12,7 @@ PINNED := --require-hashes --no-deps --no-build-isolation
 TESTS := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo check test prove lint browser docs build constraints clean
+.PHONY: help venv demo check test prove bench lint browser docs build constraints clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -42,6 +42,9 @@ test: lint browser ## lint, types, import direction, then all tests on the embed
 
 prove: $(READY) ## every table equal on both engines, over many inputs and policies (PART=3/8: a part of them)
 	$(BIN)/python -m tests.prove $(if $(PART),--part $(PART))
+
+bench: $(READY) ## our job beside DuckDB, Polars and plain PySpark (SIZES="50000 200000" ONLY="duckdb spark" REPEATS=3), to docs/benchmarks.md
+	$(BIN)/python -m benchmarks.bench $(if $(SIZES),--sizes $(SIZES)) $(if $(ONLY),--only $(ONLY)) $(if $(REPEATS),--repeats $(REPEATS))
 
 lint: $(READY) ## ruff, mypy and the import contracts
 	$(BIN)/ruff check .

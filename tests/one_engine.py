@@ -89,7 +89,9 @@ NO_ENGINE = (
     "tests/test_export.py",
     "tests/test_report.py",
     "tests/test_report_contracts.py",
+    *[f"tests/test_benchmarks.py::test_{word}" for word in ("a_process", "the_event_log", "a_goal", "the_page")],
 )
+BENCHMARKS = ("the_tables_of", "what_is_loaded", "something_is_netted", "a_cent", "a_row_that")
 STEPS = (
     "every_member_year",
     "second_levels",
@@ -138,6 +140,10 @@ LONG = {
     "tests/gold/test_capitation_ledger.py::test_whatever_changes": "six payment runs of forty people; on Spark by hand",
     "tests/gold/test_capitation_variance.py::test_every_split": "two years of 300 contracts; on Spark by hand",
     "tests/silver/test_hospital_stays.py::test_generated": "hundreds of members; on Spark by hand",
+    **{
+        f"tests/test_benchmarks.py::test_{word}": "a whole run beside others'; on Spark every `make bench` compares"
+        for word in BENCHMARKS
+    },
     "tests/test_impact.py::test_every_mixture": "hundreds of people under dozens of policies; on Spark by hand",
     **{
         f"tests/test_generate.py::test_{word}": "the rows of the seed are the same on both: test_the_rows_are_those"
