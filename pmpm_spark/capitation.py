@@ -28,6 +28,7 @@ from pmpm_spark.gold.capitation_ledger import (
 )
 from pmpm_spark.gold.member_month_changes import MEMBER_MONTH_CHANGES, member_month_changes
 from pmpm_spark.gold.membership_reconciliation import MEMBERSHIP_RECONCILIATION, membership_reconciliation
+from pmpm_spark.lease import leased
 from pmpm_spark.model import (
     CONTRACT_BUDGET,
     CONTRACT_FINANCE,
@@ -113,15 +114,16 @@ class CapitationResult:
     years: tuple[YearOfContract, ...] = ()
 
 
-def capitate(spark: SparkSession, config: RunConfig, as_of: date) -> CapitationResult:
+def capitate(spark: SparkSession, config: RunConfig, as_of: date, *, break_lease: bool = False) -> CapitationResult:
     """Post what is due as known on a day less what was posted before.
 
     Raises:
         ConfigError, InputError: exit 2, nothing is posted for any contract.
         StageError, AuditError: exit 1, nothing is posted.
         BusyError: another run is at work in the warehouse.
+        LeaseLost: another run took it meanwhile, nothing is posted.
     """
-    with locked(config.warehouse):
+    with locked(config.warehouse), leased(spark, config.warehouse, break_lease=break_lease) as confirm:
         book = RunBook(spark, config.warehouse)
         last = book.last_finished()
         if last is None:
@@ -140,6 +142,7 @@ def capitate(spark: SparkSession, config: RunConfig, as_of: date) -> CapitationR
         told: dict[str, Any] = {"policies": last.policies, "settings": last.settings}
         with started(book, store, STORED, run_id, before, told):
             receipts, result = _work(store, config, as_of, run_id)
+        confirm()
         book.write(
             run_id,
             "finished",

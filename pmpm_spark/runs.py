@@ -281,7 +281,7 @@ def check_contracts(tables: Sequence[Table], contracts: Mapping[str, str], rebui
 def locked(warehouse: Warehouse) -> Iterator[None]:
     """Hold the warehouse for one run. The operating system frees the lock when the process ends, however it ends.
 
-    A warehouse in an object store has no such lock: there the platform must allow one run at a time.
+    What several machines reach, a schema or an object store, has a lease besides (`lease.py`).
 
     Raises:
         BusyError: another run holds it.
