@@ -170,8 +170,10 @@ def test_a_run_takes_the_lease_and_one_that_lost_it_publishes_nothing(
     with pytest.raises(BusyError):
         pipeline.run(spark, config)
 
+    thief = Lease(spark, config.warehouse)
+
     def breaks_in(*_: object) -> Loaded:
-        Lease(spark, config.warehouse).take(break_others=True)
+        thief.take(break_others=True)
         return Loaded()
 
     with monkeypatch.context() as during:
@@ -182,3 +184,4 @@ def test_a_run_takes_the_lease_and_one_that_lost_it_publishes_nothing(
     second = pipeline.run(spark, config, break_lease=True)
     assert published(spark, config).run.run_id == second.run_id
     other.leave()
+    thief.leave()
