@@ -159,9 +159,7 @@ def leased(spark: SparkSession, warehouse: Warehouse, *, break_lease: bool = Fal
     """
     if is_local_folder(warehouse):
         if break_lease:
-            log.warning(
-                "--break-lease: a folder of this machine has no lease, and its lock ends with its run"
-            )
+            log.warning("--break-lease: a folder of this machine has no lease, and its lock ends with its run")
         yield lambda: None
         return
     lease = Lease(spark, warehouse)
