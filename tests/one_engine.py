@@ -50,6 +50,7 @@ BOOK = (
     "years_that",
     "a_rebuild",
 )
+LEASE = ("a_run_that_fails", "after_ten_minutes", "a_heart_beats", "two_that_begin", "a_run_takes")
 NOTICES = (
     "tests/test_checks.py::test_without_a_roster",
     "tests/test_checks.py::test_what_no_rule",
@@ -118,6 +119,10 @@ ONCE = {
     **{
         f"tests/test_runs.py::test_{word}": "the book of runs is the same on both; what rests on Delta is tried on both"
         for word in BOOK
+    },
+    **{
+        f"tests/test_lease.py::test_{word}": "rows of a table that both engines write alike; on Spark taken, held, broken"
+        for word in LEASE
     },
     **dict.fromkeys(
         BY_RULE, "rule by rule; on Spark all rules of the programs at once: tests/silver/test_programs_by_hand.py"

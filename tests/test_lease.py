@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,8 +32,14 @@ ONLY = Table(
 
 
 @pytest.fixture
-def warehouse(tmp_path: Path) -> Warehouse:
-    return Warehouse(path=str(tmp_path / "warehouse"))
+def warehouse(spark: SparkSession, engine: str, tmp_path: Path) -> Iterator[Warehouse]:
+    """On Spark a schema of a catalog, as on a cluster; the embedded engine has folders alone."""
+    if engine == "embedded":
+        yield Warehouse(path=str(tmp_path / "warehouse"))
+        return
+    spark.sql(f"CREATE SCHEMA `lease_test` LOCATION '{tmp_path}'")
+    yield Warehouse(schema="lease_test")
+    spark.sql("DROP SCHEMA `lease_test` CASCADE")
 
 
 @pytest.fixture
@@ -144,8 +151,9 @@ def test_two_that_begin_at_the_same_moment_are_both_refused(
 
 
 def test_a_folder_of_this_machine_has_no_lease(
-    spark: SparkSession, warehouse: Warehouse, caplog: pytest.LogCaptureFixture
+    spark: SparkSession, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    warehouse = Warehouse(path=str(tmp_path / "warehouse"))
     with leased(spark, warehouse, break_lease=True) as confirm:
         confirm()
     assert signs(spark, warehouse) == []
