@@ -62,7 +62,7 @@ class DeltaOnSpark:
             layout = f" PARTITIONED BY ({', '.join(map(quoted, table.partition_by))})"
         elif self._is_clustered(table):
             layout = f" {_cluster_by(table)}"
-        said = f"TABLE {self.name_of(table)} {definition(table, layout)}"
+        said = f"TABLE {self.name_of(table)} {definition(table, layout, self.warehouse)}"
         if is_local_folder(self.warehouse) and not Path(plain(self._folder(table))).exists():
             self.spark.sql(f"CREATE {said}")
             return self._version_now(table)

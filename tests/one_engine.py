@@ -50,6 +50,7 @@ BOOK = (
     "years_that",
     "a_rebuild",
 )
+ROLLBACK = ("what_payment", "a_run_that", "a_table_that", "a_file_that", "a_rollback_that", "the_rules", "files_are")
 LEASE = ("a_run_that_fails", "after_ten_minutes", "a_heart_beats", "two_that_begin", "a_run_takes")
 NOTICES = (
     "tests/test_checks.py::test_without_a_roster",
@@ -119,6 +120,10 @@ ONCE = {
     **{
         f"tests/test_runs.py::test_{word}": "the book of runs is the same on both; what rests on Delta is tried on both"
         for word in BOOK
+    },
+    **{
+        f"tests/test_rollback.py::test_{word}": "the book of runs is the same on both; on Spark there and back"
+        for word in ROLLBACK
     },
     **{
         f"tests/test_lease.py::test_{word}": "rows of a table that both engines write alike; on Spark taken, held, broken"

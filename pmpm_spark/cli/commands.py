@@ -330,6 +330,22 @@ def capitate(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def rollback(arguments: argparse.Namespace) -> int:
+    """Go back to an earlier run, or list those that there are."""
+    from pmpm_spark.cli.loads import runs as runs_of
+    from pmpm_spark.cli.render import rendered
+    from pmpm_spark.rollback import rollback as roll_back
+
+    config = _config(arguments)
+    spark = _session("spark/small.conf", config.engine)
+    if arguments.run_id is None:
+        print(rendered(runs_of(spark, config), arguments.format))
+        return 0
+    done = roll_back(spark, config, arguments.run_id, break_lease=arguments.break_lease)
+    print(f"run {done.run_id} is published: {len(done.tables)} tables as run {done.to} left them")
+    return 0
+
+
 def tables(arguments: argparse.Namespace) -> int:
     from pmpm_spark.cli.docs import dictionary, dictionary_of, stale_files, write_files
 

@@ -138,6 +138,13 @@ def parser() -> Parser:
     )
     capitate.set_defaults(command=commands.capitate)
 
+    rollback = of.add_parser("rollback", help="the tables as an earlier run left them; without a run: which there are")
+    rollback.add_argument("run_id", metavar="RUN_ID", nargs="?", help="a finished run; by default they are listed")
+    add_config(rollback)
+    add_writer(rollback)
+    rollback.add_argument("--format", choices=FORMATS, default="table")
+    rollback.set_defaults(command=commands.rollback)
+
     tables = of.add_parser("tables", help="the data dictionary, from the contracts")
     tables.add_argument("table", nargs="?", metavar="TABLE", help="one table alone")
     tables.add_argument("--write", metavar="DIR", help="write the dictionary and the lineage diagram there")
