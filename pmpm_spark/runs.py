@@ -102,6 +102,15 @@ class Run:
     settings: str
     notices: Sequence[str] = field(default_factory=tuple)
     policy_hashes: Sequence[str] = field(default_factory=tuple)
+    inputs: str = "{}"
+
+    @property
+    def what(self) -> str:
+        """A run, a payment run, or a rollback and where to."""
+        told = json.loads(self.inputs)
+        if "rollback" in told:
+            return f"rollback to {told['rollback']['to']}"
+        return "payment run" if "capitation" in told else "run"
 
     @property
     def begun(self) -> datetime:
@@ -232,6 +241,7 @@ def _run(row: Row) -> Run:
         row["settings"],
         tuple(row["notices"]),
         tuple(row["policy_hashes"]),
+        row["inputs"],
     )
 
 

@@ -47,10 +47,11 @@ def runs(spark: SparkSession, config: RunConfig) -> Rows:
         (
             run.run_id,
             f"{run.begun:%Y-%m-%d %H:%M:%S}",
+            run.what,
             ", ".join(run.policies),
             ", ".join(map(str, json.loads(run.settings)["performance_years"])),
             standing(run, found[-1], config, now) or "-",
         )
         for run in found
     ]
-    return Rows(("run_id", "begun_utc", "policies", "years", "why_not"), rows)
+    return Rows(("run_id", "begun_utc", "what", "policies", "years", "why_not"), rows)
