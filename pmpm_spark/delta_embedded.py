@@ -113,6 +113,13 @@ class DeltaEmbedded:
             log.restore(version)
         return int(self._log(table).version())
 
+    def put_together(self, table: Table, version: int) -> int:
+        """Nothing: its tables are written whole by each run, in as many files as there are cores."""
+        return version
+
+    def delete_unneeded(self, table: Table, hours: int) -> None:
+        self._log(table).vacuum(retention_hours=hours, dry_run=False)
+
     def at(self, table: Table, version: int) -> DataFrame:
         folder = Path(self._folder(table))
         checkpoints = [int(path.name.split(".")[0]) for path in folder.glob("_delta_log/*.checkpoint*.parquet")]

@@ -94,6 +94,14 @@ class DeltaOnSpark:
         self.spark.sql(f"RESTORE TABLE {self.name_of(table)} TO VERSION AS OF {int(version)}").collect()
         return self._version_now(table)
 
+    def put_together(self, table: Table, version: int) -> int:
+        """On Databricks and in open source alike OPTIMIZE also clusters what is to be clustered."""
+        self.spark.sql(f"OPTIMIZE {self.name_of(table)}").collect()
+        return self._version_now(table)
+
+    def delete_unneeded(self, table: Table, hours: int) -> None:
+        self.spark.sql(f"VACUUM {self.name_of(table)} RETAIN {int(hours)} HOURS").collect()
+
     def at(self, table: Table, version: int) -> DataFrame:
         reader = self.spark.read.format("delta").option("versionAsOf", version)
         if self.warehouse.path is None:

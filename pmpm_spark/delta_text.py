@@ -49,6 +49,12 @@ class Delta(Protocol):
     def restore(self, table: Table, version: int) -> int:
         """Make a version's content the newest; the version that this makes."""
 
+    def put_together(self, table: Table, version: int) -> int:
+        """Make few files of many, where the engine can; the version that this makes, or the one given."""
+
+    def delete_unneeded(self, table: Table, hours: int) -> None:
+        """Delete files that have not been of the newest version for so long."""
+
     def at(self, table: Table, version: int) -> DataFrame: ...
 
     def is_empty(self, table: Table, version: int) -> bool: ...

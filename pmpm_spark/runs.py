@@ -106,8 +106,10 @@ class Run:
 
     @property
     def what(self) -> str:
-        """A run, a payment run, or a rollback and where to."""
+        """A run, a payment run, maintenance, or a rollback and where to."""
         told = json.loads(self.inputs)
+        if "maintenance" in told:
+            return "maintenance"
         if "rollback" in told:
             return f"rollback to {told['rollback']['to']}"
         return "payment run" if "capitation" in told else "run"

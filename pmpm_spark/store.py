@@ -20,7 +20,7 @@ from pyspark.sql import functions as F
 from pmpm_spark.config import Warehouse
 from pmpm_spark.delta_embedded import DeltaEmbedded
 from pmpm_spark.delta_spark import DeltaOnSpark
-from pmpm_spark.delta_text import Delta, engine_condition, slice_predicate
+from pmpm_spark.delta_text import DELTA_KEEPS_FILES, Delta, engine_condition, slice_predicate
 from pmpm_spark.engine import engine_name, is_embedded
 from pmpm_spark.errors import AuditError, StageError, is_engine_error
 from pmpm_spark.reference import reference_table
@@ -158,6 +158,14 @@ class Store:
 
     def restore(self, table: Table, version: int) -> None:
         self.versions[table.name] = self.delta.restore(table, version)
+
+    def put_together(self, table: Table) -> None:
+        """Make few files of many, with the same rows."""
+        self.versions[table.name] = self.delta.put_together(table, self.versions[table.name])
+
+    def delete_unneeded(self, table: Table) -> None:
+        """Delete files that have not counted for as long as the warehouse keeps them."""
+        self.delta.delete_unneeded(table, 24 * max(self.warehouse.retention_days, DELTA_KEEPS_FILES))
 
     def _audit_key(self, table: Table, where: str | None) -> None:
         written = self.delta.at(table, self.versions[table.name])

@@ -330,6 +330,19 @@ def capitate(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def maintain(arguments: argparse.Namespace) -> int:
+    """OPTIMIZE and VACUUM, as a run of the book."""
+    from pmpm_spark.maintenance import maintain as maintain_tables
+
+    config = _config(arguments)
+    spark = _session("spark/small.conf", config.engine)
+    done = maintain_tables(spark, config, break_lease=arguments.break_lease)
+    print(
+        f"run {done.run_id} is published: {len(done.tables)} tables maintained, {len(done.put_together)} put together"
+    )
+    return 0
+
+
 def rollback(arguments: argparse.Namespace) -> int:
     """Go back to an earlier run, or list those that there are."""
     from pmpm_spark.cli.loads import runs as runs_of

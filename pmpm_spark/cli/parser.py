@@ -138,6 +138,11 @@ def parser() -> Parser:
     )
     capitate.set_defaults(command=commands.capitate)
 
+    maintain = of.add_parser("maintain", help="put small files together, delete those that no run in retention needs")
+    add_config(maintain)
+    add_writer(maintain)
+    maintain.set_defaults(command=commands.maintain)
+
     rollback = of.add_parser("rollback", help="the tables as an earlier run left them; without a run: which there are")
     rollback.add_argument("run_id", metavar="RUN_ID", nargs="?", help="a finished run; by default they are listed")
     add_config(rollback)
