@@ -59,7 +59,7 @@ def _started(monkeypatch: pytest.MonkeyPatch, work: Callable[[], object], argv: 
         return noted
 
     with monkeypatch.context() as during:
-        for name in ("load", "run", "capitate", "report"):
+        for name in ("load", "run", "capitate", "report", "maintain"):
             during.setattr(commands, name, note(name))
         during.setattr(job, "run_and_tell", note("run"))
         during.setattr(sys, "argv", argv)

@@ -159,8 +159,8 @@ def test_every_job_runs_once_at_a_time_and_tells_somebody_of_its_failure(target:
 
 def test_there_are_a_schedule_and_a_file_arrival_trigger_and_no_job_has_both() -> None:
     found = jobs("prod")
-    assert {name for name, one in found.items() if "schedule" in one} == {"refresh", "payments"}
-    for name in ("refresh", "payments"):
+    assert {name for name, one in found.items() if "schedule" in one} == {"refresh", "payments", "maintenance"}
+    for name in ("refresh", "payments", "maintenance"):
         assert len(found[name]["schedule"]["quartz_cron_expression"].split()) == 6
         assert found[name]["schedule"]["timezone_id"] == "UTC"
     arrival = found["arrivals"]["trigger"]["file_arrival"]
@@ -215,6 +215,7 @@ def test_every_entry_point_and_file_is_there_and_takes_its_parameters(
         "arrivals": ["load"],
         "refresh": ["run", "report"],
         "payments": ["load", "run", "capitate"],
+        "maintenance": ["maintain"],
         "refresh_classic": ["load", "silver", "gold", "report"],
         "payments_classic": ["run", "capitate"],
     }

@@ -25,9 +25,11 @@ from tests.as_submitted import ROOT, Started, start_file
 FOLDER = ROOT / "conf" / "emr"
 REQUESTS = {
     "cluster.json": ("emr", "RunJobFlow"),
-    **{f"steps/{name}.json": ("emr", "AddJobFlowSteps") for name in ("arrivals", "refresh", "payments")},
+    **{f"steps/{name}.json": ("emr", "AddJobFlowSteps") for name in ("arrivals", "refresh", "payments", "maintenance")},
     "serverless/application.json": ("emr-serverless", "CreateApplication"),
-    **{f"serverless/{name}.json": ("emr-serverless", "StartJobRun") for name in ("load", "run", "capitate")},
+    **{
+        f"serverless/{name}.json": ("emr-serverless", "StartJobRun") for name in ("load", "run", "capitate", "maintain")
+    },
 }
 CONFIGURATIONS = ("glue.toml", "s3.toml")
 TO = "s3://payer-data/pmpm"
@@ -182,7 +184,7 @@ def test_the_package_holds_what_the_requests_name(package: Path) -> None:
         named |= set(re.findall(rf'{TO}/([^"#\s]*\.\w+)', text))
     assert named == {
         "pmpm_spark.zip", "conf/emr/report.sh",
-        *(f"jobs/{name}.py" for name in ("run_load", "run_pipeline", "run_capitation")),
+        *(f"jobs/{name}.py" for name in ("run_load", "run_pipeline", "run_capitation", "run_maintenance")),
     }  # fmt: skip
     assert [name for name in sorted(named) if not (package / name).is_file()] == []
     assert (package / "jobs" / "run_report.py").is_file()
@@ -246,11 +248,16 @@ def test_every_step_starts_its_job(package: Path, unpacked: Path, monkeypatch: p
             found.setdefault(name, []).append(started.command)
             if started.command == "capitate":
                 assert date.fromisoformat(started.arguments.as_of) == date(2022, 2, 5)
-    assert found == {"arrivals": ["load"], "refresh": ["run", "report.sh"], "payments": ["run", "capitate"]}
+    assert found == {
+        "arrivals": ["load"],
+        "refresh": ["run", "report.sh"],
+        "payments": ["run", "capitate"],
+        "maintenance": ["maintain"],
+    }
 
 
 def test_every_serverless_run_starts_its_job(package: Path, unpacked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("load", "run", "capitate"):
+    for name in ("load", "run", "capitate", "maintain"):
         driver = request(f"serverless/{name}.json", package / "conf/emr")["jobDriver"]["sparkSubmit"]
         started = begun(monkeypatch, package, unpacked, driver["entryPoint"], driver["entryPointArguments"])
         assert started.command == name

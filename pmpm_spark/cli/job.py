@@ -49,5 +49,9 @@ def capitate() -> None:
     command("capitate")
 
 
+def maintain() -> None:
+    command("maintain")
+
+
 def report() -> None:
     command("report")
