@@ -117,8 +117,9 @@ class DeltaEmbedded:
         """Nothing: its tables are written whole by each run, in as many files as there are cores."""
         return version
 
-    def delete_unneeded(self, table: Table, hours: int) -> None:
+    def delete_unneeded(self, table: Table, hours: int) -> int:
         self._log(table).vacuum(retention_hours=hours, dry_run=False)
+        return int(self._log(table).version())
 
     def at(self, table: Table, version: int) -> DataFrame:
         folder = Path(self._folder(table))

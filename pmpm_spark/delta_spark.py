@@ -99,8 +99,9 @@ class DeltaOnSpark:
         self.spark.sql(f"OPTIMIZE {self.name_of(table)}").collect()
         return self._version_now(table)
 
-    def delete_unneeded(self, table: Table, hours: int) -> None:
+    def delete_unneeded(self, table: Table, hours: int) -> int:
         self.spark.sql(f"VACUUM {self.name_of(table)} RETAIN {int(hours)} HOURS").collect()
+        return self._version_now(table)
 
     def at(self, table: Table, version: int) -> DataFrame:
         reader = self.spark.read.format("delta").option("versionAsOf", version)

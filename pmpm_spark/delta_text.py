@@ -52,8 +52,8 @@ class Delta(Protocol):
     def put_together(self, table: Table, version: int) -> int:
         """Make few files of many, where the engine can; the version that this makes, or the one given."""
 
-    def delete_unneeded(self, table: Table, hours: int) -> None:
-        """Delete files that have not been of the newest version for so long."""
+    def delete_unneeded(self, table: Table, hours: int) -> int:
+        """Delete files that have not been of the newest version for so long; the version, which may be a new one."""
 
     def at(self, table: Table, version: int) -> DataFrame: ...
 

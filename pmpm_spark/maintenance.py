@@ -56,11 +56,12 @@ def maintain(spark: SparkSession, config: RunConfig, *, break_lease: bool = Fals
         tables = [table for table in STORED if table.name in store.versions]
         with started(book, store, STORED, run_id, before, told):
             restore_unfinished(store, tables)
-            found = dict(store.versions)
+            # VACUUM makes versions as well. What counts for readers until the row stands was replaced only now, and is
+            # younger than all that it deletes.
+            changed = tuple(table.name for table in tables if store.put_together(table))
             for table in tables:
-                store.put_together(table)
+                store.delete_unneeded(table)
         confirm()
-        changed = tuple(name for name, version in store.versions.items() if version != found[name])
         book.write(
             run_id,
             "finished",
@@ -70,9 +71,6 @@ def maintain(spark: SparkSession, config: RunConfig, *, break_lease: bool = Fals
             contracts=last.contracts,
             notices=last.notices,
         )
-        # only now: until the row stood, the versions before it counted
-        for table in tables:
-            store.delete_unneeded(table)
         for kept in (RUNS, LEASES):
             if store.current_version(kept) is not None:
                 store.delete_unneeded(kept)

@@ -159,13 +159,16 @@ class Store:
     def restore(self, table: Table, version: int) -> None:
         self.versions[table.name] = self.delta.restore(table, version)
 
-    def put_together(self, table: Table) -> None:
-        """Make few files of many, with the same rows."""
-        self.versions[table.name] = self.delta.put_together(table, self.versions[table.name])
+    def put_together(self, table: Table) -> bool:
+        """Make few files of many, with the same rows; whether there were many."""
+        former = self.versions[table.name]
+        self.versions[table.name] = self.delta.put_together(table, former)
+        return self.versions[table.name] != former
 
     def delete_unneeded(self, table: Table) -> None:
-        """Delete files that have not counted for as long as the warehouse keeps them."""
-        self.delta.delete_unneeded(table, 24 * max(self.warehouse.retention_days, DELTA_KEEPS_FILES))
+        """Delete files that have not been of the newest version for as long as the warehouse keeps them."""
+        hours = 24 * max(self.warehouse.retention_days, DELTA_KEEPS_FILES)
+        self.versions[table.name] = self.delta.delete_unneeded(table, hours)
 
     def _audit_key(self, table: Table, where: str | None) -> None:
         written = self.delta.at(table, self.versions[table.name])
