@@ -28,6 +28,7 @@ from pmpm_spark.gold.capitation_ledger import (
 )
 from pmpm_spark.gold.member_month_changes import MEMBER_MONTH_CHANGES, member_month_changes
 from pmpm_spark.gold.membership_reconciliation import MEMBERSHIP_RECONCILIATION, membership_reconciliation
+from pmpm_spark.lease import leased
 from pmpm_spark.model import (
     CONTRACT_BUDGET,
     CONTRACT_FINANCE,
@@ -125,15 +126,16 @@ class CapitationResult:
     years: tuple[YearOfContract, ...] = ()
 
 
-def capitate(spark: SparkSession, config: RunConfig, as_of: date) -> CapitationResult:
+def capitate(spark: SparkSession, config: RunConfig, as_of: date, *, break_lease: bool = False) -> CapitationResult:
     """Post what is due as known on a day less what was posted before.
 
     Raises:
         ConfigError, InputError: exit 2, nothing is posted for any contract.
         StageError, AuditError: exit 1, nothing is posted.
         BusyError: another run is at work in the warehouse.
+        LeaseLost: another run took it meanwhile, nothing is posted.
     """
-    with locked(config.warehouse):
+    with locked(config.warehouse), leased(spark, config.warehouse, break_lease=break_lease) as confirm:
         book = RunBook(spark, config.warehouse)
         last = book.last_finished()
         if last is None:
@@ -150,6 +152,7 @@ def capitate(spark: SparkSession, config: RunConfig, as_of: date) -> CapitationR
         told: dict[str, Any] = {"policies": last.policies, "settings": last.settings}
         with started(book, store, STORED, run_id, before, told):
             receipts, result = _work(store, config, as_of, run_id, book.made())
+        confirm()
         book.write(
             run_id,
             "finished",
@@ -178,15 +181,16 @@ def _check_policy(policy: Policy, last: Run) -> None:
         )
 
 
-def _check_follows(made: Mapping[str, Receipt], versions: Mapping[str, int], pays_for_attributed: bool) -> None:
+def _check_follows(store: Store, made: Mapping[str, Receipt], pays_for_attributed: bool) -> None:
     """Spans, scores and attribution were made of what is loaded now: what came since would be paid late or never.
 
     Raises:
         InputError: names the table that is older than what it is made from.
     """
     for table, loaded in FOLLOWS:
-        is_read = pays_for_attributed or table is not ATTRIBUTION
-        if is_read and table.name in made and made[table.name].inputs.get(loaded.name) != versions.get(loaded.name):
+        if (table is ATTRIBUTION and not pays_for_attributed) or table.name not in made:
+            continue
+        if not store.is_as_at(loaded, made[table.name].inputs.get(loaded.name)):
             raise InputError(
                 f"{loaded.name} was loaded since {table.name} was made; `pmpm run`, or `pmpm run --only {table.name}`, "
                 "before paying"
@@ -201,7 +205,7 @@ def _work(
             store.create(table)
     stood = dict(store.versions)
     run = planned(store, config, as_of)
-    _check_follows(made, store.versions, any(one.contract_id not in run.listed for one in run.contracts))
+    _check_follows(store, made, any(one.contract_id not in run.listed for one in run.contracts))
     counted_before = under_current_ids(store.read(CAPITATION_DUE), run.now)
     receipts = [store.publish(CAPITATION_DUE, run.due_now(counted_before), inputs=READ)]
     due = store.read(CAPITATION_DUE)

@@ -51,6 +51,8 @@ BOOK = (
     "years_that",
     "a_rebuild",
 )
+ROLLBACK = ("what_payment", "a_run_that", "a_table_that", "a_file_that", "a_rollback_that", "the_rules", "files_are")
+LEASE = ("a_run_that_fails", "after_ten_minutes", "a_heart_beats", "two_that_begin", "a_run_takes")
 NOTICES = (
     "tests/test_checks.py::test_without_a_roster",
     "tests/test_checks.py::test_what_no_rule",
@@ -86,6 +88,8 @@ RISK = ("every_score", "normalized_by", "a_cap_holds")
 NO_ENGINE = (
     "tests/oracle/",
     "tests/test_small_cells.py",
+    "tests/test_conf_databricks.py",
+    "tests/test_conf_emr.py",
     "tests/test_export.py",
     "tests/test_report.py",
     "tests/test_report_contracts.py",
@@ -119,6 +123,18 @@ ONCE = {
     **{
         f"tests/test_runs.py::test_{word}": "the book of runs is the same on both; what rests on Delta is tried on both"
         for word in BOOK
+    },
+    **{
+        f"tests/test_maintenance.py::test_{word}": "the book is the same on both, and ages are those of one engine's log"
+        for word in ("what_somebody", "files_are", "the_books")
+    },
+    **{
+        f"tests/test_rollback.py::test_{word}": "the book of runs is the same on both; on Spark there and back"
+        for word in ROLLBACK
+    },
+    **{
+        f"tests/test_lease.py::test_{word}": "rows of a table that both engines write alike; on Spark taken, held, broken"
+        for word in LEASE
     },
     **dict.fromkeys(
         BY_RULE, "rule by rule; on Spark all rules of the programs at once: tests/silver/test_programs_by_hand.py"
