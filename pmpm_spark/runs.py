@@ -100,6 +100,15 @@ class Run:
     notices: Sequence[str] = field(default_factory=tuple)
 
 
+@dataclass(frozen=True)
+class Maker:
+    """By which run, rules and reference tables a policy's year was made."""
+
+    run: Run
+    policy: Policy
+    reference: str | None
+
+
 def new_run_id(now: datetime | None = None) -> str:
     moment = now or datetime.now(UTC)
     return f"{moment:%Y%m%dT%H%M%S%f}Z-{uuid4().hex[:6]}"
@@ -122,15 +131,28 @@ class RunBook:
         rows = finished.orderBy(F.desc("run_id")).limit(1).collect()
         if not rows:
             return None
-        row = rows[0]
-        return Run(
-            row["run_id"],
-            dict(row["versions"]),
-            dict(row["contracts"]),
-            tuple(row["policies"]),
-            row["settings"],
-            tuple(row["notices"]),
-        )
+        return _run_of(rows[0])
+
+    def finished(self) -> list[str]:
+        """The runs that finished, in their order."""
+        if not self._is_there():
+            return []
+        rows = self._store.read(RUNS).where(F.col("status") == "finished").select("run_id").collect()
+        return sorted(row["run_id"] for row in rows)
+
+    def makers(self, table: Table, *, until: str | None = None) -> dict[tuple[str, int], Maker]:
+        """The last run that made each policy and year of a table; with `until` as they stood when that run finished.
+
+        The run is told with the versions that counted when it finished.
+        """
+        found: dict[tuple[str, int], Maker] = {}
+        for row in self._runs_that_made({table.name}):
+            if until is None or row["run_id"] <= until:
+                settings, reference = json.loads(row["settings"]), json.loads(row["inputs"]).get("reference")
+                for policy in map(policy_of_run, settings["policies"]):
+                    maker = Maker(_run_of(row), policy, reference)
+                    found |= {(policy.label, year): maker for year in settings["performance_years"]}
+        return found
 
     def slices(self, sliced: Collection[str]) -> dict[tuple[str, int], str]:
         """The policies and years that stand in these tables, each with the content hash of its rules."""
@@ -176,7 +198,7 @@ class RunBook:
         if not self._is_there():
             return []
         finished = self._store.read(RUNS).where(F.col("status") == "finished").orderBy("run_id")
-        rows = finished.select("policies", "policy_hashes", "settings", "inputs", "receipts").collect()
+        rows = finished.drop("status", "at").collect()
         return [row for row in rows if any(receipt["table"] in tables for receipt in row["receipts"])]
 
     def is_clean(self) -> bool:
@@ -208,6 +230,17 @@ class RunBook:
 
     def _is_there(self) -> bool:
         return RUNS.name in self._store.versions
+
+
+def _run_of(row: Row) -> Run:
+    return Run(
+        row["run_id"],
+        dict(row["versions"]),
+        dict(row["contracts"]),
+        tuple(row["policies"]),
+        row["settings"],
+        tuple(row["notices"]),
+    )
 
 
 def restore_unfinished(store: Store, tables: Sequence[Table]) -> list[str]:

@@ -48,6 +48,7 @@ NOT_OF_PEOPLE = (
 KEPT = (
     "network_name", "network_type", "physician_name", "in_total", "performance_year", "learned_until", POLICY,
     "network_id", "comparator", "as_of", "level", "prior_wave", "prior_year", "unit", "code_sets",
+    "since_run_id",
 )  # fmt: skip
 """What is told of a row that is left out, besides its key."""
 
@@ -356,6 +357,11 @@ RELATIONS: Mapping[str, Relations] = {
         tells=_told_by_outcome,
     ),
     "financial_performance": Relations((), (_OF_NETWORK,), _of_result, _growth_after),
+    "restatement": Relations(
+        (Of("restatement.pmpm_change", _NETWORK),),
+        (_OF_NETWORK,),
+        tells=lambda row: {OF_FEW: int(row["is_small_cell"])},
+    ),
     "excluded": Relations((Of(EVERYTHING, ("performance_year", "kind"), ("member_months", "claim_lines")),)),
 }
 SHOWN: tuple[Shown, ...] = tuple(
