@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 import shutil
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,6 +90,7 @@ def publish_restatement(
     store: Store, makers: Mapping[Slice, Maker], now: Mapping[Slice, Maker], slices: Mapping[str, Sequence[Any]]
 ) -> Receipt:
     """Write what this run restates: `now` says by what its policies and years were made, `makers` the runs before."""
+    start = time.monotonic()
     both = {at: makers[at] for at in now if at in makers}
     if not both:
         left = store.left_empty(RESTATEMENT, ())
@@ -96,11 +98,12 @@ def publish_restatement(
             return left
     rows = restated(store, both, now, SCRATCH) if both else []
     frame = small_frame(store.spark, [[row[c.name] for c in RESTATEMENT.columns] for row in rows], RESTATEMENT.schema)
-    return store.publish(RESTATEMENT, frame if rows else empty(store.spark, RESTATEMENT), slices=slices)
+    receipt = store.publish(RESTATEMENT, frame if rows else empty(store.spark, RESTATEMENT), slices=slices)
+    return replace(receipt, seconds=time.monotonic() - start)
 
 
 def restated(store: Store, then: Mapping[Slice, Maker], now: Mapping[Slice, Maker], prefix: str) -> Rows:
-    """The rows of gold.restatement from the runs `then` to what the store reads now."""
+    """The rows of gold.restatement from the runs `then` to the runs `now`, each at the versions that it published."""
     rows: Rows = []
     with _scratch(store, prefix) as scratch:
         for comparison in _comparisons(store, then, now, scratch):
@@ -129,22 +132,22 @@ def _comparisons(
     store: Store, then: Mapping[Slice, Maker], now: Mapping[Slice, Maker], scratch: Store | None
 ) -> list[_Comparison]:
     """The policies and years that are compared with one run and differ from it in the same way are split together."""
-    found: dict[tuple[str, bool, bool], list[Slice]] = {}
+    found: dict[tuple[str, str, bool, bool], list[Slice]] = {}
     for at, former in then.items():
         by_reference = former.reference != now[at].reference
         by_settings = former.policy.content_hash != now[at].policy.content_hash
-        found.setdefault((former.run.run_id, by_reference, by_settings), []).append(at)
+        found.setdefault((former.run.run_id, now[at].run.run_id, by_reference, by_settings), []).append(at)
     return [
         _Comparison(
             store, scratch, {at: then[at] for at in slices}, {at: now[at] for at in slices}, by_reference, by_settings
         )
-        for (_, by_reference, by_settings), slices in found.items()
+        for (_, _, by_reference, by_settings), slices in found.items()
     ]
 
 
 @dataclass
 class _Comparison:
-    """Some policies and years of the run now with one run before."""
+    """Some policies and years that one run made now, with one run before."""
 
     store: Store
     scratch: Store | None
@@ -163,19 +166,18 @@ class _Comparison:
     def years(self) -> list[int]:
         return sorted({year for _, year in self.now})
 
-    @property
-    def former(self) -> Store:
-        run = next(iter(self.then.values())).run
-        return Store(self.store.spark, self.store.warehouse, self.store.reference_path, run.versions)
+    def _read(self, makers: Mapping[Slice, Maker]) -> Read:
+        run = next(iter(makers.values())).run
+        return Store(self.store.spark, self.store.warehouse, self.store.reference_path, run.versions).read
 
     def rows(self) -> Rows:
-        self.figures["now"] = self._figures(self.store.read)
+        then, now = self._read(self.then), self._read(self.now)
+        self.figures["now"] = self._figures(now)
         why_not: Mapping[Slice, str] | str
         sums: Mapping[str, Sums] = {}
-        former = self.former
         try:
-            self.figures["then"] = self._figures(former.read)
-            sums = self._sums(self._by_rules_of_now(former))
+            self.figures["then"] = self._figures(then)
+            sums = self._sums(self._by_rules_of_now(then), now)
             why_not = self._faults(sums)
         except (StageError, _NotComputedError) as error:
             why_not = str(error)
@@ -235,13 +237,13 @@ class _Comparison:
                     faults.setdefault((label, year), OTHER_FIGURES.format(when=("then", "now")[side]))
         return faults
 
-    def _by_rules_of_now(self, former: Store) -> Read:
+    def _by_rules_of_now(self, then: Read) -> Read:
         """The tables of then; by other reference tables or settings made anew."""
         if not (self.by_reference or self.by_settings):
-            return former.read
+            return then
         if self.scratch is None:
             raise _NotComputedError(NO_FOLDER)
-        made = _Anew(former, Store(self.scratch.spark, self.scratch.warehouse, self.store.reference_path))
+        made = _Anew(then, Store(self.scratch.spark, self.scratch.warehouse, self.store.reference_path))
         if self.by_reference:
             policies = list({label: self.then[label, year].policy for label, year in self.then}.values())
             made.make(touched_stages(by_reference=True, by_settings=False), policies, self.years)
@@ -259,8 +261,8 @@ class _Comparison:
         self.scratch.publish(table, frame)
         return self.scratch.read(table)
 
-    def _sums(self, then: Read) -> dict[str, Sums]:
-        now, policies, years = self.store.read, self.policies, self.years
+    def _sums(self, then: Read, now: Read) -> dict[str, Sums]:
+        policies, years = self.policies, self.years
         members = self._keep(RESTATED_MEMBERS, restated_members(then, now, policies, years))
         told = [row.asDict() for row in network_sums(members, policies).collect()]
         by_type = [policy for policy in policies if policy.risk.by_enrollment_type]
@@ -353,11 +355,11 @@ _MIXED_COSTS = Table(
 class _Anew:
     """Tables of then, but those that were made anew."""
 
-    former: Store
+    then: Read
     anew: Store
 
     def read(self, table: Table) -> DataFrame:
-        return self.anew.read(table) if table.name in self.anew.versions else self.former.read(table)
+        return self.anew.read(table) if table.name in self.anew.versions else self.then(table)
 
     def make(self, stages: Sequence[Stage], policies: Sequence[Policy], years: Sequence[int]) -> None:
         asked = {"policies": tuple(policies), "performance_years": tuple(years)}
