@@ -24,6 +24,7 @@ from pmpm_spark.gold.restatement import (
 from pmpm_spark.restate import restated
 
 if TYPE_CHECKING:
+    from pmpm_spark.policy import Policy
     from pmpm_spark.runs import RunBook
     from pmpm_spark.warehouse import Published
 
@@ -72,7 +73,7 @@ def changed_rows(
             if at in then
             and then[at].run.run_id != maker.run.run_id
             and policy in (None, at[0])
-            and year in (None, at[1], _growth_since(maker.policy))
+            and (year in (None, at[1]) or at[1] == _growth_since(maker.policy))
         }
         rows = restated(warehouse.store, {at: then[at] for at in asked}, asked, ASKED)
         nothing = f"no policy and year of run {run_id} was made anew since"
@@ -89,7 +90,7 @@ def changed_rows(
 
 def _growth_since(policy: Policy) -> int | None:
     """The year that a cap on the growth of risk looks at."""
-    return policy.risk.cap_reference_year if year_counts(policy) else None
+    return policy.risk.cap_reference_year if policy.risk.cap != "none" else None
 
 
 def _run_named(book: RunBook, since: str) -> str:
@@ -114,9 +115,8 @@ def for_people(rows: Sequence[Row]) -> Rows:
             ],
             (*key, NOW, first["pmpm_now"], first["adjusted_pmpm_now"], None, None),
         ]
-    return Rows(
-        ("policy", "performance_year", "network_id", "part", "pmpm", "adjusted_pmpm", "members", "reason"), told
-    )
+    names = ("policy", "performance_year", "network_id", "part", "pmpm", "adjusted_pmpm", "members", "reason")
+    return Rows(names, told)
 
 
 def as_stored(rows: Sequence[Row]) -> Rows:
@@ -147,11 +147,9 @@ def _sentence(policy: str, year: int, network: str, rows: Sequence[Row]) -> str:
         return f"{since}: nothing moved it."
     if first["part"] == NOT_SPLIT:
         return f"{since}, {_signed(now - then)}; not split: {first['reason']}."
-    moved = sorted(
-        (row for row in rows if row[f"{prefix}pmpm_change"]), key=lambda row: -abs(row[f"{prefix}pmpm_change"])
-    )
-    parts = [f"{SAID[row['part']]} {_signed(row[f'{prefix}pmpm_change'])}" for row in moved]
-    return f"{since}, {_signed(now - then)}: {', '.join(parts)}."
+    changes = [(row["part"], row[f"{prefix}pmpm_change"]) for row in rows if row[f"{prefix}pmpm_change"]]
+    moved = sorted(changes, key=lambda change: -abs(change[1]))
+    return f"{since}, {_signed(now - then)}: {', '.join(f'{SAID[part]} {_signed(by)}' for part, by in moved)}."
 
 
 def _said(amount: Decimal) -> str:

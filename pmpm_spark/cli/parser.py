@@ -126,7 +126,7 @@ def parser() -> Parser:
     changes.add_argument(
         "--since",
         metavar="RUN",
-        help="id of a run, or how it begins; by default as each run wrote it against the one before",
+        help="id of a run, or how it begins; by default what each run wrote of the one before",
     )
     changes.add_argument("--policy", metavar="LABEL", help="one policy alone")
     changes.add_argument("--year", type=int, help="one performance year alone")
