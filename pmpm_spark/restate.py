@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -24,31 +24,14 @@ from pmpm_spark.gold.restatement import RESTATEMENT
 from pmpm_spark.paths import plain
 from pmpm_spark.policy import Policy
 from pmpm_spark.reference import (
-    NORMALIZATION_FACTORS,
-    RISK_MEANS,
     SEQUESTRATION_RATES,
     TRUNCATION_LIMITS_SUPPLIED,
+    reference_fingerprint,
     reference_rows,
 )
-from pmpm_spark.restated_split import Divisors, Figures, Published, Sums, Ways, YearSums, gives, network_rows
-from pmpm_spark.restated_sums import (
-    ALL_MIXTURES,
-    RESTATED_MEMBERS,
-    SIDES,
-    Read,
-    cut_sums,
-    depends_on_network,
-    mixed_costs,
-    mixed_months,
-    mixture_of,
-    moved_members,
-    moved_months,
-    moved_sums,
-    network_sums,
-    priced,
-    restated_members,
-    typed_sums,
-)
+from pmpm_spark.restated import References, divisors, sums_of
+from pmpm_spark.restated_split import Figures, Published, Sums, Ways, gives, network_rows
+from pmpm_spark.restated_sums import Read
 from pmpm_spark.runs import Maker
 from pmpm_spark.silver.attribution import ATTRIBUTION
 from pmpm_spark.silver.claim_costs import CLAIM_COSTS
@@ -72,8 +55,6 @@ log = logging.getLogger(__name__)
 Slice = tuple[str, int]
 """A policy's label and a year."""
 Rows = list[dict[str, Any]]
-Cuts = dict[tuple[str, tuple[str, str]], Any]
-"""By mixture and pair of networks."""
 NEEDED = (
     MEMBER_YEARS, MEMBER_MONTHS, MEMBER_MONTH_COSTS, TRUNCATED_COSTS, ATTRIBUTION, RISK_SCORES, CLAIM_COSTS,
     COMPLETION_FACTORS, NETWORK_PMPM,
@@ -84,6 +65,7 @@ OTHER_FIGURES = "the silver tables of the run {when} do not give its figures"
 NO_FOLDER = (
     "other reference tables or settings: the stages are made anew only where the warehouse is a folder of this machine"
 )
+OTHER_TABLES = "the reference tables are not those of the run now; use its configuration"
 
 
 def publish_restatement(
@@ -177,7 +159,14 @@ class _Comparison:
         sums: Mapping[str, Sums] = {}
         try:
             self.figures["then"] = self._figures(then)
-            sums = self._sums(self._by_rules_of_now(then), now)
+            self._check_reference()
+            rules = References(
+                self.store.read(SEQUESTRATION_RATES),
+                self.store.read(TRUNCATION_LIMITS_SUPPLIED),
+                divisors(self.store.reference_path),
+            )
+            before = self._by_rules_of_now(then)
+            sums = sums_of(before, now, self.policies, self.years, references=rules, keep=self._keep)
             why_not = self._faults(sums)
         except (StageError, _NotComputedError) as error:
             why_not = str(error)
@@ -190,6 +179,11 @@ class _Comparison:
             log.warning("%s: not split: %s", RESTATEMENT.name, why_not)
             sums, why_not = {}, dict.fromkeys(self.now, why_not)
         return [row for at in self.now for row in self._rows_of(at, sums, why_not.get(at, ""))]
+
+    def _check_reference(self) -> None:
+        told = {maker.reference for maker in self.now.values()} - {None}
+        if told - {reference_fingerprint(self.store.reference_path)}:
+            raise _NotComputedError(OTHER_TABLES)
 
     def _rows_of(self, at: Slice, sums: Mapping[str, Sums], why_not: str) -> Rows:
         label, year = at
@@ -261,94 +255,9 @@ class _Comparison:
         self.scratch.publish(table, frame)
         return self.scratch.read(table)
 
-    def _sums(self, then: Read, now: Read) -> dict[str, Sums]:
-        policies, years = self.policies, self.years
-        members = self._keep(RESTATED_MEMBERS, restated_members(then, now, policies, years))
-        told = [row.asDict() for row in network_sums(members, policies).collect()]
-        by_type = [policy for policy in policies if policy.risk.by_enrollment_type]
-        typed = typed_sums(then, now, members, by_type, years).collect() if by_type else []
-        moved: list[dict[str, Any]] = []
-        cuts: dict[Slice, Cuts] = {}
-        truncating = [policy for policy in policies if policy.cost.truncation != "none"]
-        if any(row["moved"] for row in told) or truncating:
-            moved, cuts = self._priced((then, now), members, policies, truncating)
-        divisors = _divisors(self.store.reference_path)
-
-        def of(rows: Iterable[Any], at: Slice) -> list[Any]:
-            return [row for row in rows if (row["policy"], row["performance_year"]) == at]
-
-        found = {}
-        for policy in policies:
-            by_year = {}
-            for year in years:
-                at = (policy.label, year)
-                by_year[year] = YearSums(
-                    {_networks(row): row for row in of(told, at)},
-                    {_networks(row): row for row in of(moved, at)},
-                    cuts.get(at, {}),
-                    {(row["enrollment_type"], _networks(row)): row.asDict() for row in of(typed, at)},
-                )
-            found[policy.label] = Sums(policy, by_year, divisors)
-        return found
-
-    def _priced(
-        self, sides: tuple[Read, Read], members: DataFrame, policies: list[Policy], truncating: list[Policy]
-    ) -> tuple[list[dict[str, Any]], dict[Slice, Cuts]]:
-        """The dollars of months that one run alone counts, and what the truncation takes of mixtures."""
-        years = self.years
-        rates = self.store.read(SEQUESTRATION_RATES)
-        moved = moved_members(members, policies)
-        months = moved_months(moved, policies)
-        by_network = [policy for policy in policies if depends_on_network(policy)]
-        costs = {}
-        for claims in SIDES:
-            for networks in SIDES:
-                asked = policies if claims == networks else by_network
-                if asked:
-                    costs[claims, networks] = priced(
-                        sides[claims], moved, months, rates, asked, years, networks=networks
-                    )
-        rows = [row.asDict() for row in moved_sums(moved, months, costs, policies).collect()]
-        cuts: dict[Slice, Cuts] = {}
-        for policy in truncating:
-            mixtures = sorted(
-                {mixture_of(policy, m.claims, m.months, m.networks) for m in ALL_MIXTURES if not m.is_published},
-                key=str,
-            )
-            mixtures = [mixture for mixture in mixtures if not mixture.is_published]
-            found = cut_sums(
-                mixed_months(sides, policy, mixtures, years),
-                self._keep(_MIXED_COSTS, mixed_costs(sides, months, costs, policy, mixtures, years)),
-                self.store.read(TRUNCATION_LIMITS_SUPPLIED),
-                members,
-                policy,
-                mixtures,
-                years,
-                self._keep,
-            )
-            for row in found.collect():
-                of_year = cuts.setdefault((policy.label, row["performance_year"]), {})
-                of_year[row["mixture"], _networks(row)] = row["cut"]
-        return rows, cuts
-
 
 class _NotComputedError(Exception):
     """What cannot be computed here."""
-
-
-_MIXED_COSTS = Table(
-    name="silver.mixed_costs",
-    grain="one row per mixture, member, month and service category",
-    key=MEMBER_MONTH_COSTS.key,
-    columns=tuple(
-        c
-        for c in MEMBER_MONTH_COSTS.columns
-        if c.name in (*MEMBER_MONTH_COSTS.key, "performance_year", "network_id", "enrollment_type", "exclusion_reason")
-        or c.name in ("in_total", "counted_amount")
-        or c.name.endswith("_effect")
-    ),
-    key_is_built_in=True,
-)
 
 
 @dataclass
@@ -364,6 +273,8 @@ class _Anew:
     def make(self, stages: Sequence[Stage], policies: Sequence[Policy], years: Sequence[int]) -> None:
         asked = {"policies": tuple(policies), "performance_years": tuple(years)}
         for stage in stages:
+            if not stage.asked(policies) and self.anew.left_empty(stage.output, ()) is not None:
+                continue
             settings: dict[str, Any] = {name: asked[name] for name in stage.settings}
             settings |= {t.short_name: reference_rows(t, self.anew.reference_path) for t in stage.rules}
             frames = [self._input(table) for table in stage.inputs]
@@ -389,13 +300,3 @@ def touched_stages(*, by_reference: bool, by_settings: bool) -> tuple[Stage, ...
         if stage.output.name in needed and is_reached:
             touched.add(stage.output.name)
     return tuple(stage for stage in STAGES if stage.output.name in touched)
-
-
-def _networks(row: Any) -> tuple[str, str]:
-    return row["network_0"], row["network_1"]
-
-
-def _divisors(folder: str | None) -> Divisors:
-    factors = {row[0]: Fraction(row[1]) for row in reference_rows(NORMALIZATION_FACTORS, folder)}
-    means = {(row[0], row[1]): Fraction(row[2]) for row in reference_rows(RISK_MEANS, folder)}
-    return Divisors(factors, means)
