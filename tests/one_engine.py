@@ -32,6 +32,7 @@ WHOLE_RUNS = (
     "tests/test_capitation.py::test_payment_runs",
     "tests/test_payments.py",
     "tests/test_planted.py",
+    "tests/test_restate.py",
     "tests/test_capitation_guide.py::test_three_runs",
     "tests/test_capitation_guide.py::test_every_figure",
     "tests/test_capitation_recomputed.py",
@@ -137,6 +138,7 @@ LONG = {
     "tests/gold/test_capitation_ledger.py::test_whatever_changes": "six payment runs of forty people; on Spark by hand",
     "tests/gold/test_capitation_variance.py::test_every_split": "two years of 300 contracts; on Spark by hand",
     "tests/silver/test_hospital_stays.py::test_generated": "hundreds of members; on Spark by hand",
+    "tests/test_restated.py::test_whatever": "dozens of members under four policies; on Spark by hand",
     "tests/test_impact.py::test_every_mixture": "hundreds of people under dozens of policies; on Spark by hand",
     **{
         f"tests/test_generate.py::test_{word}": "the rows of the seed are the same on both: test_the_rows_are_those"
