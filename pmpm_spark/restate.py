@@ -62,6 +62,8 @@ NEEDED = (
 """What a restatement reads of either run."""
 SCRATCH = "restating-"
 OTHER_FIGURES = "the silver tables of the run {when} do not give its figures"
+GONE_TABLES = "the tables of run {run} cannot be read as they were ({what})"
+NOT_PUBLISHED = "; nothing is published"
 NO_FOLDER = (
     "other reference tables or settings: the stages are made anew only where the warehouse is a folder of this machine"
 )
@@ -148,6 +150,10 @@ class _Comparison:
     def years(self) -> list[int]:
         return sorted({year for _, year in self.now})
 
+    @property
+    def _then_run(self) -> str:
+        return next(iter(self.then.values())).run.run_id
+
     def _read(self, makers: Mapping[Slice, Maker]) -> Read:
         run = next(iter(makers.values())).run
         return Store(self.store.spark, self.store.warehouse, self.store.reference_path, run.versions).read
@@ -168,13 +174,12 @@ class _Comparison:
             before = self._by_rules_of_now(then)
             sums = sums_of(before, now, self.policies, self.years, references=rules, keep=self._keep)
             why_not = self._faults(sums)
-        except (StageError, _NotComputedError) as error:
+        except _NotComputedError as error:
             why_not = str(error)
         except Exception as error:
-            if not is_engine_error(error):
+            if not isinstance(error, StageError) and not is_engine_error(error):
                 raise
-            run_id = next(iter(self.then.values())).run.run_id
-            why_not = f"the tables of run {run_id} cannot be read as they were ({engine_condition(error)})"
+            why_not = GONE_TABLES.format(run=self._then_run, what=_condition(error))
         if isinstance(why_not, str):
             log.warning("%s: not split: %s", RESTATEMENT.name, why_not)
             sums, why_not = {}, dict.fromkeys(self.now, why_not)
@@ -191,7 +196,13 @@ class _Comparison:
         then, now = (self.figures.get(when, {}) for when in ("then", "now"))
         for network in sorted({n for of in (then, now) for (p, y, n) in of if (p, y) == at}):
             key = (label, year, network)
-            ways = Ways(then.get(key), now.get(key), self._after("by_reference", key), self._after("by_settings", key))
+            ways = Ways(
+                then.get(key),
+                now.get(key),
+                self._after("by_reference", key),
+                self._after("by_settings", key),
+                then_is_read="then" in self.figures,
+            )
             run_id = self.then[at].run.run_id
             own = None if why_not else sums.get(label)
             told += network_rows(own, year, network, ways, run_id, self.now[at].policy, why_not)
@@ -254,6 +265,11 @@ class _Comparison:
         self.scratch.versions.pop(table.name, None)
         self.scratch.publish(table, frame)
         return self.scratch.read(table)
+
+
+def _condition(error: BaseException) -> str:
+    """What failed, without what a run adds to it."""
+    return str(error).removesuffix(NOT_PUBLISHED) if isinstance(error, StageError) else engine_condition(error)
 
 
 class _NotComputedError(Exception):

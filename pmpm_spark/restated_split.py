@@ -218,6 +218,8 @@ class Ways:
     now: Published | None
     by_reference: Figures | None = None
     by_settings: Figures | None = None
+    then_is_read: bool = True
+    """False where nothing of the run then can be read."""
 
 
 def network_rows(
@@ -236,7 +238,8 @@ def network_rows(
     }
     if then is None or now is None:
         people = max(one.members for one in (then, now) if one is not None)
-        return [_part(whole, NOT_SPLIT, None, None, people, NEW if then is None else GONE)]
+        reason = GONE if then is not None else NEW if ways.then_is_read else why_not
+        return [_part(whole, NOT_SPLIT, None, None, people, reason)]
     has_scores = then.figures.risk is not None and now.figures.risk is not None
     pmpm = _cents(now.figures.pmpm) - _cents(then.figures.pmpm)
     adjusted = _cents(now.figures.adjusted) - _cents(then.figures.adjusted) if has_scores else None
@@ -247,10 +250,9 @@ def network_rows(
     risked: Sequence[int | None] = [None] * len(PARTS)
     if adjusted is not None:
         risked = rounded([part * 100 for part in adjusted_parts], adjusted)
-    reason = None if has_scores else NO_SCORE
     touched = _touched(sums.years[year], network, ways, then.members)
     return [
-        _part(whole, part, moved, of_adjusted, touched[part], reason)
+        _part(whole, part, moved, of_adjusted, touched[part], None if has_scores else NO_SCORE)
         for part, moved, of_adjusted in zip(PARTS, raw, risked, strict=True)
     ]
 

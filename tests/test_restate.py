@@ -238,9 +238,9 @@ def test_where_the_tables_of_then_are_gone_the_whole_difference_stands_with_the_
     version = house.book.makers(NETWORK_PMPM, until=house.runs[0].run_id)["plain", 2021].run.versions
     from deltalake import DeltaTable
 
-    folder = house.root / "warehouse" / "silver" / "attribution"
+    folder = house.root / "warehouse" / "silver" / "eligibility_spans"
     kept = set(DeltaTable(str(folder)).file_uris())
-    for file in DeltaTable(str(folder), version=version["silver.attribution"]).file_uris():
+    for file in DeltaTable(str(folder), version=version["silver.eligibility_spans"]).file_uris():
         if file not in kept:
             Path(file.removeprefix("file://")).unlink()
     rows = [dict(row) for row in changed_rows(house.warehouse, house.book, house.runs[0].run_id)]

@@ -190,6 +190,9 @@ def test_what_cannot_be_split_has_the_whole_difference_in_one_row_with_the_reaso
     (row,) = network_rows(None, YEAR, "N", ways, "run", PLAIN, "the tables of then are gone")
     assert (row["part"], row["reason"], row["members"]) == (NOT_SPLIT, "the tables of then are gone", 30)
     assert (row["pmpm_change"], row["adjusted_pmpm_change"]) == (Decimal("5.00"), Decimal("-7.50"))
+    ways = Ways(None, Published(year_of(10, 250), 30), then_is_read=False)
+    (row,) = network_rows(None, YEAR, "N", ways, "run", PLAIN, "the tables of then are gone")
+    assert (row["part"], row["reason"], row["pmpm_now"]) == (NOT_SPLIT, "the tables of then are gone", Decimal("25.00"))
 
 
 POLICIES = (
