@@ -40,7 +40,7 @@ from pmpm_spark.loading import load_sources
 from pmpm_spark.model import LOAD_AUDIT
 from pmpm_spark.outcome_checks import check_outcome_codes
 from pmpm_spark.program_checks import check_code_sets
-from pmpm_spark.reference import NORMALIZATION_FACTORS, reference_fingerprint, reference_rows
+from pmpm_spark.reference import NORMALIZATION_FACTORS, reference_fingerprint, reference_fingerprints, reference_rows
 from pmpm_spark.restate import publish_restatement
 from pmpm_spark.risk_checks import check_models
 from pmpm_spark.runs import (
@@ -154,7 +154,7 @@ def _run_locked(
         made = book.made() if changed else {}
         receipts, notices, inputs = _work(store, config, stages, loads, run_id, made, progress)
         if _restates(stages):
-            receipts.append(_restated(store, book, config, run_id, inputs["reference"]))
+            receipts.append(_restated(store, book, config, run_id, inputs))
         if stale and inputs.get("files_loaded"):
             notices.append(f"computed before these files came, and not anew: {_told(stale)}")
             log.warning("%s", notices[-1])
@@ -180,10 +180,10 @@ def _made_by(stages: Sequence[Stage]) -> set[str]:
     return {stage.output.name for stage in stages} | ({RESTATEMENT.name} if _restates(stages) else set())
 
 
-def _restated(store: Store, book: RunBook, config: RunConfig, run_id: str, reference: str) -> Receipt:
+def _restated(store: Store, book: RunBook, config: RunConfig, run_id: str, inputs: Mapping[str, Any]) -> Receipt:
     run = Run(run_id, store.versions, {}, (), "")
     now = {
-        (policy.label, year): Maker(run, policy, reference)
+        (policy.label, year): Maker(run, policy, inputs["reference"], inputs["reference_tables"])
         for policy in config.policies
         for year in config.performance_years
     }
@@ -239,7 +239,10 @@ def _work(
 ) -> tuple[list[Receipt], list[str], dict[str, Any]]:
     receipts: list[Receipt] = []
     notices: list[str] = []
-    inputs: dict[str, Any] = {"reference": reference_fingerprint(config.reference.path)}
+    inputs: dict[str, Any] = {
+        "reference": reference_fingerprint(config.reference.path),
+        "reference_tables": reference_fingerprints(config.reference.path),
+    }
     factors = {int(row[0]) for row in reference_rows(NORMALIZATION_FACTORS, config.reference.path)}
     if loads:
         if progress:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -116,17 +116,27 @@ def _comparisons(
     store: Store, then: Mapping[Slice, Maker], now: Mapping[Slice, Maker], scratch: Store | None
 ) -> list[_Comparison]:
     """The policies and years that are compared with one run and differ from it in the same way are split together."""
-    found: dict[tuple[str, str, bool, bool], list[Slice]] = {}
+    found: dict[tuple[str, str, frozenset[str], bool], list[Slice]] = {}
     for at, former in then.items():
-        by_reference = former.reference != now[at].reference
+        tables = _changed_tables(former, now[at])
         by_settings = former.policy.content_hash != now[at].policy.content_hash
-        found.setdefault((former.run.run_id, now[at].run.run_id, by_reference, by_settings), []).append(at)
+        found.setdefault((former.run.run_id, now[at].run.run_id, tables, by_settings), []).append(at)
     return [
         _Comparison(
-            store, scratch, {at: then[at] for at in slices}, {at: now[at] for at in slices}, by_reference, by_settings
+            store, scratch, {at: then[at] for at in slices}, {at: now[at] for at in slices}, tables, by_settings
         )
-        for (_, _, by_reference, by_settings), slices in found.items()
+        for (_, _, tables, by_settings), slices in found.items()
     ]
+
+
+def _changed_tables(then: Maker, now: Maker) -> frozenset[str]:
+    """The reference tables that differ and that a figure may rest on; all of these where it is not known which."""
+    if then.reference == now.reference:
+        return frozenset()
+    names = reached_by_reference()
+    if not then.tables or not now.tables:
+        return names
+    return frozenset(name for name in names if then.tables.get(name) != now.tables.get(name))
 
 
 @dataclass
@@ -137,7 +147,8 @@ class _Comparison:
     scratch: Store | None
     then: Mapping[Slice, Maker]
     now: Mapping[Slice, Maker]
-    by_reference: bool
+    tables: frozenset[str]
+    """Reference tables that differ."""
     by_settings: bool
     figures: dict[str, dict[tuple[str, int, str], Published]] = field(default_factory=dict)
     """Of each network: then, now, by_reference, by_settings."""
@@ -244,17 +255,17 @@ class _Comparison:
 
     def _by_rules_of_now(self, then: Read) -> Read:
         """The tables of then; by other reference tables or settings made anew."""
-        if not (self.by_reference or self.by_settings):
+        if not (self.tables or self.by_settings):
             return then
         if self.scratch is None:
             raise _NotComputedError(NO_FOLDER)
         made = _Anew(then, Store(self.scratch.spark, self.scratch.warehouse, self.store.reference_path))
-        if self.by_reference:
+        if self.tables:
             policies = list({label: self.then[label, year].policy for label, year in self.then}.values())
-            made.make(touched_stages(by_reference=True, by_settings=False), policies, self.years)
+            made.make(touched_stages(self.tables), policies, self.years)
             self.figures["by_reference"] = self._figures(made.read)
         if self.by_settings:
-            made.make(touched_stages(by_reference=False, by_settings=True), self.policies, self.years)
+            made.make(touched_stages(by_settings=True), self.policies, self.years)
             self.figures["by_settings"] = self._figures(made.read)
         return made.read
 
@@ -300,19 +311,29 @@ class _Anew:
         return self.anew.read(table) if table.layer == "reference" else self.read(table)
 
 
-def touched_stages(*, by_reference: bool, by_settings: bool) -> tuple[Stage, ...]:
-    """The stages that reference tables or settings reach, of those that a restatement needs, in their order."""
-    needed: set[str] = {table.name for table in NEEDED}
+def _needed_stages() -> tuple[Stage, ...]:
+    """Those that make what a restatement reads, and what that is made from."""
+    needed = {table.name for table in NEEDED}
     for stage in reversed(STAGES):
         if stage.output.name in needed:
             needed |= {table.name for table in stage.inputs}
+    return tuple(stage for stage in STAGES if stage.output.name in needed)
+
+
+def reached_by_reference() -> frozenset[str]:
+    """Short names of the reference tables that a network's figures may rest on."""
+    return frozenset(t.short_name for stage in _needed_stages() for t in stage.reads if t.layer == "reference")
+
+
+def touched_stages(tables: Collection[str] = (), *, by_settings: bool = False) -> tuple[Stage, ...]:
+    """The stages that reference tables or settings reach, of those that a restatement needs, in their order."""
     touched: set[str] = set()
-    for stage in STAGES:
+    for stage in _needed_stages():
         is_reached = (
-            (by_reference and any(table.layer == "reference" for table in stage.reads))
+            any(table.layer == "reference" and table.short_name in tables for table in stage.reads)
             or (by_settings and "policies" in stage.settings)
             or any(table.name in touched for table in stage.inputs)
         )
-        if stage.output.name in needed and is_reached:
+        if is_reached:
             touched.add(stage.output.name)
     return tuple(stage for stage in STAGES if stage.output.name in touched)

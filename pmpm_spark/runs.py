@@ -59,7 +59,7 @@ RUNS = Table(
         column("policies", TEXTS, "labels of the policies"),
         column("policy_hashes", TEXTS, "content hash of each policy"),
         text("settings", "configuration of the run, JSON"),
-        text("inputs", "fingerprint of the reference tables, and files loaded before and now, JSON"),
+        text("inputs", "fingerprints of the reference tables, all and each, and files loaded before and now, JSON"),
         column("versions", VERSIONS, "Delta version of each table"),
         column("contracts", T.MapType(T.StringType(), T.StringType()), "hash of each table's contract"),
         column("receipts", RECEIPTS, "one per table written: version, rows, seconds, versions read, and the engine"),
@@ -107,6 +107,8 @@ class Maker:
     run: Run
     policy: Policy
     reference: str | None
+    """Fingerprint of all reference tables, and of each by its short name; runs of older versions have none of these."""
+    tables: Mapping[str, str] = field(default_factory=dict)
 
 
 def new_run_id(now: datetime | None = None) -> str:
@@ -148,9 +150,10 @@ class RunBook:
         found: dict[tuple[str, int], Maker] = {}
         for row in self._runs_that_made({table.name}):
             if until is None or row["run_id"] <= until:
-                settings, reference = json.loads(row["settings"]), json.loads(row["inputs"]).get("reference")
+                settings, inputs = json.loads(row["settings"]), json.loads(row["inputs"])
                 for policy in map(policy_of_run, settings["policies"]):
-                    maker = Maker(_run_of(row), policy, reference)
+                    tables = inputs.get("reference_tables", {})
+                    maker = Maker(_run_of(row), policy, inputs.get("reference"), tables)
                     found |= {(policy.label, year): maker for year in settings["performance_years"]}
         return found
 

@@ -14,6 +14,7 @@ from pyspark.sql import SparkSession
 
 from pmpm_spark.gold.restatement import NOT_SPLIT, OF_DATA, PARTS
 from pmpm_spark.policy import Cost, Policy, Risk
+from pmpm_spark.restate import reached_by_reference, touched_stages
 from pmpm_spark.restated_split import (
     GONE,
     NEW,
@@ -27,6 +28,7 @@ from pmpm_spark.restated_split import (
     network_rows,
 )
 from pmpm_spark.shapley import rounded
+from pmpm_spark.stage import Stage
 from tests.restatements import YEAR, World, changed, figures_of, restatement, some_world
 from tests.test_shapley import by_orders
 
@@ -193,6 +195,23 @@ def test_what_cannot_be_split_has_the_whole_difference_in_one_row_with_the_reaso
     ways = Ways(None, Published(year_of(10, 250), 30), then_is_read=False)
     (row,) = network_rows(None, YEAR, "N", ways, "run", PLAIN, "the tables of then are gone")
     assert (row["part"], row["reason"], row["pmpm_now"]) == (NOT_SPLIT, "the tables of then are gone", Decimal("25.00"))
+
+
+def test_only_stages_that_other_tables_or_settings_reach_are_made_anew() -> None:
+    reached = reached_by_reference()
+    assert {"normalization_factors", "service_categories", "hcc_mappings", "sequestration_rates"} <= reached
+    assert not reached & {"outcome_code_sets", "mlr_credibility"}, "no PMPM rests on them"
+    assert names(touched_stages({"normalization_factors"})) == ["network_pmpm"]
+    by_category = names(touched_stages({"service_categories"}))
+    assert by_category[0] == "final_claim_lines" and {"claim_costs", "member_years", "network_pmpm"} < set(by_category)
+    assert touched_stages({"outcome_code_sets"}) == ()
+    by_settings = names(touched_stages(by_settings=True))
+    assert {"member_months", "attribution", "member_month_costs", "network_pmpm"} < set(by_settings)
+    assert not {"eligibility_spans", "final_claim_lines", "claim_costs", "readmissions"} & set(by_settings)
+
+
+def names(stages: tuple[Stage, ...]) -> list[str]:
+    return [stage.output.short_name for stage in stages]
 
 
 POLICIES = (
