@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
+from pmpm_spark.cli import main
 from pmpm_spark.cli.changes import changed_rows, for_people, sentences
 from pmpm_spark.config import Reference, RunConfig, Source, Warehouse
 from pmpm_spark.errors import ConfigError, InputError
@@ -221,6 +222,24 @@ def test_without_since_it_is_what_the_run_wrote_and_each_network_has_its_sentenc
     assert not any("claims" in one for one in said)
 
 
+def test_the_command_prints_the_table_and_the_sentences(
+    house: House, engine: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = house.root / "asked.toml"
+    config.write_text(
+        f'performance_years = [2022]\npolicy = "conf/policies/default.toml"\n[source]\nkind = "rif"\npath = "x"\n'
+        f'[warehouse]\npath = "{house.root}/warehouse"\n[reference]\npath = "{house.root}/reference"\n'
+    )
+    asked = ["changes", "--config", str(config), "--engine", engine, "--year", "2022", "--network", "A2001"]
+    assert main([*asked, "--policy", "plain", "--since", house.runs[1].run_id]) == 0
+    told = capsys.readouterr().out
+    assert [line.split()[3] for line in told.splitlines()[2:10]] == ["THEN", *PARTS, "NOW"]
+    assert "Policy plain, 2022: A2001's adjusted PMPM was $" in told
+    assert "reference tables " in told
+    assert main([*asked, "--format", "csv"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == ",".join(RESTATEMENT.column_names)
+
+
 def test_a_run_that_is_none_and_a_network_that_is_none_are_named(house: House) -> None:
     with pytest.raises(ConfigError, match="--since 1999: no finished run begins so; the last ones are 2"):
         changed_rows(house.warehouse, house.book, "1999")
@@ -238,9 +257,9 @@ def test_where_the_tables_of_then_are_gone_the_whole_difference_stands_with_the_
     version = house.book.makers(NETWORK_PMPM, until=house.runs[0].run_id)["plain", 2021].run.versions
     from deltalake import DeltaTable
 
-    folder = house.root / "warehouse" / "silver" / "eligibility_spans"
+    folder = house.root / "warehouse" / "silver" / "claim_costs"
     kept = set(DeltaTable(str(folder)).file_uris())
-    for file in DeltaTable(str(folder), version=version["silver.eligibility_spans"]).file_uris():
+    for file in DeltaTable(str(folder), version=version["silver.claim_costs"]).file_uris():
         if file not in kept:
             Path(file.removeprefix("file://")).unlink()
     rows = [dict(row) for row in changed_rows(house.warehouse, house.book, house.runs[0].run_id)]
