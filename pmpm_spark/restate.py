@@ -27,6 +27,7 @@ from pmpm_spark.reference import (
     SEQUESTRATION_RATES,
     TRUNCATION_LIMITS_SUPPLIED,
     reference_fingerprint,
+    reference_fingerprints,
     reference_rows,
 )
 from pmpm_spark.restated import References, divisors, sums_of
@@ -197,9 +198,13 @@ class _Comparison:
         return [row for at in self.now for row in self._rows_of(at, sums, why_not.get(at, ""))]
 
     def _check_reference(self) -> None:
-        told = {maker.reference for maker in self.now.values()} - {None}
-        if told - {reference_fingerprint(self.store.reference_path)}:
-            raise _NotComputedError(OTHER_TABLES)
+        """What prices the months of both runs are the tables that the run now was made by."""
+        folder = self.store.reference_path
+        whole, each = reference_fingerprint(folder), reference_fingerprints(folder)
+        for maker in self.now.values():
+            at_hand = replace(maker, reference=whole, tables=each)
+            if maker.reference is not None and _changed_tables(maker, at_hand):
+                raise _NotComputedError(OTHER_TABLES)
 
     def _rows_of(self, at: Slice, sums: Mapping[str, Sums], why_not: str) -> Rows:
         label, year = at

@@ -25,6 +25,7 @@ from pmpm_spark.gold.network_pmpm import NETWORK_PMPM
 from pmpm_spark.gold.restatement import NOT_SPLIT, OF_DATA, PARTS, RESTATEMENT
 from pmpm_spark.pipeline import RunResult, run
 from pmpm_spark.policy import Cost, Policy, Risk
+from pmpm_spark.restate import OTHER_TABLES
 from pmpm_spark.runs import RunBook
 from pmpm_spark.warehouse import Published, published
 
@@ -249,6 +250,13 @@ def test_a_run_that_is_none_and_a_network_that_is_none_are_named(house: House) -
         changed_rows(house.warehouse, house.book, None, network="X")
     with pytest.raises(InputError, match="was made anew since"):
         changed_rows(house.warehouse, house.book, house.runs[2].run_id)
+
+
+def test_with_other_reference_tables_at_hand_than_the_run_was_made_by_nothing_is_split(house: House) -> None:
+    asked = published(house.spark, replace(house.config, reference=Reference()))
+    rows = [dict(row) for row in changed_rows(asked, house.book, house.runs[1].run_id)]
+    check_sums(rows, house.figures(1), house.figures(2))
+    assert {row["reason"] for row in rows} == {OTHER_TABLES}
 
 
 def test_where_the_tables_of_then_are_gone_the_whole_difference_stands_with_the_reason(house: House) -> None:
