@@ -21,6 +21,7 @@ from pmpm_spark.months import month_of
 from pmpm_spark.session import open_session
 from pmpm_spark.silver.claim_costs import CLAIM_COSTS
 from pmpm_spark.sources import packed
+from pmpm_spark.sources.cclf.codes import claim_codes
 from pmpm_spark.sources.files import numbered_lines, scan
 from pmpm_spark.store import Store
 from pmpm_spark.table import Table, money, quotient, text
@@ -47,6 +48,24 @@ def test_a_constraint_judges_the_rows_that_are_written_and_no_others(store: Stor
     raw.write.format("delta").save(path)
     told = store.spark.read.format("delta").load(path).where(F.col("id") != "b")
     assert store.publish(AMOUNTS, told).rows == 2
+
+
+def test_the_codes_of_many_claims_stay_with_their_claims(spark: SparkSession) -> None:
+    """pysail's array_compact gives a list that an aggregation made to other rows, from some ten thousand rows on."""
+    claims = 30_000
+    code = F.concat(F.lit("C"), F.col("claim_id"))
+    rows = spark.range(3 * claims).select(
+        (F.col("id") % claims).cast("string").alias("claim_id"),
+        F.lit("diagnosis").alias("code_kind"),
+        F.lit("D").alias("listing"),
+        (F.floor(F.col("id") / claims) + 1).cast("int").alias("sequence"),
+        F.lit("ICD-10-CM").alias("code_system"),
+        F.lit(None).cast("date").alias("on"),
+        F.lit("accepted").alias("outcome"),
+    )
+    listed = claim_codes(rows.withColumn("code", code)).select("claim_id", F.inline("diagnoses"))
+    wrong = F.count_if(F.col("code") != code)
+    assert listed.agg(F.count(F.lit(1)), wrong).collect()[0] == (3 * claims, 0)
 
 
 def test_every_version_of_a_long_log_is_read(store: Store) -> None:

@@ -52,7 +52,8 @@ def claim_codes(rows: DataFrame) -> DataFrame:
         place = F.struct(
             (F.col("listing") != _LISTED).alias("is_after"), "listing", "sequence", "code", "code_system", "on"
         )
-        of_kind = F.sort_array(F.array_compact(F.collect_list(F.when(F.col("code_kind") == code_kind, place))))
+        # nulls are not collected; array_compact here would mix rows up on the embedded engine
+        of_kind = F.sort_array(F.collect_list(F.when(F.col("code_kind") == code_kind, place)))
         return F.transform(
             of_kind, lambda c, at: _one((at + 1).cast("int"), c["code"], c["code_system"], c["on"])
         ).cast(CODED)
