@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from pmpm_spark.config import Warehouse
 from pmpm_spark.delta_text import engine_condition, folder_of, is_local_folder
@@ -61,7 +62,7 @@ NEEDED = (
     COMPLETION_FACTORS, NETWORK_PMPM,
 )  # fmt: skip
 """What a restatement reads of either run."""
-SCRATCH = "restating-"
+SCRATCH = "restating-run-"
 OTHER_FIGURES = "the silver tables of the run {when} do not give its figures"
 GONE_TABLES = "the tables of run {run} cannot be read as they were ({what})"
 NOT_PUBLISHED = "; nothing is published"
@@ -106,7 +107,7 @@ def _scratch(store: Store, prefix: str) -> Iterator[Store | None]:
     if prefix == SCRATCH:  # the warehouse is held: what is there is of a run that was killed
         for left in below.glob(f"{prefix}*"):
             shutil.rmtree(left, ignore_errors=True)
-    folder = below / f"{prefix}{id(store):x}"
+    folder = below / f"{prefix}{uuid4().hex}"
     try:
         yield Store(store.spark, Warehouse(path=str(folder)), store.reference_path)
     finally:
