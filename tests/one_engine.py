@@ -69,6 +69,15 @@ OUTCOMES = (
     "primary_care",
     "physicians_add",
 )
+RESTATED = (
+    "a_late_claim_alone",
+    "a_month_that",
+    "a_member_who",
+    "a_new_score",
+    "where_the_networks",
+    "a_network_of",
+    "without_a_score",
+)
 SEED = (
     "the_same_seed",
     "the_generated_set_has",
@@ -126,6 +135,10 @@ ONCE = {
     **{
         f"tests/gold/test_outcome_measures.py::test_{word}": "rule by rule; on Spark the worked example and each chain"
         for word in OUTCOMES
+    },
+    **{
+        f"tests/test_restated.py::test_{word}": "part by part; on Spark a late claim in a late month, and a truncation"
+        for word in RESTATED
     },
     **dict.fromkeys(NOTICES, "what a run says of its tables; the tables are tried on both"),
 }
