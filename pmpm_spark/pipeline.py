@@ -33,15 +33,28 @@ from pmpm_spark.checks import (
 from pmpm_spark.config import RunConfig
 from pmpm_spark.errors import ConfigError, StageError
 from pmpm_spark.gold.experience_scores import EXPERIENCE_SCORES
+from pmpm_spark.gold.network_pmpm import NETWORK_PMPM
+from pmpm_spark.gold.restatement import RESTATEMENT
 from pmpm_spark.identities import IDENTITIES
 from pmpm_spark.lease import leased
 from pmpm_spark.loading import load_sources
 from pmpm_spark.model import LOAD_AUDIT
 from pmpm_spark.outcome_checks import check_outcome_codes
 from pmpm_spark.program_checks import check_code_sets
-from pmpm_spark.reference import NORMALIZATION_FACTORS, reference_fingerprint, reference_rows
+from pmpm_spark.reference import NORMALIZATION_FACTORS, reference_fingerprint, reference_fingerprints, reference_rows
+from pmpm_spark.restate import publish_restatement
 from pmpm_spark.risk_checks import check_models
-from pmpm_spark.runs import RunBook, bring_back, check_contracts, contract_hashes, locked, new_run_id, started
+from pmpm_spark.runs import (
+    Maker,
+    Run,
+    RunBook,
+    bring_back,
+    check_contracts,
+    contract_hashes,
+    locked,
+    new_run_id,
+    started,
+)
 from pmpm_spark.silver.claim_costs import CLAIM_COSTS
 from pmpm_spark.silver.claim_lags import CLAIM_LAGS
 from pmpm_spark.silver.member_years import MEMBER_YEARS
@@ -107,9 +120,7 @@ def run(
     unknown = [name for name in rebuild if name not in names]
     if unknown:
         raise ConfigError(f"--rebuild {unknown[0]}: there is no such table; `pmpm tables` lists them")
-    made = {stage.output.name for stage in stages} | (
-        {t.name for t in STORED if t.layer == "bronze"} if loads else set()
-    )
+    made = _made_by(stages) | ({t.name for t in STORED if t.layer == "bronze"} if loads else set())
     unmade = [name for name in rebuild if name not in made]
     if unmade:
         raise ConfigError(f"--rebuild {unmade[0]}: this run does not make it; leave out --only, --from or the group")
@@ -147,6 +158,8 @@ def _run_locked(
     with started(book, store, STORED, run_id, before, told):
         made = _as_it_would_be_made(book, config, stages) if changed else {}
         receipts, notices, inputs = _work(store, config, stages, loads, run_id, made, progress)
+        if _restates(stages):
+            receipts.append(_restated(store, book, config, run_id, inputs))
         if stale and inputs.get("files_loaded"):
             notices.append(f"computed before these files came, and not anew: {_told(stale)}")
             log.warning("%s", notices[-1])
@@ -164,6 +177,27 @@ def _run_locked(
     return RunResult(run_id, tuple(receipts), tuple(notices))
 
 
+def _restates(stages: Sequence[Stage]) -> bool:
+    """A run that makes the networks' figures says what it moved of them."""
+    return any(stage.output is NETWORK_PMPM for stage in stages)
+
+
+def _made_by(stages: Sequence[Stage]) -> set[str]:
+    return {stage.output.name for stage in stages} | ({RESTATEMENT.name} if _restates(stages) else set())
+
+
+def _restated(store: Store, book: RunBook, config: RunConfig, run_id: str, inputs: Mapping[str, Any]) -> Receipt:
+    run = Run(run_id, store.versions, {}, (), "")
+    now = {
+        (policy.label, year): Maker(run, policy, inputs["reference"], inputs["reference_tables"])
+        for policy in config.policies
+        for year in config.performance_years
+    }
+    receipt = publish_restatement(store, book.makers(NETWORK_PMPM), now, slices_of(config))
+    log.info("%s", receipt)
+    return receipt
+
+
 Slices = Mapping[tuple[str, int], str]
 """Policy and year, with the content hash of the rules that its rows were made by."""
 
@@ -175,7 +209,7 @@ def _check_slices(book: RunBook, config: RunConfig, stages: tuple[Stage, ...], r
         ConfigError: a policy's rules are not those of its stored rows, which would stay; or a rebuild would lose rows.
     """
     sliced = {table.name for table in STORED if table.slice_by}
-    makes = {stage.output.name for stage in stages} & sliced
+    makes = _made_by(stages) & sliced
     stored = book.slices(sliced)
     ours = {(policy.label, year) for policy in config.policies for year in config.performance_years}
     left = {at: content for at, content in stored.items() if at not in ours}
@@ -211,7 +245,10 @@ def _work(
 ) -> tuple[list[Receipt], list[str], dict[str, Any]]:
     receipts: list[Receipt] = []
     notices: list[str] = []
-    inputs: dict[str, Any] = {"reference": reference_fingerprint(config.reference.path)}
+    inputs: dict[str, Any] = {
+        "reference": reference_fingerprint(config.reference.path),
+        "reference_tables": reference_fingerprints(config.reference.path),
+    }
     factors = {int(row[0]) for row in reference_rows(NORMALIZATION_FACTORS, config.reference.path)}
     if loads:
         if progress:

@@ -59,7 +59,7 @@ RUNS = Table(
         column("policies", TEXTS, "labels of the policies"),
         column("policy_hashes", TEXTS, "content hash of each policy"),
         text("settings", "configuration of the run, JSON"),
-        text("inputs", "fingerprint of the reference tables, and files loaded before and now, JSON"),
+        text("inputs", "fingerprints of the reference tables, all and each, and files loaded before and now, JSON"),
         column("versions", VERSIONS, "Delta version of each table"),
         column("contracts", T.MapType(T.StringType(), T.StringType()), "hash of each table's contract"),
         column("receipts", RECEIPTS, "one per table written: version, rows, seconds, versions read, and the engine"),
@@ -122,6 +122,17 @@ class Run:
         return datetime.strptime(self.run_id.partition("Z")[0], RUN_ID_FORMAT).replace(tzinfo=UTC)
 
 
+@dataclass(frozen=True)
+class Maker:
+    """By which run, rules and reference tables a policy's year was made."""
+
+    run: Run
+    policy: Policy
+    reference: str | None
+    """Fingerprint of all reference tables, and of each by its short name; runs of older versions have none of these."""
+    tables: Mapping[str, str] = field(default_factory=dict)
+
+
 def new_run_id(now: datetime | None = None) -> str:
     moment = now or datetime.now(UTC)
     return f"{moment:{RUN_ID_FORMAT}}Z-{uuid4().hex[:6]}"
@@ -150,6 +161,20 @@ class RunBook:
             return []
         rows = self._store.read(RUNS).where(F.col("status") == "finished").orderBy("run_id").collect()
         return [_run(row) for row in rows]
+
+    def makers(self, table: Table, *, until: str | None = None) -> dict[tuple[str, int], Maker]:
+        """The last run that made each policy and year of a table; with `until` as they stood when that run finished.
+
+        The run is told with the versions that counted when it finished.
+        """
+        found: dict[tuple[str, int], Maker] = {}
+        for row in self._runs_that_made({table.name}, until):
+            settings, inputs = json.loads(row["settings"]), json.loads(row["inputs"])
+            for policy in map(policy_of_run, settings["policies"]):
+                tables = inputs.get("reference_tables", {})
+                maker = Maker(_run(row), policy, inputs.get("reference"), tables)
+                found |= {(policy.label, year): maker for year in settings["performance_years"]}
+        return found
 
     def slices(self, sliced: Collection[str]) -> dict[tuple[str, int], str]:
         """The policies and years that stand in these tables, each with the content hash of its rules."""
@@ -195,23 +220,23 @@ class RunBook:
             found |= {said["table"]: source for said in row["receipts"]}
         return found
 
-    def _runs_that_made(self, tables: Collection[str]) -> list[Row]:
+    def _runs_that_made(self, tables: Collection[str], until: str | None = None) -> list[Row]:
         """The finished runs that wrote one of the tables, in their order."""
-        return [row for row in self._standing() if any(receipt["table"] in tables for receipt in row["receipts"])]
+        return [row for row in self._standing(until) if any(receipt["table"] in tables for receipt in row["receipts"])]
 
-    def _standing(self) -> list[Row]:
-        """The finished runs that made what counts, in their order: after a rollback, those up to its run."""
+    def _standing(self, until: str | None = None) -> list[Row]:
+        """The finished runs that made what counts, or counted when one finished, in their order: after a rollback, those
+        up to its run."""
         if not self._is_there():
             return []
         finished = self._store.read(RUNS).where(F.col("status") == "finished").orderBy("run_id")
-        names = ("run_id", "policies", "policy_hashes", "settings", "inputs", "receipts")
         up_to: dict[str, list[Row]] = {}
         standing: list[Row] = []
-        for row in finished.select(*names).collect():
+        for row in finished.drop("status", "at").collect():
             back = json.loads(row["inputs"]).get("rollback")
             standing = [*(standing if back is None else up_to[back["to"]]), row]
             up_to[row["run_id"]] = standing
-        return standing
+        return standing if until is None else up_to.get(until, [])
 
     def is_clean(self) -> bool:
         """Whether the last run that started also ended: finished, or failed with everything restored."""

@@ -21,6 +21,7 @@ from pmpm_spark.gold.four_factors import USE
 from pmpm_spark.gold.network_comparison import ALL_OTHERS
 from pmpm_spark.gold.network_replicates import NETWORK_REPLICATES
 from pmpm_spark.gold.pmpm import SMALL_CELL
+from pmpm_spark.gold.restatement import RISK
 from pmpm_spark.months import number_of
 from pmpm_spark.silver.attribution import UNATTRIBUTED
 from pmpm_spark.stages import CAPITATION, GOLD
@@ -48,6 +49,7 @@ NOT_OF_PEOPLE = (
 KEPT = (
     "network_name", "network_type", "physician_name", "in_total", "performance_year", "learned_until", POLICY,
     "network_id", "comparator", "as_of", "level", "prior_wave", "prior_year", "unit", "code_sets",
+    "since_run_id",
 )  # fmt: skip
 """What is told of a row that is left out, besides its key."""
 
@@ -277,6 +279,27 @@ def _told_by_outcome(row: Row) -> dict[str, Any]:
     return {WITHOUT: without, OF_FEW: int(row["is_small_cell"])}
 
 
+_RESTATED, _RESTATED_ADJUSTED = "restatement.pmpm_change", "restatement.adjusted_pmpm_change"
+TOUCHES, TOUCHES_ADJUSTED = "touches", "touches_adjusted"
+
+
+def _of_restated(row: Row) -> Iterator[Cell]:
+    """The whole change of the network's PMPM, raw and adjusted, which each of its rows tells."""
+    for whole in (_RESTATED, _RESTATED_ADJUSTED):
+        yield whole, (row["performance_year"], row["network_id"])
+
+
+def _told_by_restated(row: Row) -> dict[str, Any]:
+    """Whether the row is of fewer than 11 members, as one; and which whole it can hide others in, as a count that is
+    not small: a part that touches nobody is known to be 0, and so is what risk moves of a raw PMPM."""
+
+    def hides(change: Any) -> int:
+        return SMALL_CELL if change or (row["members"] and row["part"] != RISK) else 0
+
+    adjusted = SMALL_CELL if row["adjusted_pmpm_change"] or row["members"] else 0
+    return {OF_FEW: int(row["is_small_cell"]), TOUCHES: hides(row["pmpm_change"]), TOUCHES_ADJUSTED: adjusted}
+
+
 _OF_MONTHS = (("period_type", MONTH),)
 _YEAR, _NETWORK = ("performance_year",), ("performance_year", "network_id")
 _PEOPLE, _SERVICES = ("members", "member_months"), ("claim_lines", "services")
@@ -356,6 +379,15 @@ RELATIONS: Mapping[str, Relations] = {
         tells=_told_by_outcome,
     ),
     "financial_performance": Relations((), (_OF_NETWORK,), _of_result, _growth_after),
+    "restatement": Relations(
+        (
+            Of(_RESTATED, _NETWORK, where=((TOUCHES, SMALL_CELL),)),
+            Of(_RESTATED_ADJUSTED, _NETWORK, where=((TOUCHES_ADJUSTED, SMALL_CELL),)),
+        ),
+        (_OF_NETWORK,),
+        _of_restated,
+        tells=_told_by_restated,
+    ),
     "excluded": Relations((Of(EVERYTHING, ("performance_year", "kind"), ("member_months", "claim_lines")),)),
 }
 SHOWN: tuple[Shown, ...] = tuple(

@@ -35,6 +35,7 @@ from pmpm_spark.gold.outcome_measures import OUTCOME_MEASURES, outcome_measures
 from pmpm_spark.gold.physician_pmpm import PHYSICIAN_PMPM, physician_pmpm
 from pmpm_spark.gold.pmpm_forecast import PMPM_FORECAST, pmpm_forecast
 from pmpm_spark.gold.practice_pmpm import PRACTICE_PMPM, practice_pmpm
+from pmpm_spark.gold.restatement import RESTATEMENT
 from pmpm_spark.identities import IDENTITIES, identities
 from pmpm_spark.lease import LEASES
 from pmpm_spark.model import (
@@ -417,7 +418,8 @@ def stored_by(kind: str) -> tuple[Table, ...]:
     return (*SOURCE_KINDS[kind].bronze, *LIST_BRONZE, SOURCE_FILES, *made)
 
 
-GOLD = tuple(stage.output for stage in STAGES if stage.output.layer == "gold")
+GOLD = (*[stage.output for stage in STAGES if stage.output.layer == "gold"], RESTATEMENT)
+"""What a run tells; the restatement is made after the stages, from this run and an earlier one."""
 CAPITATION = (
     CAPITATION_DUE, CAPITATION_LEDGER, CAPITATION_UNPOSTED, MEMBER_MONTH_CHANGES, MEMBERSHIP_RECONCILIATION,
     CAPITATION_CELLS, CAPITATION_VARIANCE, CAPITATION_VARIANCE_SPLIT, CAPITATION_LEDGER_BY_REASON,
@@ -426,6 +428,7 @@ CAPITATION = (
 """What a payment run makes (`pmpm capitate`), beside the stages."""
 STORED: tuple[Table, ...] = (
     *{table.name: table for kind in SOURCE_KINDS for table in stored_by(kind)}.values(),
+    RESTATEMENT,
     *CAPITATION,
 )
 """Every Delta table of any source, but the book of runs."""

@@ -33,6 +33,7 @@ WHOLE_RUNS = (
     "tests/test_capitation.py::test_payment_runs",
     "tests/test_payments.py",
     "tests/test_planted.py",
+    "tests/test_restate.py",
     "tests/test_capitation_guide.py::test_three_runs",
     "tests/test_capitation_guide.py::test_every_figure",
     "tests/test_capitation_recomputed.py",
@@ -69,6 +70,15 @@ OUTCOMES = (
     "admissions_are",
     "primary_care",
     "physicians_add",
+)
+RESTATED = (
+    "a_late_claim_alone",
+    "a_month_that",
+    "a_member_who",
+    "a_new_score",
+    "where_the_networks",
+    "a_network_of",
+    "without_a_score",
 )
 SEED = (
     "the_same_seed",
@@ -144,6 +154,10 @@ ONCE = {
         f"tests/gold/test_outcome_measures.py::test_{word}": "rule by rule; on Spark the worked example and each chain"
         for word in OUTCOMES
     },
+    **{
+        f"tests/test_restated.py::test_{word}": "part by part; on Spark a late claim in a late month, and a truncation"
+        for word in RESTATED
+    },
     **dict.fromkeys(NOTICES, "what a run says of its tables; the tables are tried on both"),
 }
 LONG = {
@@ -160,6 +174,7 @@ LONG = {
         f"tests/test_benchmarks.py::test_{word}": "a whole run beside others'; on Spark every `make bench` compares"
         for word in BENCHMARKS
     },
+    "tests/test_restated.py::test_whatever": "dozens of members under four policies; on Spark by hand",
     "tests/test_impact.py::test_every_mixture": "hundreds of people under dozens of policies; on Spark by hand",
     **{
         f"tests/test_generate.py::test_{word}": "the rows of the seed are the same on both: test_the_rows_are_those"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pmpm_spark import small_cells
+from pmpm_spark.gold.restatement import PARTS
 from pmpm_spark.small_cells import KEPT, LEFT_OUT, SHOWN, STAYS, brought_back, cells_left_out, without_small_cells
 from pmpm_spark.stages import CAPITATION, GOLD
 from tests.published import POLICIES, drawn_tables, found_out
@@ -148,3 +149,42 @@ def test_the_growth_of_a_contract_goes_with_the_year_before_that_it_tells() -> N
         (40, 9.0, None),
         (40, 9.0, Decimal("0.1")),
     ]
+
+
+def _restated(**members: int) -> list[dict[str, Any]]:
+    """A network of 500 whose parts touch so many; each moves as many cents, risk the adjusted PMPM alone."""
+    table = next(one.table for one in SHOWN if one.name == "restatement")
+    whole = Decimal(sum(members.values()))
+    head = {"policy": "p", "performance_year": 2022, "network_id": "A", "since_run_id": "r", "is_small_cell": False}
+    head |= {"pmpm_then": Decimal(0), "pmpm_now": whole - members.get("RISK", 0)}
+    head |= {"adjusted_pmpm_then": Decimal(0), "adjusted_pmpm_now": whole, "reason": None}
+    return [
+        {
+            **dict.fromkeys(table.column_names), **head, "part": part, "members": members.get(part, 0),
+            "pmpm_change": Decimal(0 if part == "RISK" else members.get(part, 0)),
+            "adjusted_pmpm_change": Decimal(members.get(part, 0)),
+        }
+        for part in PARTS
+    ]  # fmt: skip
+
+
+def _told_parts(rows: list[dict[str, Any]]) -> set[str]:
+    told = without_small_cells({"restatement": rows}).tables["restatement"]
+    return {row["part"] for row in told if not row[LEFT_OUT]}
+
+
+def test_a_part_of_a_restatement_that_touches_few_is_hidden_behind_another_that_touches_somebody() -> None:
+    everything = set(PARTS)
+    assert _told_parts(_restated(CLAIMS=100, ENROLLMENT=30)) == everything
+    assert _told_parts(_restated(CLAIMS=100, ENROLLMENT=30, ATTRIBUTION=4)) == everything - {
+        "ATTRIBUTION",
+        "ENROLLMENT",
+    }
+    assert _told_parts(_restated(CLAIMS=100, ENROLLMENT=6, ATTRIBUTION=4)) == everything - {"ATTRIBUTION", "ENROLLMENT"}
+
+
+def test_where_nothing_can_hide_a_part_of_a_restatement_no_row_tells_the_change() -> None:
+    assert _told_parts(_restated(CLAIMS=4)) == set()
+    assert _told_parts(_restated(CLAIMS=4, RISK=20)) == set(), "risk moves nothing of a raw PMPM: it hides no claim"
+    small = [{**row, "is_small_cell": True} for row in _restated(CLAIMS=400, RISK=300)]
+    assert _told_parts(small) == set()

@@ -104,6 +104,7 @@ def test_every_stage_makes_a_stored_table_and_every_gold_table_is_made(kind: str
         "experience_scores",
         "outcome_measures",
         "excluded",
+        "restatement",
     ]
 
 

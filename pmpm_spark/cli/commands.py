@@ -292,6 +292,26 @@ def compare(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def changes(arguments: argparse.Namespace) -> int:
+    """What moved each network's PMPM since a run."""
+    from pmpm_spark.cli.changes import as_stored, changed_rows, for_people, sentences
+    from pmpm_spark.cli.render import rendered
+    from pmpm_spark.runs import RunBook
+    from pmpm_spark.warehouse import published
+
+    config = _config(arguments)
+    spark = _session("spark/small.conf", config.engine)
+    warehouse, book = published(spark, config), RunBook(spark, config.warehouse)
+    asked = {"policy": arguments.policy, "year": arguments.year, "network": arguments.network}
+    rows = changed_rows(warehouse, book, arguments.since, **asked)
+    if arguments.format == "table":
+        print(rendered(for_people(rows), "table"))
+        print("\n".join(["", *sentences(rows)]))
+    else:
+        print(rendered(as_stored(rows), arguments.format))
+    return 0
+
+
 def capitate(arguments: argparse.Namespace) -> int:
     """One payment run, what it posted of each contract, and how its membership differs."""
     from datetime import date

@@ -130,6 +130,19 @@ def parser() -> Parser:
     compare.add_argument("--format", choices=FORMATS, default="table")
     compare.set_defaults(command=commands.compare)
 
+    changes = of.add_parser("changes", help="what moved each network's PMPM since an earlier run, split exactly")
+    add_config(changes)
+    changes.add_argument(
+        "--since",
+        metavar="RUN",
+        help="id of a run, or how it begins; by default what each run wrote of the one before",
+    )
+    changes.add_argument("--policy", metavar="LABEL", help="one policy alone")
+    changes.add_argument("--year", type=int, help="one performance year alone")
+    changes.add_argument("--network", metavar="ID", help="one network alone")
+    changes.add_argument("--format", choices=FORMATS, default="table")
+    changes.set_defaults(command=commands.changes)
+
     capitate = of.add_parser("capitate", help="post what contracts owe as known on a day, less what was posted before")
     add_config(capitate)
     add_writer(capitate)

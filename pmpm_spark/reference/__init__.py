@@ -238,6 +238,18 @@ def reference_table(spark: SparkSession, table: Table, folder: str | None = None
     return small_frame(spark, reference_rows(table, folder), table.schema)
 
 
+def reference_fingerprints(folder: str | None) -> dict[str, str]:
+    """Hash of each reference table's files, by its short name."""
+    found = {}
+    for table in REFERENCE_TABLES:
+        file_name = f"{table.short_name}.csv"
+        own = _own(file_name, folder)
+        told = hashlib.sha256(_shipped(file_name).encode())
+        told.update(b"" if own is None else own.read_bytes())
+        found[table.short_name] = told.hexdigest()[:16]
+    return found
+
+
 def reference_fingerprint(folder: str | None) -> str:
     """Hash of all reference files, for receipts: another table, another hash."""
     told = hashlib.sha256()

@@ -99,11 +99,11 @@ def number(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def listed(labels: Iterable[str], values: Iterable[float | None], is_money: bool = True) -> str:
+def listed(labels: Iterable[str], values: Iterable[float | None], is_money: bool = True, *, places: int = 0) -> str:
     """The figures of a chart in words, for those who do not see it."""
     sign = "$" if is_money else ""
     return "; ".join(
-        f"{label}: {'−' if value < 0 else ''}{sign}{abs(value):,.0f}"
+        f"{label}: {'−' if value < 0 else ''}{sign}{abs(value):,.{places}f}"
         for label, value in zip(labels, values, strict=True)
         if value is not None
     )

@@ -45,6 +45,10 @@ def dollars(value: float) -> str:
     return f"${value:,.0f}".replace("$-", "−$")
 
 
+def cents(value: float) -> str:
+    return f"${value:,.2f}".replace("$-", "−$")
+
+
 def short_dollars(value: float) -> str:
     """Thousands as k, millions as M: an axis has little room."""
     for size, sign in ((1_000_000, "M"), (1_000, "k")):

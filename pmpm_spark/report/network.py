@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from pmpm_spark.report.about import FIGURES, LEAKAGE, NO_FIGURE, Row, Year, bases, listed, name_of, page_of
+from pmpm_spark.report.changes import changes
 from pmpm_spark.report.charts import Series, bars
 from pmpm_spark.report.experience import experience
 from pmpm_spark.report.outcomes import outcomes
@@ -30,7 +31,7 @@ def network(year: Year, row: Row, place: int) -> Page:
     if leakage != NO_FIGURE:
         facts.append(Fact("Leakage", leakage, "share", LEAKAGE))
     of = (year, row, name)
-    parts = [*trend(*of), *_categories(*of), *_dearest(*of), *outcomes(*of), *experience(*of)]
+    parts = [*trend(*of), *changes(*of), *_categories(*of), *_dearest(*of), *outcomes(*of), *experience(*of)]
     if row["network_id"] != UNATTRIBUTED:
         parts += [*physicians(*of), *practices(*of), *_leakage(*of)]
     return Page(name, name_of(row), f"{row['network_id']}{kind}, {year.year}.", facts, parts, "network")
