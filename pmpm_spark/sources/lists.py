@@ -557,9 +557,8 @@ def _stored_part(
         InputError: it is not there, or cannot be read.
     """
     folder, _, name = path.rstrip("/").rpartition("/")
-    frame = table_at(
-        spark, folder or ("/" if path.startswith("/") else "."), name, file_format, _format_setting(the_list)
-    )
+    folder = folder or ("/" if path.startswith("/") else ".")
+    frame = table_at(spark, folder, name, file_format, _format_setting(the_list))
     if frame is None:
         raise InputError(f"{path}: there is no such table for source.{the_list.setting} ({file_format})")
     ours = {theirs_name: our for our, theirs_name in theirs.items()}

@@ -151,6 +151,19 @@ def test_columns_of_other_names_and_one_value_on_every_row_hold_for_a_table_too(
     assert found[0] == found[1] != []
 
 
+@pytest.mark.parametrize("file_format", [PARQUET, DELTA])
+def test_a_path_of_one_part_is_seen_from_the_working_folder(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file_format: str
+) -> None:
+    the_list = BY_NAME["contract_members"]
+    absolute = delivered(spark, tmp_path, "contract_members", file_format).rstrip("/")
+    monkeypatch.chdir(tmp_path)
+    name = Path(absolute).name
+    assert loaded(spark, name, the_list, file_format) == loaded(spark, absolute, the_list, file_format)
+    with pytest.raises(InputError, match="gone: there is no such table"):
+        list_files(spark, the_list, "gone", None, file_format)
+
+
 def test_a_list_of_another_form_is_told_with_the_setting_that_reads_it(spark: SparkSession, tmp_path: Path) -> None:
     the_list = BY_NAME["contract_members"]
     parquet = delivered(spark, tmp_path, "contract_members", PARQUET)
