@@ -189,3 +189,20 @@ def test_a_table_without_a_needed_column_names_it(spark: SparkSession, tmp_path:
     pq.write_table(pa.table({"contract_id": ["C1"], "start_date": [JANUARY]}), tmp_path / "c.parquet")
     with pytest.raises(InputError, match=r"c\.parquet \(contracts\): column network_id is missing from the heading"):
         list_files(spark, BY_NAME["contracts"], str(tmp_path / "c.parquet"), None, PARQUET)
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "reason"),
+    [
+        ("contracts", "contract_id,network_id,start_date\nC1,N1,0000-01-01", "start_date is not a date"),
+        ("contract_rates", "contract_id,effective_from,rate\nC1,0000-01-01,1", "effective_from is not a date"),
+        ("contract_members", "contract_id,member_id,start_date\nC1,m1,0001-01-01", "start_date is not a date"),
+    ],
+)
+def test_a_day_of_the_year_0_rejects_the_row_of_a_list(
+    spark: SparkSession, tmp_path: Path, name: str, row: str, reason: str
+) -> None:
+    (tmp_path / "list.csv").write_text(row + "\n")
+    files, _ = list_files(spark, BY_NAME[name], str(tmp_path / "list.csv"))
+    judged = BY_NAME[name].rows(list_load(spark, BY_NAME[name], files, "b1", NOW).frame)
+    assert [tuple(one) for one in judged.select("outcome", "reject_reasons").collect()] == [("rejected", [reason])]
