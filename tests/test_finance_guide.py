@@ -17,12 +17,15 @@ from pmpm_spark.cli.render import as_table
 from pmpm_spark.cli.summary import shown_rows
 from pmpm_spark.config import Finance, Reference, RunConfig, Source, Warehouse
 from pmpm_spark.errors import InputError
+from pmpm_spark.finance import check_benchmarks
 from pmpm_spark.gold.financial_performance import FINANCIAL_PERFORMANCE
+from pmpm_spark.model import CONTRACTS
 from pmpm_spark.pipeline import run
 from pmpm_spark.policy import Attribution, Eligibility, Policy
 from pmpm_spark.warehouse import published
 from tests import test_capitation_guide as guide
 from tests.gold.test_financial_performance import Cost, Result, expected
+from tests.tables import frame
 
 pytestmark = [pytest.mark.delta, pytest.mark.timeout(1800)]  # a fixture is several whole runs
 
@@ -154,6 +157,7 @@ BAD = {
     "C1,2022,,,,,x,": "program_spending is not an amount",
     "C1,2022,,1,,,,\nC1,2022,,2,,,,": "two rows of one key",
     "C1,,,1,,,,": "year is missing",
+    "C1,2022,,,,,,9999999999999999.99": "contract_finance: contract C1, 2022: delivery_cost 9999999999999999.99 is above 1,000,000,000,000; correct the list",
 }
 
 
@@ -165,6 +169,13 @@ def test_what_cannot_be_used_is_one_line_and_nothing_is_paid(paid: Paid, rows: s
     assert BAD[rows] in str(said.value)
     assert "\n" not in str(said.value)
     assert paid.rows("gold.financial_performance") == before
+
+
+def test_a_benchmark_that_no_member_costs_is_an_error_that_names_the_contract(spark: SparkSession) -> None:
+    text = "contract_id | benchmark_pmpm\nC1 | 1000000.00\nC2 | {}\nC3 | -"
+    check_benchmarks(frame(spark, CONTRACTS, text.format("999999.99")))
+    with pytest.raises(InputError, match=r"^contracts: contract C2: benchmark_pmpm 1000000.01 is above 1,000,000; "):
+        check_benchmarks(frame(spark, CONTRACTS, text.format("1000000.01")))
 
 
 def test_a_year_outside_the_contract_is_said_and_not_used(paid: Paid, caplog: pytest.LogCaptureFixture) -> None:
