@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
@@ -46,12 +47,14 @@ from pmpm_spark.silver.union import of_run
 from pmpm_spark.sources.kinds import SOURCE_KINDS
 
 if TYPE_CHECKING:
-    from pyspark.sql import Row
+    from pyspark.sql import DataFrame, Row
 
     from pmpm_spark.store import Store
 
 MOST_CODES = 5
 """So many codes of the lines that no rule puts into a category are named."""
+MOST_LINES = 5
+"""So many lines of rejected rows are named in an error."""
 MOST_REASONS = 3
 """So many reasons of rejected rows are named in an error."""
 NO_PARTS = "NOT_IN_PART_A_AND_B"
@@ -184,11 +187,13 @@ def check_paid_months(store: Store, config: RunConfig) -> None:
         )
 
 
-def check_rejects(store: Store, config: RunConfig) -> None:
+def check_rejects(store: Store, config: RunConfig, rejects: Callable[[], DataFrame] | None = None) -> None:
     """No file has more rejects than `source.max_reject_share` allows. What a later delivery may mend is no fault.
+    `rejects` are the rejected rows, which are not published then.
 
     Raises:
-        InputError: names the file, how many of its rows are rejected, and the most frequent reasons.
+        InputError: names the file, how many of its rows are rejected, the first lines of them, and the most frequent
+            reasons.
     """
     unmatched = sum(
         (F.coalesce(F.try_element_at("rejected_by_reason", F.lit(reason)), F.lit(0)) for reason in UNMATCHED), F.lit(0)
@@ -196,18 +201,34 @@ def check_rejects(store: Store, config: RunConfig) -> None:
     faulty = F.col("rejected") - unmatched
     worst = (
         store.read(LOAD_AUDIT)
-        .select("_source_file", "rows_read", faulty.alias("faulty"), "rejected_by_reason")
+        .select("_bronze_table", "_source_file", "rows_read", faulty.alias("faulty"), "rejected_by_reason")
         .where(F.col("faulty") > F.col("rows_read") * config.source.max_reject_share)
         .orderBy(F.desc("faulty"), "_source_file")
         .limit(1)
         .collect()
     )
     for file in worst:
+        lines = _first_lines(rejects(), file) if rejects is not None else ""
         raise InputError(
-            f"{file['_source_file']}: {file['faulty']:,} of {file['rows_read']:,} rows are rejected "
+            f"{file['_source_file']}: {file['faulty']:,} of {file['rows_read']:,} rows are rejected{lines} "
             f"({_most_frequent(file['rejected_by_reason'])}), more than source.max_reject_share = "
             f"{config.source.max_reject_share} allows; nothing is published"
         )
+
+
+def _first_lines(rejects: DataFrame, file: Row) -> str:
+    """Where the first faulty rows of a file stand. The number of a line tells nothing of a member."""
+    faults = reduce(F.array_remove, UNMATCHED, F.col("reject_reasons"))
+    of_file = rejects.where(
+        (F.col("_bronze_table") == file["_bronze_table"])
+        & (F.col("_source_file") == file["_source_file"])
+        & (F.size(faults) > 0)
+    )
+    found = of_file.select("_source_row").orderBy("_source_row").limit(MOST_LINES).collect()
+    if not found:
+        return ""
+    numbers = ", ".join(str(row["_source_row"]) for row in found)
+    return f", line{'s' if len(found) > 1 else ''} {numbers}{' and others' if file['faulty'] > len(found) else ''}"
 
 
 def _most_frequent(rejected_by_reason: Mapping[str, int]) -> str:

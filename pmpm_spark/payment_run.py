@@ -21,7 +21,6 @@ from pmpm_spark.model import (
     CONTRACT_RATES,
     CONTRACTS,
     COVERAGE_RECORDS,
-    LOAD_AUDIT,
     MEMBERS,
     PAYER_MEMBER_MONTHS,
 )
@@ -37,15 +36,13 @@ from pmpm_spark.silver.risk_scores import RISK_SCORES
 from pmpm_spark.silver.told_months import TOLD_MONTHS
 from pmpm_spark.silver.union import ids
 from pmpm_spark.store import Store
+from pmpm_spark.strict_lists import check_strict_lists
 from pmpm_spark.table import Table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 log = logging.getLogger(__name__)
-
-STRICT = ("bronze.contracts", "bronze.contract_rates", "bronze.contract_budget", "bronze.contract_finance")
-"""Lists of which no row may be rejected or superseded before money is paid by them, or compared with them."""
 
 
 @dataclass(frozen=True)
@@ -182,15 +179,7 @@ def planned(store: Store, config: RunConfig, as_of: date) -> PaymentRun:
 
 def _contracts(store: Store) -> tuple[list[Terms], list[Rate]]:
     """The contracts and rates, none of which was rejected or replaced unseen."""
-    audit = store.read(LOAD_AUDIT).where(
-        F.col("_bronze_table").isin(*STRICT) & ((F.col("rejected") + F.col("superseded")) > 0)
-    )
-    for row in audit.orderBy("_source_file").limit(1).collect():
-        why = "; ".join(sorted(row["rejected_by_reason"])) or "two rows of one key"
-        raise InputError(
-            f"{row['_source_file']}: {row['rejected'] + row['superseded']} rows cannot be paid by ({why}); "
-            "correct the list"
-        )
+    check_strict_lists(store)
     contracts = [
         Terms(
             row["contract_id"],

@@ -35,7 +35,7 @@ from pmpm_spark.errors import ConfigError, StageError
 from pmpm_spark.gold.experience_scores import EXPERIENCE_SCORES
 from pmpm_spark.identities import IDENTITIES
 from pmpm_spark.loading import load_sources
-from pmpm_spark.model import LOAD_AUDIT
+from pmpm_spark.model import LOAD_AUDIT, REJECTS
 from pmpm_spark.outcome_checks import check_outcome_codes
 from pmpm_spark.program_checks import check_code_sets
 from pmpm_spark.reference import NORMALIZATION_FACTORS, reference_fingerprint, reference_rows
@@ -51,7 +51,7 @@ from pmpm_spark.store import Receipt, Store
 from pmpm_spark.survey_checks import survey_notices
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 log = logging.getLogger(__name__)
 
@@ -227,7 +227,7 @@ def _work(
                 continue  # as it stood
             receipts.append(receipt)
             if stage.output is LOAD_AUDIT:
-                check_rejects(store, config)
+                check_rejects(store, config, _rejects_of(store, stages))
             if stage.output is RISK_SCORES:
                 check_factors(store, config, factors)
             if stage.output is CLAIM_COSTS:
@@ -248,6 +248,14 @@ def _work(
     for notice in notices:
         log.warning("%s", notice)
     return receipts, notices, inputs
+
+
+def _rejects_of(store: Store, stages: Sequence[Stage]) -> Callable[[], DataFrame] | None:
+    """The rejected rows, before they are published; what they are made of is what their counts are made of."""
+    stage = next((one for one in stages if one.output is REJECTS), None)
+    if stage is None:
+        return None
+    return lambda: stage.build(*[store.read(table) for table in stage.inputs])
 
 
 def _publish(store: Store, config: RunConfig, stage: Stage, made: Mapping[str, Receipt]) -> Receipt:

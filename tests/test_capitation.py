@@ -136,6 +136,17 @@ def test_payment_runs_post_what_changed_and_one_that_dies_posts_nothing(
     assert published(spark, config).read(CAPITATION_LEDGER).count() == 11
 
 
+def test_a_load_with_too_many_rejects_names_their_lines(spark: SparkSession, tmp_path: Path) -> None:
+    panel.write_files(tmp_path / "claims")
+    panel.write_lists(tmp_path / "lists")
+    lists_of_contracts(tmp_path / "lists", "K1,2021-01-01,,*,*,*,100.00,false\nK2,2021-01-01,,*,*,*,-50.00,false\n")
+    path = panel.write_config(tmp_path, tmp_path / "lists", tmp_path / "wh", tmp_path / "claims")
+    config = load_config(str(path), ["source.max_reject_share=0.05"])
+    told = r"contract_rates\.csv: 1 of 2 rows are rejected, line 3 \(1: rate is negative\), more than "
+    with pytest.raises(InputError, match=told):
+        run(spark, config, group="load")
+
+
 BUDGET = "contract_id,year,service_category,member_months,services_per_1000,cost_per_service"
 
 

@@ -13,7 +13,14 @@ from pmpm_spark.config import RunConfig, Source, Warehouse
 from pmpm_spark.errors import InputError
 from pmpm_spark.gold.excluded import EXCLUDED
 from pmpm_spark.identities import IDENTITIES
-from pmpm_spark.model import COVERAGE_RECORDS, FINAL_CLAIM_LINES, LOAD_AUDIT, MEMBER_ATTRIBUTION, NETWORK_ROSTER
+from pmpm_spark.model import (
+    COVERAGE_RECORDS,
+    FINAL_CLAIM_LINES,
+    LOAD_AUDIT,
+    MEMBER_ATTRIBUTION,
+    NETWORK_ROSTER,
+    REJECTS,
+)
 from pmpm_spark.model.intake import UNMATCHED_LINE
 from pmpm_spark.policy import Attribution, Policy
 from pmpm_spark.silver.claim_costs import CLAIM_COSTS
@@ -55,6 +62,20 @@ def test_a_refused_load_names_the_most_frequent_faults_with_their_counts(store: 
         "1: claim_id is missing), more than source.max_reject_share = 0.05 allows; nothing is published"
     )
     check_rejects(store, config_of(store, max_reject_share=0.4))
+    rejects = frame(
+        store.spark,
+        REJECTS,
+        f"""
+        _bronze_table             | _source_file    | _source_row | reject_reasons
+        bronze.common_claim_lines | claim_lines.csv | 9           | member_id is missing;claim_id is missing
+        bronze.common_claim_lines | claim_lines.csv | 4           | {UNMATCHED_LINE}
+        bronze.common_claim_lines | claim_lines.csv | 12          | {UNMATCHED_LINE};member_id is missing
+        bronze.common_claim_lines | other.csv       | 2           | member_id is missing
+        bronze.contract_rates     | claim_lines.csv | 3           | rate is missing
+        """,
+    )
+    with pytest.raises(InputError, match=r"^claim_lines\.csv: 7 of 18 rows are rejected, lines 9, 12 and others \(4: "):
+        check_rejects(store, config_of(store), lambda: rejects)
 
 
 NOBODYS = "no network_roster: nobody is anybody's, every member stands under UNATTRIBUTED (policy default, other)"

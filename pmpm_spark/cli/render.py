@@ -120,6 +120,7 @@ def _safe(value: Any) -> Any:
 def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(one) for one in value]
-    if isinstance(value, tuple):
-        return {name: _plain(one) for name, one in zip(value.__fields__, value, strict=True)}
+    if isinstance(value, tuple):  # the engine's row
+        names = value.__fields__  # type: ignore[attr-defined]
+        return {name: _plain(one) for name, one in zip(names, value, strict=True)}
     return str(value) if isinstance(value, Decimal | date | datetime) else value

@@ -41,7 +41,7 @@ from pmpm_spark.policy import COVERAGE_RULES, NETWORK_TYPES
 from pmpm_spark.sources.bronze import BronzeLoad, delivered_table
 from pmpm_spark.sources.cells import TypedRow, iso_date
 from pmpm_spark.sources.comma import comma_rows
-from pmpm_spark.sources.files import SourceFile, scan
+from pmpm_spark.sources.files import SourceFile, files_seen_at, scan
 from pmpm_spark.sources.tabular import Batch, InputTable, Part, table_at, table_part
 from pmpm_spark.stage import Stage
 from pmpm_spark.table import MONEY, SCORE, Table, small_frame
@@ -516,6 +516,8 @@ def list_files(
         unknown = [name for name in file.heading if name not in the_list.columns]
         if unknown:
             notices.append(f"{file.name} ({the_list.setting}): columns passed over: {', '.join(unknown[:5])}")
+    if not files and files_seen_at(path):
+        raise InputError(f"{path} (source.{the_list.setting}): is empty; the heading must stand in its first line")
     if not files:
         raise InputError(f"{path}: there is no file for source.{the_list.setting}")
     return files, notices
