@@ -71,7 +71,7 @@ TYPES = {
 }  # fmt: skip
 FATES = {
     "contracts": {"accepted": 1, "rejected": 2},
-    "contract_rates": {"accepted": 2, "rejected": 1},
+    "contract_rates": {"accepted": 1, "rejected": 2},
     "contract_members": {"accepted": 1, "rejected": 1, "duplicate": 1},
     "contract_budget": {"accepted": 1, "rejected": 1},
     "contract_finance": {"accepted": 1, "rejected": 1},
@@ -162,6 +162,29 @@ def test_a_path_of_one_part_is_seen_from_the_working_folder(
     assert loaded(spark, name, the_list, file_format) == loaded(spark, absolute, the_list, file_format)
     with pytest.raises(InputError, match="gone: there is no such table"):
         list_files(spark, the_list, "gone", None, file_format)
+
+
+def test_a_blank_risk_adjusted_is_a_fault_and_a_list_without_the_column_is_not_risk_adjusted(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    the_list = BY_NAME["contract_rates"]
+
+    def judged(path: Path, file_format: str) -> list[tuple[Any, ...]]:
+        files, notices = list_files(spark, the_list, str(path), None, file_format)
+        assert notices == []
+        rows = the_list.rows(list_load(spark, the_list, files, "b1", NOW, None, file_format).frame)
+        return _rows(rows.select("contract_id", "outcome", "risk_adjusted", "reject_reasons"))
+
+    text, parquet = tmp_path / "rates.csv", tmp_path / "rates.parquet"
+    text.write_text("contract_id,effective_from,rate,risk_adjusted\nC1,2023-01-01,1,\nC2,2023-01-01,1,true\n")
+    assert judged(text, CSV) == [
+        ("C1", "rejected", None, ["risk_adjusted is missing"]),
+        ("C2", "accepted", True, []),
+    ]
+    text.write_text("contract_id,effective_from,rate\nC1,2023-01-01,1\n")
+    rows = {"contract_id": ["C1"], "effective_from": [JANUARY], "rate": [Decimal(1)]}
+    pq.write_table(pa.table(rows), parquet)
+    assert judged(text, CSV) == judged(parquet, PARQUET) == [("C1", "accepted", False, [])]
 
 
 def test_a_list_of_another_form_is_told_with_the_setting_that_reads_it(spark: SparkSession, tmp_path: Path) -> None:
