@@ -14,8 +14,10 @@ from pmpm_spark.gold.excluded import EXCLUDED
 from pmpm_spark.gold.pmpm import SMALL_CELL
 from pmpm_spark.gold.risk import ALL_TYPES
 from pmpm_spark.identities import IDENTITIES
+from pmpm_spark.intake import deaths_before_birth
 from pmpm_spark.model import (
     COVERAGE_RECORDS,
+    ENROLLMENT_ROWS,
     FINAL_CLAIM_LINES,
     LOAD_AUDIT,
     MEMBER_ATTRIBUTION,
@@ -306,6 +308,17 @@ def run_notices(store: Store, config: RunConfig) -> list[str]:
         *_code_sets(config),
         *outcome_notices(store, config),
     ]
+
+
+def birth_notices(store: Store) -> list[str]:
+    """Where a death before the birth is told, and how many members have one."""
+    found = deaths_before_birth(store.read(ENROLLMENT_ROWS)).orderBy("_source_file", "_source_row")
+    total = found.agg(F.count(F.lit(1)).alias("n")).collect()[0]["n"]
+    if not total:
+        return []
+    lines = [f"{row['_source_file']} line {row['_source_row']}" for row in found.limit(MOST_LINES).collect()]
+    more = " and others" if total > len(lines) else ""
+    return [f"members: {total:,} with a death before the birth, which is not used ({', '.join(lines)}{more})"]
 
 
 def uncounted_years(store: Store, config: RunConfig) -> list[str]:

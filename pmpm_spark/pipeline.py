@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pmpm_spark.at_once import in_turn
 from pmpm_spark.checks import (
+    birth_notices,
     check_allowed_amounts,
     check_caps,
     check_carried,
@@ -35,7 +36,7 @@ from pmpm_spark.errors import ConfigError, StageError
 from pmpm_spark.gold.experience_scores import EXPERIENCE_SCORES
 from pmpm_spark.identities import IDENTITIES
 from pmpm_spark.loading import load_sources
-from pmpm_spark.model import LOAD_AUDIT, REJECTS
+from pmpm_spark.model import LOAD_AUDIT, MEMBERS, REJECTS
 from pmpm_spark.outcome_checks import check_outcome_codes
 from pmpm_spark.program_checks import check_code_sets
 from pmpm_spark.reference import NORMALIZATION_FACTORS, reference_fingerprint, reference_rows
@@ -239,6 +240,8 @@ def _work(
                 check_risk_means(store, config)
     if progress:
         progress(len(stages) + int(loads), len(stages) + int(loads), "")
+    if any(stage.output is MEMBERS for stage in stages):
+        notices += birth_notices(store)
     if any(stage.output is MEMBER_YEARS for stage in stages):
         notices += run_notices(store, config)
     if any(stage.output is EXPERIENCE_SCORES for stage in stages):
