@@ -32,8 +32,8 @@ log = logging.getLogger(__name__)
 
 
 def check_finance(store: Store, contracts: Sequence[Terms], due: DataFrame) -> None:
-    """Every row of contract_finance is of a contract, and returns no more than was withheld of its year; no amount is
-    beyond what a contract can be about.
+    """Every row of contract_finance is of a contract, and no amount is beyond what a contract can be about. What is
+    returned of a withhold counts up to what is withheld so far; that there is more is said.
 
     Raises:
         InputError: names contract and year.
@@ -61,13 +61,14 @@ def check_finance(store: Store, contracts: Sequence[Terms], due: DataFrame) -> N
         if not one.start_date.year <= row["year"] <= one.end_date.year:
             log.warning("%s: wholly outside the contract, unused", where)
             continue
-        if (row["withhold_returned"] or 0) > withheld.get(key, 0):
-            raise InputError(
-                f"{where}: withhold_returned is {row['withhold_returned']}, and {withheld.get(key, 0):.2f} is withheld "
-                "of what is due; return no more"
-            )
+        returned = row["withhold_returned"] or 0
         if key not in withheld:
             log.warning("%s: nothing is due of the year yet, unused", where)
+        elif returned > withheld[key]:
+            log.warning(
+                "%s: withhold_returned is %.2f, and %.2f is withheld so far: the other %.2f does not count yet",
+                where, returned, withheld[key], returned - withheld[key],
+            )  # fmt: skip
 
 
 def check_benchmarks(contracts: DataFrame) -> None:

@@ -152,7 +152,6 @@ def test_the_result_can_be_shown(paid: Paid) -> None:
 
 BAD = {
     "C9,2022,,,,,,": "contract_finance: C9 is not among contracts",
-    "C1,2022,600.01,,,,,": "contract_finance: contract C1, 2022: withhold_returned is 600.01, and 600.00 is withheld",
     "C1,2022,,,,,-0.01,": "program_spending is negative",
     "C1,2022,,,,,x,": "program_spending is not an amount",
     "C1,2022,,1,,,,\nC1,2022,,2,,,,": "two rows of one key",
@@ -184,6 +183,23 @@ def test_a_year_outside_the_contract_is_said_and_not_used(paid: Paid, caplog: py
     assert "contract_finance: contract C1, 2023: wholly outside the contract, unused" in caplog.text
     rows = {row["performance_year"]: row for row in paid.rows("gold.financial_performance")}
     assert (set(rows), rows[2021]["administrative_cost"], rows[2022]["administrative_cost"]) == ({2021, 2022}, 0, None)
+
+
+def test_more_returned_than_is_withheld_so_far_counts_up_to_that_and_is_said(
+    paid: Paid, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        paid.pay_with("C1,2022,720.01,,,,,\nC1,2021,576.00,,,,,")
+    said = [record.getMessage() for record in caplog.records if "withhold_returned" in record.getMessage()]
+    assert said == [
+        "contract_finance: contract C1, 2022: withhold_returned is 720.01, and 600.00 is withheld so far: "
+        "the other 120.01 does not count yet"
+    ]
+    rows = {row["performance_year"]: row for row in paid.rows("gold.financial_performance")}
+    assert [(str(rows[y]["withhold_returned"]), str(rows[y]["revenue_amount"])) for y in YEARS] == [
+        ("576.00", "11520.00"),
+        ("600.00", "12000.00"),
+    ]
 
 
 def test_a_loss_ratio_by_what_is_allocated_is_a_setting(paid: Paid) -> None:
