@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from pmpm_spark.config import TABULAR, RunConfig
+from pmpm_spark.config import CSV, TABULAR, RunConfig
 from pmpm_spark.errors import ConfigError, InputError
 from pmpm_spark.gold.excluded import EXCLUDED
 from pmpm_spark.gold.pmpm import SMALL_CELL
@@ -16,6 +16,7 @@ from pmpm_spark.gold.risk import ALL_TYPES
 from pmpm_spark.identities import IDENTITIES
 from pmpm_spark.intake import deaths_before_birth
 from pmpm_spark.model import (
+    CONTRACTS,
     COVERAGE_RECORDS,
     ENROLLMENT_ROWS,
     FINAL_CLAIM_LINES,
@@ -210,7 +211,7 @@ def check_rejects(store: Store, config: RunConfig, rejects: Callable[[], DataFra
         .collect()
     )
     for file in worst:
-        lines = _first_lines(rejects(), file) if rejects is not None else ""
+        lines = _first_lines(rejects(), file, config) if rejects is not None else ""
         raise InputError(
             f"{file['_source_file']}: {file['faulty']:,} of {file['rows_read']:,} rows are rejected{lines} "
             f"({_most_frequent(file['rejected_by_reason'])}), more than source.max_reject_share = "
@@ -218,7 +219,7 @@ def check_rejects(store: Store, config: RunConfig, rejects: Callable[[], DataFra
         )
 
 
-def _first_lines(rejects: DataFrame, file: Row) -> str:
+def _first_lines(rejects: DataFrame, file: Row, config: RunConfig) -> str:
     """Where the first faulty rows of a file stand. The number of a line tells nothing of a member."""
     faults = reduce(F.array_remove, UNMATCHED, F.col("reject_reasons"))
     of_file = rejects.where(
@@ -230,7 +231,10 @@ def _first_lines(rejects: DataFrame, file: Row) -> str:
     if not found:
         return ""
     numbers = ", ".join(str(row["_source_row"]) for row in found)
-    return f", line{'s' if len(found) > 1 else ''} {numbers}{' and others' if file['faulty'] > len(found) else ''}"
+    setting = file["_bronze_table"].partition(".")[2]
+    is_text = getattr(config.source.formats, setting, config.source.format) == CSV
+    word = "line" if is_text else "row"
+    return f", {word}{'s' if len(found) > 1 else ''} {numbers}{' and others' if file['faulty'] > len(found) else ''}"
 
 
 def _most_frequent(rejected_by_reason: Mapping[str, int]) -> str:
@@ -310,13 +314,14 @@ def run_notices(store: Store, config: RunConfig) -> list[str]:
     ]
 
 
-def birth_notices(store: Store) -> list[str]:
+def birth_notices(store: Store, config: RunConfig) -> list[str]:
     """Where a death before the birth is told, and how many members have one."""
     found = deaths_before_birth(store.read(ENROLLMENT_ROWS)).orderBy("_source_file", "_source_row")
     total = found.agg(F.count(F.lit(1)).alias("n")).collect()[0]["n"]
     if not total:
         return []
-    lines = [f"{row['_source_file']} line {row['_source_row']}" for row in found.limit(MOST_LINES).collect()]
+    word = "line" if config.source.format == CSV else "row"
+    lines = [f"{row['_source_file']} {word} {row['_source_row']}" for row in found.limit(MOST_LINES).collect()]
     more = " and others" if total > len(lines) else ""
     return [f"members: {total:,} with a death before the birth, which is not used ({', '.join(lines)}{more})"]
 
@@ -406,6 +411,11 @@ def _rosters(store: Store, config: RunConfig) -> list[str]:
     shared = shared_providers(store.read(NETWORK_ROSTER)).agg(F.count(F.lit(1)).alias("n")).collect()[0]["n"]
     if shared:
         notices.append(f"{shared:,} providers stand on two networks' rosters at once; the lowest network_id takes them")
+    nobodys = store.read(CONTRACTS).join(store.read(NETWORK_ROSTER).select("network_id"), "network_id", how="left_anti")
+    notices += [
+        f"contract {row['contract_id']}: network {row['network_id']} is on no network_roster: all cost is outside it"
+        for row in nobodys.select("contract_id", "network_id").orderBy("contract_id").collect()
+    ]
     lists = store.read(MEMBER_ATTRIBUTION).groupBy("performance_year", "member_id")
     twice = lists.agg(F.count_distinct("network_id").alias("networks")).where("networks > 1")
     members = twice.agg(F.count(F.lit(1)).alias("n")).collect()[0]["n"]

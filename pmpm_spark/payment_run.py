@@ -154,6 +154,7 @@ def planned(store: Store, config: RunConfig, as_of: date) -> PaymentRun:
     Raises:
         InputError: a list cannot be paid by, a later day was posted already, or nothing can be due.
     """
+    check_strict_lists(store, config.source.formats)
     contracts, rates = _contracts(store)
     history = store.read(CAPITATION_RUNS).orderBy("posting_run").collect()
     if history and as_of < history[-1]["as_of"]:
@@ -179,7 +180,6 @@ def planned(store: Store, config: RunConfig, as_of: date) -> PaymentRun:
 
 def _contracts(store: Store) -> tuple[list[Terms], list[Rate]]:
     """The contracts and rates, none of which was rejected or replaced unseen."""
-    check_strict_lists(store)
     contracts = [
         Terms(
             row["contract_id"],

@@ -241,7 +241,7 @@ def _work(
     if progress:
         progress(len(stages) + int(loads), len(stages) + int(loads), "")
     if any(stage.output is MEMBERS for stage in stages):
-        notices += birth_notices(store)
+        notices += birth_notices(store, config)
     if any(stage.output is MEMBER_YEARS for stage in stages):
         notices += run_notices(store, config)
     if any(stage.output is EXPERIENCE_SCORES for stage in stages):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
+from pmpm_spark.config import CSV, ListFormats
 from pmpm_spark.errors import InputError
 from pmpm_spark.model import LOAD_AUDIT
 from pmpm_spark.sources.lists import LISTS, List
@@ -23,7 +24,7 @@ MOST_LINES = 5
 TWO_ROWS = "two rows of one key"
 
 
-def check_strict_lists(store: Store) -> None:
+def check_strict_lists(store: Store, formats: ListFormats) -> None:
     """Every row of these lists counts.
 
     Raises:
@@ -35,11 +36,12 @@ def check_strict_lists(store: Store) -> None:
     for row in audit.orderBy("_source_file", "_bronze_table").limit(1).collect():
         the_list, file = STRICT[row["_bronze_table"]], row["_source_file"]
         lost = row["rejected"] + row["superseded"]
-        why = "; ".join(_lines(store, the_list, file, lost) or sorted(row["rejected_by_reason"]) or [TWO_ROWS])
+        word = "line" if getattr(formats, the_list.setting) == CSV else "row"
+        why = "; ".join(_lines(store, the_list, file, lost, word) or sorted(row["rejected_by_reason"]) or [TWO_ROWS])
         raise InputError(f"{file}: {lost} rows cannot be paid by ({why}); correct the list")
 
 
-def _lines(store: Store, the_list: List, file: str, lost: int) -> list[str]:
+def _lines(store: Store, the_list: List, file: str, lost: int, word: str) -> list[str]:
     """What is wrong with which lines of the file; nothing where bronze does not have it any more."""
     if the_list.bronze.name not in store.versions:
         return []
@@ -52,13 +54,13 @@ def _lines(store: Store, the_list: List, file: str, lost: int) -> list[str]:
         .limit(MOST_LINES)
         .collect()
     )
-    said = [_said(row, the_list.silver.key) for row in found]
+    said = [_said(row, the_list.silver.key, word) for row in found]
     return [*said, *(["and others"] if said and lost > len(said) else [])]
 
 
-def _said(row: Row, key: Sequence[str]) -> str:
+def _said(row: Row, key: Sequence[str], word: str) -> str:
     why = ", ".join(row["reject_reasons"]) if row["outcome"] == "rejected" else TWO_ROWS
-    where = ", ".join([f"line {row['_source_row']}", *_about(row, key)])
+    where = ", ".join([f"{word} {row['_source_row']}", *_about(row, key)])
     return f"{where}: {why}"
 
 
