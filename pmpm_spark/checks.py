@@ -204,7 +204,7 @@ def check_rejects(store: Store, config: RunConfig, rejects: Callable[[], DataFra
     faulty = F.col("rejected") - unmatched
     worst = (
         store.read(LOAD_AUDIT)
-        .select("_bronze_table", "_source_file", "rows_read", faulty.alias("faulty"), "rejected_by_reason")
+        .select("_bronze_table", "_source_file", "_batch_id", "rows_read", faulty.alias("faulty"), "rejected_by_reason")
         .where(F.col("faulty") > F.col("rows_read") * config.source.max_reject_share)
         .orderBy(F.desc("faulty"), "_source_file")
         .limit(1)
@@ -225,6 +225,7 @@ def _first_lines(rejects: DataFrame, file: Row, config: RunConfig) -> str:
     of_file = rejects.where(
         (F.col("_bronze_table") == file["_bronze_table"])
         & (F.col("_source_file") == file["_source_file"])
+        & (F.col("_batch_id") == file["_batch_id"])
         & (F.size(faults) > 0)
     )
     found = of_file.select("_source_row").orderBy("_source_row").limit(MOST_LINES).collect()

@@ -68,12 +68,13 @@ def test_a_refused_load_names_the_most_frequent_faults_with_their_counts(store: 
         store.spark,
         REJECTS,
         f"""
-        _bronze_table             | _source_file    | _source_row | reject_reasons
-        bronze.common_claim_lines | claim_lines.csv | 9           | member_id is missing;claim_id is missing
-        bronze.common_claim_lines | claim_lines.csv | 4           | {UNMATCHED_LINE}
-        bronze.common_claim_lines | claim_lines.csv | 12          | {UNMATCHED_LINE};member_id is missing
-        bronze.common_claim_lines | other.csv       | 2           | member_id is missing
-        bronze.contract_rates     | claim_lines.csv | 3           | rate is missing
+        _bronze_table             | _source_file    | _source_row | _batch_id | reject_reasons
+        bronze.common_claim_lines | claim_lines.csv | 9           | b         | member_id is missing;claim_id is missing
+        bronze.common_claim_lines | claim_lines.csv | 4           | b         | {UNMATCHED_LINE}
+        bronze.common_claim_lines | claim_lines.csv | 12          | b         | {UNMATCHED_LINE};member_id is missing
+        bronze.common_claim_lines | claim_lines.csv | 2           | earlier   | member_id is missing
+        bronze.common_claim_lines | other.csv       | 2           | b         | member_id is missing
+        bronze.contract_rates     | claim_lines.csv | 3           | b         | rate is missing
         """,
     )
     with pytest.raises(InputError, match=r"^claim_lines\.csv: 7 of 18 rows are rejected, lines 9, 12 and others \(4: "):
