@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 
 from pmpm_spark.config import RunConfig
 from pmpm_spark.contract_terms import Terms
-from pmpm_spark.errors import AuditError, ConfigError, InputError, StageError
+from pmpm_spark.errors import AuditError, ConfigError, InputError
 from pmpm_spark.finance import check_finance, publish_finance
 from pmpm_spark.gold.capitation_ledger import (
     CAPITATION_LEDGER,
@@ -131,7 +131,7 @@ def capitate(spark: SparkSession, config: RunConfig, as_of: date, *, break_lease
 
     Raises:
         ConfigError, InputError: exit 2, nothing is posted for any contract.
-        StageError, AuditError: exit 1, nothing is posted.
+        AuditError: exit 1, nothing is posted.
         BusyError: another run is at work in the warehouse.
         LeaseLost: another run took it meanwhile, nothing is posted.
     """
@@ -144,7 +144,7 @@ def capitate(spark: SparkSession, config: RunConfig, as_of: date, *, break_lease
         store = Store(spark, config.warehouse, config.reference.path, dict(last.versions))
         missing = [table.name for table in READ if table.name not in store.versions]
         if missing:
-            raise StageError(f"{missing[0]}: not published yet in this warehouse; run `pmpm run` first")
+            raise InputError(f"{missing[0]}: not published yet in this warehouse; run `pmpm run` first")
         _check_policy(config.policies[0], last)
         bring_back(book, store, STORED)
         before = dict(store.versions)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from pmpm_spark.config import TABULAR, RunConfig
+from pmpm_spark.config import CSV, TABULAR, RunConfig
 from pmpm_spark.errors import ConfigError, InputError
 from pmpm_spark.gold.excluded import EXCLUDED
 from pmpm_spark.gold.pmpm import SMALL_CELL
 from pmpm_spark.gold.risk import ALL_TYPES
 from pmpm_spark.identities import IDENTITIES
+from pmpm_spark.intake import deaths_before_birth
 from pmpm_spark.model import (
+    CONTRACTS,
     COVERAGE_RECORDS,
+    ENROLLMENT_ROWS,
     FINAL_CLAIM_LINES,
     LOAD_AUDIT,
     MEMBER_ATTRIBUTION,
@@ -46,12 +50,14 @@ from pmpm_spark.silver.union import of_run
 from pmpm_spark.sources.kinds import SOURCE_KINDS
 
 if TYPE_CHECKING:
-    from pyspark.sql import Row
+    from pyspark.sql import DataFrame, Row
 
     from pmpm_spark.store import Store
 
 MOST_CODES = 5
 """So many codes of the lines that no rule puts into a category are named."""
+MOST_LINES = 5
+"""So many lines of rejected rows are named in an error."""
 MOST_REASONS = 3
 """So many reasons of rejected rows are named in an error."""
 NO_PARTS = "NOT_IN_PART_A_AND_B"
@@ -184,11 +190,13 @@ def check_paid_months(store: Store, config: RunConfig) -> None:
         )
 
 
-def check_rejects(store: Store, config: RunConfig) -> None:
+def check_rejects(store: Store, config: RunConfig, rejects: Callable[[], DataFrame] | None = None) -> None:
     """No file has more rejects than `source.max_reject_share` allows. What a later delivery may mend is no fault.
+    `rejects` are the rejected rows, which are not published then.
 
     Raises:
-        InputError: names the file, how many of its rows are rejected, and the most frequent reasons.
+        InputError: names the file, how many of its rows are rejected, the first lines of them, and the most frequent
+            reasons.
     """
     unmatched = sum(
         (F.coalesce(F.try_element_at("rejected_by_reason", F.lit(reason)), F.lit(0)) for reason in UNMATCHED), F.lit(0)
@@ -196,18 +204,38 @@ def check_rejects(store: Store, config: RunConfig) -> None:
     faulty = F.col("rejected") - unmatched
     worst = (
         store.read(LOAD_AUDIT)
-        .select("_source_file", "rows_read", faulty.alias("faulty"), "rejected_by_reason")
+        .select("_bronze_table", "_source_file", "_batch_id", "rows_read", faulty.alias("faulty"), "rejected_by_reason")
         .where(F.col("faulty") > F.col("rows_read") * config.source.max_reject_share)
         .orderBy(F.desc("faulty"), "_source_file")
         .limit(1)
         .collect()
     )
     for file in worst:
+        lines = _first_lines(rejects(), file, config) if rejects is not None else ""
         raise InputError(
-            f"{file['_source_file']}: {file['faulty']:,} of {file['rows_read']:,} rows are rejected "
+            f"{file['_source_file']}: {file['faulty']:,} of {file['rows_read']:,} rows are rejected{lines} "
             f"({_most_frequent(file['rejected_by_reason'])}), more than source.max_reject_share = "
             f"{config.source.max_reject_share} allows; nothing is published"
         )
+
+
+def _first_lines(rejects: DataFrame, file: Row, config: RunConfig) -> str:
+    """Where the first faulty rows of a file stand. The number of a line tells nothing of a member."""
+    faults = reduce(F.array_remove, UNMATCHED, F.col("reject_reasons"))
+    of_file = rejects.where(
+        (F.col("_bronze_table") == file["_bronze_table"])
+        & (F.col("_source_file") == file["_source_file"])
+        & (F.col("_batch_id") == file["_batch_id"])
+        & (F.size(faults) > 0)
+    )
+    found = of_file.select("_source_row").orderBy("_source_row").limit(MOST_LINES).collect()
+    if not found:
+        return ""
+    numbers = ", ".join(str(row["_source_row"]) for row in found)
+    setting = file["_bronze_table"].partition(".")[2]
+    is_text = getattr(config.source.formats, setting, config.source.format) == CSV
+    word = "line" if is_text else "row"
+    return f", {word}{'s' if len(found) > 1 else ''} {numbers}{' and others' if file['faulty'] > len(found) else ''}"
 
 
 def _most_frequent(rejected_by_reason: Mapping[str, int]) -> str:
@@ -285,6 +313,18 @@ def run_notices(store: Store, config: RunConfig) -> list[str]:
         *_code_sets(config),
         *outcome_notices(store, config),
     ]
+
+
+def birth_notices(store: Store, config: RunConfig) -> list[str]:
+    """Where a death before the birth is told, and how many members have one."""
+    found = deaths_before_birth(store.read(ENROLLMENT_ROWS)).orderBy("_source_file", "_source_row")
+    total = found.agg(F.count(F.lit(1)).alias("n")).collect()[0]["n"]
+    if not total:
+        return []
+    word = "line" if config.source.format == CSV else "row"
+    lines = [f"{row['_source_file']} {word} {row['_source_row']}" for row in found.limit(MOST_LINES).collect()]
+    more = " and others" if total > len(lines) else ""
+    return [f"members: {total:,} with a death before the birth, which is not used ({', '.join(lines)}{more})"]
 
 
 def uncounted_years(store: Store, config: RunConfig) -> list[str]:
@@ -372,6 +412,11 @@ def _rosters(store: Store, config: RunConfig) -> list[str]:
     shared = shared_providers(store.read(NETWORK_ROSTER)).agg(F.count(F.lit(1)).alias("n")).collect()[0]["n"]
     if shared:
         notices.append(f"{shared:,} providers stand on two networks' rosters at once; the lowest network_id takes them")
+    nobodys = store.read(CONTRACTS).join(store.read(NETWORK_ROSTER).select("network_id"), "network_id", how="left_anti")
+    notices += [
+        f"contract {row['contract_id']}: network {row['network_id']} is on no network_roster: all cost is outside it"
+        for row in nobodys.select("contract_id", "network_id").orderBy("contract_id").collect()
+    ]
     lists = store.read(MEMBER_ATTRIBUTION).groupBy("performance_year", "member_id")
     twice = lists.agg(F.count_distinct("network_id").alias("networks")).where("networks > 1")
     members = twice.agg(F.count(F.lit(1)).alias("n")).collect()[0]["n"]

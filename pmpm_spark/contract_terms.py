@@ -15,6 +15,10 @@ from pmpm_spark.errors import InputError
 
 ANY = "*"
 OLDEST = 999
+MOST_PER_MONTH = Decimal(1_000_000)
+"""US dollars per member month: a rate or benchmark above it is a slip, and sums of it would not fit their columns."""
+MOST_OF_A_YEAR = Decimal(10**12)
+"""US dollars of a contract's year, likewise."""
 
 
 @dataclass(frozen=True)
@@ -133,12 +137,23 @@ def most_specific_first(cells: Sequence[AnyCell]) -> list[AnyCell]:
     return sorted(cells, key=lambda one: (*[not part for part in one.named], one.cell))
 
 
+def beyond(name: str, amount: Decimal, most: Decimal) -> str:
+    """What is said of an amount that is too large."""
+    return f"{name} {amount:.2f} is above {most:,}; correct the list"
+
+
 def check_rates(rates: Sequence[Rate]) -> None:
-    """No two rows of a contract pay for one cell and day.
+    """No two rows of a contract pay for one cell and day, and no rate is beyond what can be paid.
 
     Raises:
         InputError: names contract, cell and the first month of both.
     """
+    for rate in rates:
+        if rate.rate > MOST_PER_MONTH:
+            raise InputError(
+                f"contract_rates: contract {rate.contract_id}, cell {rate.cell}, {rate.effective_from:%Y-%m}: "
+                f"{beyond('rate', rate.rate, MOST_PER_MONTH)}"
+            )
     by_kind: dict[tuple[Any, ...], list[Rate]] = {}
     for rate in rates:
         by_kind.setdefault((rate.contract_id, rate.named, rate.enrollment_type, rate.sex), []).append(rate)
@@ -154,7 +169,8 @@ def check_rates(rates: Sequence[Rate]) -> None:
 
 
 def check_budget(budget: Sequence[Budget]) -> None:
-    """Each cell of a contract's year has one number of member months, and no two cells hold one member.
+    """Each cell of a contract's year has one number of member months and an amount that is possible, and no two cells
+    hold one member.
 
     Raises:
         InputError: names contract, cell and the first month.
@@ -166,6 +182,10 @@ def check_budget(budget: Sequence[Budget]) -> None:
             raise InputError(
                 f"{_place_of(row)}: member_months are {first.member_months.normalize():f} of {first.service_category} "
                 f"and {row.member_months.normalize():f} of {row.service_category}; give a cell one number"
+            )
+        if row.amount > MOST_OF_A_YEAR:
+            raise InputError(
+                f"{_place_of(row)}: {row.service_category} costs more than {MOST_OF_A_YEAR:,} a year; correct the list"
             )
     by_kind: dict[tuple[Any, ...], list[Budget]] = {}
     for row in cells.values():

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from pmpm_spark.config import Finance
-from pmpm_spark.contract_terms import Terms
+from pmpm_spark.contract_terms import MOST_OF_A_YEAR, MOST_PER_MONTH, Terms, beyond
 from pmpm_spark.errors import InputError
 from pmpm_spark.gold.capitation_variance import CAPITATION_VARIANCE
 from pmpm_spark.gold.financial_performance import FINANCIAL_PERFORMANCE, KEY, financial_performance
-from pmpm_spark.model import CONTRACT_FINANCE, CONTRACTS
+from pmpm_spark.model import CONTRACT_FINANCE, CONTRACTS, FINANCE_AMOUNTS
 from pmpm_spark.policy import Policy
 from pmpm_spark.reference import MLR_CREDIBILITY
 from pmpm_spark.silver.capitation_cells import CAPITATION_CELLS
@@ -32,11 +32,13 @@ log = logging.getLogger(__name__)
 
 
 def check_finance(store: Store, contracts: Sequence[Terms], due: DataFrame) -> None:
-    """Every row of contract_finance is of a contract, and returns no more than was withheld of its year.
+    """Every row of contract_finance is of a contract, and no amount is beyond what a contract can be about. What is
+    returned of a withhold counts up to what is withheld so far; that there is more is said.
 
     Raises:
         InputError: names contract and year.
     """
+    check_benchmarks(store.read(CONTRACTS))
     withheld = {
         (row["contract_id"], row["year"]): row["withheld"]
         for row in due.where("is_due")
@@ -52,17 +54,33 @@ def check_finance(store: Store, contracts: Sequence[Terms], due: DataFrame) -> N
         )
         if row["contract_id"] not in by_id:
             raise InputError(f"contract_finance: {row['contract_id']} is not among contracts")
+        for name in FINANCE_AMOUNTS:
+            if (row[name] or 0) > MOST_OF_A_YEAR:
+                raise InputError(f"{where}: {beyond(name, row[name], MOST_OF_A_YEAR)}")
         one = by_id[row["contract_id"]]
         if not one.start_date.year <= row["year"] <= one.end_date.year:
             log.warning("%s: wholly outside the contract, unused", where)
             continue
-        if (row["withhold_returned"] or 0) > withheld.get(key, 0):
-            raise InputError(
-                f"{where}: withhold_returned is {row['withhold_returned']}, and {withheld.get(key, 0):.2f} is withheld "
-                "of what is due; return no more"
-            )
+        returned = row["withhold_returned"] or 0
         if key not in withheld:
             log.warning("%s: nothing is due of the year yet, unused", where)
+        elif returned > withheld[key]:
+            log.warning(
+                "%s: withhold_returned is %.2f, and %.2f is withheld so far: the other %.2f does not count yet",
+                where, returned, withheld[key], returned - withheld[key],
+            )  # fmt: skip
+
+
+def check_benchmarks(contracts: DataFrame) -> None:
+    """No benchmark is beyond what a member month can cost.
+
+    Raises:
+        InputError: names the contract.
+    """
+    above = contracts.where(F.col("benchmark_pmpm") > F.lit(MOST_PER_MONTH)).orderBy("contract_id")
+    for row in above.select("contract_id", "benchmark_pmpm").limit(1).collect():
+        said = beyond("benchmark_pmpm", row["benchmark_pmpm"], MOST_PER_MONTH)
+        raise InputError(f"contracts: contract {row['contract_id']}: {said}")
 
 
 def publish_finance(store: Store, *, policy: Policy, finance: Finance) -> list[Receipt]:

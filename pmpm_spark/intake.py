@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 
 from pmpm_spark.model.claim_lines import LINE_COLUMNS
 from pmpm_spark.model.coverage_records import COVERAGE_RECORDS
-from pmpm_spark.model.intake import LINE, OUTCOMES
+from pmpm_spark.model.intake import COVERED_RUN, LINE, OUTCOMES
 from pmpm_spark.model.members import MEMBERS
 from pmpm_spark.table import MONEY
 
@@ -128,7 +128,8 @@ def with_current_ids(rows: DataFrame, member_id_changes: DataFrame) -> DataFrame
 
 
 def members(enrollment_rows: DataFrame) -> DataFrame:
-    """One row a member: the row recorded last, of the latest year told; the death that was recorded last."""
+    """One row a member: the row recorded last, of the latest year told; the death that was recorded last, unless it is
+    before the birth (docs/decisions/0112)."""
     described = F.struct(*[F.col(c.name) for c in MEMBERS.columns if c.name not in ("member_id", "death_date")])
     told_last = F.struct("recorded_on", "reference_year", "_source_file", "_source_row")
     death = F.when(F.col("death_date").isNotNull(), F.struct("recorded_on", "death_date"))
@@ -137,7 +138,18 @@ def members(enrollment_rows: DataFrame) -> DataFrame:
         .groupBy("member_id")
         .agg(F.max_by(described, told_last).alias("latest"), F.max(death).alias("death"))
     )
-    return latest.select("member_id", "latest.*", F.col("death")["death_date"].alias("death_date"))
+    died = F.col("death")["death_date"]
+    is_early = F.coalesce(died < F.col("latest")["birth_date"], F.lit(False))
+    return latest.select("member_id", "latest.*", F.when(~is_early, died).alias("death_date"))
+
+
+def deaths_before_birth(enrollment_rows: DataFrame) -> DataFrame:
+    """One row a member whose own row tells it: `_source_file` and `_source_row` of the first such row."""
+    is_early = F.col("death_date") < F.col("birth_date")
+    # a record of coverage may repeat what the row of its person tells
+    place = F.struct(F.size(F.coalesce("coverage", F.array().cast(COVERED_RUN))) > 0, "_source_file", "_source_row")
+    first = accepted(enrollment_rows).where(is_early).groupBy("member_id").agg(F.min(place).alias("first"))
+    return first.select("first._source_file", "first._source_row")
 
 
 def coverage_records(enrollment_rows: DataFrame) -> DataFrame:

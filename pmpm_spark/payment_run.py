@@ -21,7 +21,6 @@ from pmpm_spark.model import (
     CONTRACT_RATES,
     CONTRACTS,
     COVERAGE_RECORDS,
-    LOAD_AUDIT,
     MEMBERS,
     PAYER_MEMBER_MONTHS,
 )
@@ -37,6 +36,7 @@ from pmpm_spark.silver.risk_scores import RISK_SCORES
 from pmpm_spark.silver.told_months import TOLD_MONTHS
 from pmpm_spark.silver.union import ids
 from pmpm_spark.store import Store
+from pmpm_spark.strict_lists import check_strict_lists
 from pmpm_spark.table import Table
 
 if TYPE_CHECKING:
@@ -44,11 +44,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-STRICT = ("bronze.contracts", "bronze.contract_rates", "bronze.contract_budget", "bronze.contract_finance")
-"""Lists of which no row may be rejected or superseded before money is paid by them, or compared with them."""
-COMPLETE = ("bronze.contract_members",)
-"""Lists of which no row may be rejected: who stands in such a row would be taken for one who left."""
 LIST, ATTRIBUTED = "list", "attributed"
+"""Whose months a contract pays."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +160,7 @@ def planned(store: Store, config: RunConfig, as_of: date) -> PaymentRun:
     Raises:
         InputError: a list cannot be paid by, a later day was posted already, or nothing can be due.
     """
+    check_strict_lists(store, config.source.formats)
     contracts, rates = _contracts(store)
     history = store.read(CAPITATION_RUNS).orderBy("posting_run").collect()
     if as_of > date.today():
@@ -192,14 +190,6 @@ def planned(store: Store, config: RunConfig, as_of: date) -> PaymentRun:
 
 def _contracts(store: Store) -> tuple[list[Terms], list[Rate]]:
     """The contracts and rates, none of which was rejected or replaced unseen."""
-    of_list, rejected = F.col("_bronze_table"), F.col("rejected")
-    audit = store.read(LOAD_AUDIT).where(
-        (of_list.isin(*STRICT) & (rejected + F.col("superseded") > 0)) | (of_list.isin(*COMPLETE) & (rejected > 0))
-    )
-    for row in audit.orderBy("_source_file").limit(1).collect():
-        why = "; ".join(sorted(row["rejected_by_reason"])) or "two rows of one key"
-        unusable = row["rejected"] + (row["superseded"] if row["_bronze_table"] in STRICT else 0)
-        raise InputError(f"{row['_source_file']}: {unusable} rows cannot be paid by ({why}); correct the list")
     contracts = [
         Terms(
             row["contract_id"],

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pmpm_spark.at_once import in_turn
 from pmpm_spark.checks import (
+    birth_notices,
     check_allowed_amounts,
     check_caps,
     check_carried,
@@ -38,7 +39,7 @@ from pmpm_spark.gold.restatement import RESTATEMENT
 from pmpm_spark.identities import IDENTITIES
 from pmpm_spark.lease import leased
 from pmpm_spark.loading import load_sources
-from pmpm_spark.model import LOAD_AUDIT
+from pmpm_spark.model import LOAD_AUDIT, MEMBERS, REJECTS
 from pmpm_spark.outcome_checks import check_outcome_codes
 from pmpm_spark.program_checks import check_code_sets
 from pmpm_spark.reference import NORMALIZATION_FACTORS, reference_fingerprint, reference_fingerprints, reference_rows
@@ -65,7 +66,7 @@ from pmpm_spark.store import Receipt, Store
 from pmpm_spark.survey_checks import survey_notices
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 log = logging.getLogger(__name__)
 
@@ -270,7 +271,7 @@ def _work(
                 continue  # as it stood
             receipts.append(receipt)
             if stage.output is LOAD_AUDIT:
-                check_rejects(store, config)
+                check_rejects(store, config, _rejects_of(store, stages))
             if stage.output is RISK_SCORES:
                 check_factors(store, config, factors)
             if stage.output is CLAIM_COSTS:
@@ -282,6 +283,8 @@ def _work(
                 check_risk_means(store, config)
     if progress:
         progress(len(stages) + int(loads), len(stages) + int(loads), "")
+    if any(stage.output is MEMBERS for stage in stages):
+        notices += birth_notices(store, config)
     if any(stage.output is MEMBER_YEARS for stage in stages):
         notices += run_notices(store, config)
     if any(stage.output is EXPERIENCE_SCORES for stage in stages):
@@ -305,6 +308,14 @@ def _as_it_would_be_made(book: RunBook, config: RunConfig, stages: Sequence[Stag
         and all(name in now and told.get(stage.output.name, {}).get(name) == now[name] for name in stage.settings)
     }
     return {name: receipt for name, receipt in made.items() if name in decided}
+
+
+def _rejects_of(store: Store, stages: Sequence[Stage]) -> Callable[[], DataFrame] | None:
+    """The rejected rows, before they are published; what they are made of is what their counts are made of."""
+    stage = next((one for one in stages if one.output is REJECTS), None)
+    if stage is None:
+        return None
+    return lambda: stage.build(*[store.read(table) for table in stage.inputs])
 
 
 def _publish(store: Store, config: RunConfig, stage: Stage, made: Mapping[str, Receipt]) -> Receipt:

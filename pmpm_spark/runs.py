@@ -225,8 +225,8 @@ class RunBook:
         return [row for row in self._standing(until) if any(receipt["table"] in tables for receipt in row["receipts"])]
 
     def _standing(self, until: str | None = None) -> list[Row]:
-        """The finished runs that made what counts, or counted when one finished, in their order: after a rollback, those
-        up to its run."""
+        """The finished runs that made what counts, or counted when one finished, in their order; after a rollback,
+        those up to its run."""
         if not self._is_there():
             return []
         finished = self._store.read(RUNS).where(F.col("status") == "finished").orderBy("run_id")

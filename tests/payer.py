@@ -139,6 +139,7 @@ class Payer:
             path.write_text(f"{HEADS[the_list.setting]}\n{self.lists.get(the_list.setting, '')}".rstrip() + "\n")
             (file,), _ = list_files(self.spark, the_list, str(path))
             load = list_load(self.spark, the_list, (file,), "b", NOW)
+            store.publish(load.table, load.frame)
             store.publish(the_list.silver, accepted_rows((the_list,), load.frame))
             told = (load.table.name, file.name, "b", file.fingerprint, file.rows, file.text_bytes, NOW)
             register = small_frame(self.spark, [told], SOURCE_FILES.schema)

@@ -148,6 +148,24 @@ def test_payment_runs_post_what_changed_and_one_that_dies_posts_nothing(
         capitate(spark, config, date(2021, 7, 5))
 
 
+def test_a_load_with_too_many_rejects_names_their_lines_and_a_load_alone_is_not_paid_by(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    panel.write_files(tmp_path / "claims")
+    panel.write_lists(tmp_path / "lists")
+    lists_of_contracts(tmp_path / "lists", "K1,2021-01-01,,*,*,*,100.00,false\nK2,2021-01-01,,*,*,*,-50.00,false\n")
+    path = panel.write_config(tmp_path, tmp_path / "lists", tmp_path / "wh", tmp_path / "claims")
+    config = load_config(str(path), ["source.max_reject_share=0.05"])
+    told = r"contract_rates\.csv: 1 of 2 rows are rejected, line 3 \(1: rate is negative\), more than "
+    with pytest.raises(InputError, match=told):
+        run(spark, config, group="load")
+    config = load_config(str(path))
+    run(spark, config, group="load")
+    with pytest.raises(InputError, match="not published yet in this warehouse; run `pmpm run` first") as caught:
+        capitate(spark, config, date(2021, 3, 5))
+    assert caught.value.exit_code == 2
+
+
 BUDGET = "contract_id,year,service_category,member_months,services_per_1000,cost_per_service"
 
 

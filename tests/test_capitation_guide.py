@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import io
 import re
-from datetime import date
+import shlex
+import subprocess
 from decimal import Decimal
 from fractions import Fraction
 from itertools import permutations, product
@@ -15,17 +18,12 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
-from pmpm_spark.capitation import capitate
-from pmpm_spark.config import Reference, RunConfig, Source, Warehouse
-from pmpm_spark.pipeline import run
-from pmpm_spark.policy import Attribution, Eligibility, Policy
+from pmpm_spark.cli import main
 from pmpm_spark.stages import STORED
 
 pytestmark = [pytest.mark.delta, pytest.mark.timeout(1800)]  # a fixture is several whole runs
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "capitation.md"
-CONTRACTS = ("contracts", "contract_rates", "contract_members", "contract_budget", "payer_member_months")
-OF_SOURCE = ("members", "claim_lines")
 TABLES = (
     "silver.capitation_due", "gold.capitation_ledger", "gold.capitation_unposted", "gold.member_month_changes",
     "gold.membership_reconciliation", "gold.capitation_variance", "gold.capitation_variance_split",
@@ -33,10 +31,20 @@ TABLES = (
 Row = dict[str, str]
 
 
-def lists() -> dict[str, str]:
-    """The files of the page by name."""
-    found = re.findall(r"^\*\*(\w+)\.csv\*\*\n\n```csv\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S | re.M)
+def files() -> dict[str, str]:
+    """The files of the page by path."""
+    found = re.findall(r"^\*\*([\w/]+\.\w+)\*\*\n\n```\w+\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S | re.M)
     return dict(found)
+
+
+def lists() -> dict[str, str]:
+    """The lists and tables of the page by name."""
+    return {Path(path).stem: text for path, text in files().items() if path.endswith(".csv")}
+
+
+def commands() -> list[str]:
+    """What the page has one type."""
+    return [line.strip() for line in re.findall(r"^    (.*)$", PAGE.read_text(encoding="utf-8"), re.M)]
 
 
 def printed(table: str) -> list[Row]:
@@ -77,47 +85,27 @@ class Paid:
 
 
 @pytest.fixture(scope="module")
-def paid(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Paid:
+def paid(spark: SparkSession, engine: str, tmp_path_factory: pytest.TempPathFactory) -> Paid:
+    """The page's files in a folder, and its commands in their order."""
     folder = tmp_path_factory.mktemp("guide")
-    files = lists()
-    told = folder / "common"
-    told.mkdir()
-    (folder / "reference").mkdir()
-    (folder / "reference" / "normalization_factors.csv").write_text(
-        "performance_year,normalization_factor,source\n2022,1.1,test\n"
-    )
-    names = [row.split(",")[0] for row in files["members"].splitlines()[1:]]
-    coverage = "".join(f"{name},2022-01-01,2022-12-31\n" for name in names)
-    (told / "coverage_records.csv").write_text("member_id,coverage_start,coverage_end\n" + coverage)
-    known = {field.name for field in dataclasses.fields(Source)}
-    named = [name for name in ("risk_scores", *CONTRACTS) if name in known]
-
-    def load(of_now: dict[str, str]) -> None:
-        for name, text in of_now.items():
-            (told if name in OF_SOURCE else folder).joinpath(f"{name}.csv").write_text(text)
-        run(spark, config)
-
-    source = Source("common", str(told), **{name: str(folder / f"{name}.csv") for name in named})  # type: ignore[arg-type]
-    config = RunConfig(
-        source,
-        Warehouse(str(folder / "warehouse")),
-        (2022,),
-        (Policy("guide", Eligibility(part_a_b="none"), attribution=Attribution(method="roster")),),
-        Reference(str(folder / "reference")),
-    )
-    death, score = "2022-01-20", "Dee,0.99"
-    assert death in files["members"]
-    assert score in files["risk_scores"]
-    before = {
-        "members": files["members"].replace(death, ""),
-        "risk_scores": files["risk_scores"].replace(score, "Dee,0.88"),
-    }
-    load(files | before)
-    days = re.findall(r"pmpm capitate --as-of (\S+)", PAGE.read_text(encoding="utf-8"))
-    first = [capitate(spark, config, date.fromisoformat(day)).posting_run for day in days[:2]]
-    load(files)
-    second = [capitate(spark, config, date.fromisoformat(day)).posting_run for day in days[2:]]
-    return Paid(folder / "warehouse", first + second)
+    for path, text in files().items():
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_text(text, encoding="utf-8")
+    numbers: list[int | None] = []
+    with pytest.MonkeyPatch.context() as here:
+        here.chdir(folder)
+        for command in commands():
+            if not command.startswith("pmpm "):
+                subprocess.run(["/bin/sh", "-c", command], check=True)
+                continue
+            told = io.StringIO()
+            with contextlib.redirect_stdout(told):
+                code = main([*shlex.split(command, comments=True)[1:], "--engine", engine])
+            assert code == 0, command
+            if "capitate" in command:
+                found = re.search(r"posting run (\d+);", told.getvalue())
+                numbers.append(int(found[1]) if found else None)
+    return Paid(folder / "warehouse", numbers)
 
 
 def test_three_runs_post_and_the_last_again_posts_nothing(paid: Paid) -> None:

@@ -284,7 +284,7 @@ def test_too_many_rejects_in_a_file_stop_the_run_before_anything_is_published(
     with pytest.raises(InputError) as error:
         run(spark, config, group="load")
     assert str(error.value) == (
-        f"{name_of(MAY, '1')}: 2 of 21 rows are rejected (2: CLM_THRU_DT is not a date), more than "
+        f"{name_of(MAY, '1')}: 2 of 21 rows are rejected, lines 20, 21 (2: CLM_THRU_DT is not a date), more than "
         "source.max_reject_share = 0.05 allows; nothing is published"
     )
     audit = published(spark, config).read(LOAD_AUDIT).where(f"_source_file = '{name_of(MAY, '1')}'").collect()

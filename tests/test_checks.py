@@ -8,12 +8,21 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from pmpm_spark.checks import check_rejects, other_categories, run_notices, uncounted_years
+from pmpm_spark.checks import birth_notices, check_rejects, other_categories, run_notices, uncounted_years
 from pmpm_spark.config import RunConfig, Source, Warehouse
 from pmpm_spark.errors import InputError
 from pmpm_spark.gold.excluded import EXCLUDED
 from pmpm_spark.identities import IDENTITIES
-from pmpm_spark.model import COVERAGE_RECORDS, FINAL_CLAIM_LINES, LOAD_AUDIT, MEMBER_ATTRIBUTION, NETWORK_ROSTER
+from pmpm_spark.model import (
+    CONTRACTS,
+    COVERAGE_RECORDS,
+    ENROLLMENT_ROWS,
+    FINAL_CLAIM_LINES,
+    LOAD_AUDIT,
+    MEMBER_ATTRIBUTION,
+    NETWORK_ROSTER,
+    REJECTS,
+)
 from pmpm_spark.model.intake import UNMATCHED_LINE
 from pmpm_spark.policy import Attribution, Policy
 from pmpm_spark.silver.claim_costs import CLAIM_COSTS
@@ -55,6 +64,21 @@ def test_a_refused_load_names_the_most_frequent_faults_with_their_counts(store: 
         "1: claim_id is missing), more than source.max_reject_share = 0.05 allows; nothing is published"
     )
     check_rejects(store, config_of(store, max_reject_share=0.4))
+    rejects = frame(
+        store.spark,
+        REJECTS,
+        f"""
+        _bronze_table             | _source_file    | _source_row | _batch_id | reject_reasons
+        bronze.common_claim_lines | claim_lines.csv | 9           | b         | member_id is missing;claim_id is missing
+        bronze.common_claim_lines | claim_lines.csv | 4           | b         | {UNMATCHED_LINE}
+        bronze.common_claim_lines | claim_lines.csv | 12          | b         | {UNMATCHED_LINE};member_id is missing
+        bronze.common_claim_lines | claim_lines.csv | 2           | earlier   | member_id is missing
+        bronze.common_claim_lines | other.csv       | 2           | b         | member_id is missing
+        bronze.contract_rates     | claim_lines.csv | 3           | b         | rate is missing
+        """,
+    )
+    with pytest.raises(InputError, match=r"^claim_lines\.csv: 7 of 18 rows are rejected, lines 9, 12 and others \(4: "):
+        check_rejects(store, config_of(store), lambda: rejects)
 
 
 NOBODYS = "no network_roster: nobody is anybody's, every member stands under UNATTRIBUTED (policy default, other)"
@@ -63,6 +87,7 @@ NOBODYS = "no network_roster: nobody is anybody's, every member stands under UNA
 def test_without_a_roster_the_run_says_that_everybody_is_unattributed_by_plurality(store: Store) -> None:
     tables = (
         TOLD_MONTHS, LOAD_AUDIT, NETWORK_ROSTER, MEMBER_ATTRIBUTION, COVERAGE_RECORDS, MEMBER_YEARS, CLAIM_COSTS,
+        CONTRACTS,
     )  # fmt: skip
     for table in tables:
         store.publish(table, empty(store.spark, table))
@@ -73,7 +98,26 @@ def test_without_a_roster_the_run_says_that_everybody_is_unattributed_by_plurali
     days = "1900-01-01 | 9999-12-31"
     roster = f"network_id | tin | npi | ccn | start_date | end_date\nN1 | 111 | '' | '' | {days}"
     store.publish(NETWORK_ROSTER, frame(store.spark, NETWORK_ROSTER, roster))
-    assert NOBODYS not in run_notices(store, config)
+    contracts = "contract_id | network_id\nC1 | N1\nC2 | N2"
+    store.publish(CONTRACTS, frame(store.spark, CONTRACTS, contracts + "\nC3 | N1").fillna({"withhold_share": 0}))
+    notices = run_notices(store, config)
+    assert NOBODYS not in notices
+    assert [notice for notice in notices if notice.startswith("contract ")] == [
+        "contract C2: network N2 is on no network_roster: all cost is outside it"
+    ]
+
+
+def test_a_death_before_the_birth_is_told_with_its_line(store: Store) -> None:
+    head = "member_id | birth_date | death_date | _source_file | _source_row | outcome | _bronze_table | _batch_id"
+    rows = "\n".join(f"m{n} | 1950-01-01 | 1900-01-01 | members.csv | {n} | accepted | t | b" for n in range(2, 8))
+    alive = "m8 | 1950-01-01 | - | members.csv | 8 | accepted | t | b"
+    store.publish(ENROLLMENT_ROWS, frame(store.spark, ENROLLMENT_ROWS, f"{head}\n{alive}"))
+    assert birth_notices(store, config_of(store)) == []
+    store.publish(ENROLLMENT_ROWS, frame(store.spark, ENROLLMENT_ROWS, f"{head}\n{alive}\n{rows}"))
+    told = ", ".join(f"members.csv line {n}" for n in range(2, 7))
+    assert birth_notices(store, config_of(store)) == [
+        f"members: 6 with a death before the birth, which is not used ({told} and others)"
+    ]
 
 
 def test_what_no_rule_puts_into_a_second_level_is_told_with_its_codes_but_for_those_of_few_members(

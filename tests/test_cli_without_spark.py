@@ -128,15 +128,26 @@ def test_a_table_with_members_data_is_not_shown(capsys: pytest.CaptureFixture[st
     code, out, err = said(capsys, "show", name, *WITH_WAREHOUSE)
     assert (code, out) == (2, "")
     folder = Path("nowhere").absolute() / name.replace(".", "/")
-    told = f"show: {name} holds members' data and is not shown; read it from the warehouse: {folder}"
-    assert err == f"pmpm: {told}\n"
+    told = f"show: {name} holds members' data and is not shown; read it from the warehouse: {folder} (Delta: delta_scan"
+    assert err.startswith(f"pmpm: {told}")
+    assert err.count("\n") == 1
+
+
+def test_who_asks_for_the_ledger_is_told_how_to_read_it_and_what_can_be_shown(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    err = said(capsys, "show", "capitation_ledger", *WITH_WAREHOUSE)[2]
+    for told in ("delta_scan", "deltalake.DeltaTable(path).to_pandas()", 'spark.read.format("delta").load(path)'):
+        assert told in err
+    assert err.endswith("; without members: pmpm show capitation_ledger_by_reason\n")
 
 
 def test_a_table_that_is_not_shown_is_named_by_its_place_in_a_catalog(capsys: pytest.CaptureFixture[str]) -> None:
     catalog = ("--set", "warehouse.catalog=main", "--set", "warehouse.schema=pmpm")
     err = said(capsys, "show", "rejects", *CONFIG, *catalog)[2]
     assert err.endswith(
-        "silver.rejects holds members' data and is not shown; read it from the warehouse: main.pmpm.silver_rejects\n"
+        "silver.rejects holds members' data and is not shown; read it from the warehouse: main.pmpm.silver_rejects "
+        "(a table of the catalog: spark.table, or SQL)\n"
     )
 
 

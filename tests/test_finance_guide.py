@@ -17,12 +17,15 @@ from pmpm_spark.cli.render import as_table
 from pmpm_spark.cli.summary import shown_rows
 from pmpm_spark.config import Finance, Reference, RunConfig, Source, Warehouse
 from pmpm_spark.errors import InputError
+from pmpm_spark.finance import check_benchmarks
 from pmpm_spark.gold.financial_performance import FINANCIAL_PERFORMANCE
+from pmpm_spark.model import CONTRACTS
 from pmpm_spark.pipeline import run
 from pmpm_spark.policy import Attribution, Eligibility, Policy
 from pmpm_spark.warehouse import published
 from tests import test_capitation_guide as guide
 from tests.gold.test_financial_performance import Cost, Result, expected
+from tests.tables import frame
 
 pytestmark = [pytest.mark.delta, pytest.mark.timeout(1800)]  # a fixture is several whole runs
 
@@ -149,11 +152,11 @@ def test_the_result_can_be_shown(paid: Paid) -> None:
 
 BAD = {
     "C9,2022,,,,,,": "contract_finance: C9 is not among contracts",
-    "C1,2022,600.01,,,,,": "contract_finance: contract C1, 2022: withhold_returned is 600.01, and 600.00 is withheld",
     "C1,2022,,,,,-0.01,": "program_spending is negative",
     "C1,2022,,,,,x,": "program_spending is not an amount",
     "C1,2022,,1,,,,\nC1,2022,,2,,,,": "two rows of one key",
     "C1,,,1,,,,": "year is missing",
+    "C1,2022,,,,,,9999999999999999.99": "contract_finance: contract C1, 2022: delivery_cost 9999999999999999.99 is above 1,000,000,000,000; correct the list",
 }
 
 
@@ -167,12 +170,36 @@ def test_what_cannot_be_used_is_one_line_and_nothing_is_paid(paid: Paid, rows: s
     assert paid.rows("gold.financial_performance") == before
 
 
+def test_a_benchmark_that_no_member_costs_is_an_error_that_names_the_contract(spark: SparkSession) -> None:
+    text = "contract_id | benchmark_pmpm\nC1 | 1000000.00\nC2 | {}\nC3 | -"
+    check_benchmarks(frame(spark, CONTRACTS, text.format("999999.99")))
+    with pytest.raises(InputError, match=r"^contracts: contract C2: benchmark_pmpm 1000000.01 is above 1,000,000; "):
+        check_benchmarks(frame(spark, CONTRACTS, text.format("1000000.01")))
+
+
 def test_a_year_outside_the_contract_is_said_and_not_used(paid: Paid, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         paid.pay_with("C1,2023,,5.00,,,,\nC1,2021,,0,,,,")
     assert "contract_finance: contract C1, 2023: wholly outside the contract, unused" in caplog.text
     rows = {row["performance_year"]: row for row in paid.rows("gold.financial_performance")}
     assert (set(rows), rows[2021]["administrative_cost"], rows[2022]["administrative_cost"]) == ({2021, 2022}, 0, None)
+
+
+def test_more_returned_than_is_withheld_so_far_counts_up_to_that_and_is_said(
+    paid: Paid, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        paid.pay_with("C1,2022,720.01,,,,,\nC1,2021,576.00,,,,,")
+    said = [record.getMessage() for record in caplog.records if "withhold_returned" in record.getMessage()]
+    assert said == [
+        "contract_finance: contract C1, 2022: withhold_returned is 720.01, and 600.00 is withheld so far: "
+        "the other 120.01 does not count yet"
+    ]
+    rows = {row["performance_year"]: row for row in paid.rows("gold.financial_performance")}
+    assert [(str(rows[y]["withhold_returned"]), str(rows[y]["revenue_amount"])) for y in YEARS] == [
+        ("576.00", "11520.00"),
+        ("600.00", "12000.00"),
+    ]
 
 
 def test_a_loss_ratio_by_what_is_allocated_is_a_setting(paid: Paid) -> None:

@@ -3,7 +3,7 @@
 from pyspark.sql import functions as F
 
 from pmpm_spark import intake
-from pmpm_spark.model import CLAIM_LINES, LOAD_AUDIT, MEMBERS, REJECTS, SOURCE_FILES
+from pmpm_spark.model import CLAIM_LINES, ENROLLMENT_ROWS, LOAD_AUDIT, MEMBERS, REJECTS, SOURCE_FILES
 from pmpm_spark.model.intake import CODED
 from pmpm_spark.table import conform
 from tests.intake_rows import TYPED_CLAIMS, TYPED_ENROLLMENT, fates
@@ -201,6 +201,37 @@ def test_a_member_is_described_by_the_row_of_the_latest_year_and_dies_on_the_lat
         m3        | M   | -          | 01
         """,
     )
+
+
+def test_a_death_before_the_birth_is_not_used_and_its_first_line_is_told(spark):
+    rows = frame(
+        spark,
+        ENROLLMENT_ROWS,
+        """
+        member_id | reference_year | recorded_on | birth_date | death_date | _source_file | _source_row | outcome
+        early     | 2020           | 2021-01-01  | 1950-01-01 | 1949-12-31 | f            | 7           | accepted
+        early     | 2021           | 2021-01-02  | 1950-01-01 | 1949-12-31 | f            | 3           | accepted
+        same_day  | 2020           | 2021-01-01  | 1950-01-01 | 1950-01-01 | f            | 4           | accepted
+        unknown   | 2020           | 2021-01-01  | -          | 1949-12-31 | f            | 5           | accepted
+        alive     | 2020           | 2021-01-01  | 1950-01-01 | -          | f            | 6           | accepted
+        rejected  | 2020           | 2021-01-01  | 1950-01-01 | 1949-12-31 | f            | 8           | rejected
+        other     | 2020           | 2021-01-01  | 1960-01-01 | 1950-12-31 | e            | 2           | accepted
+        """,
+    )
+    assert_table(
+        intake.members(rows),
+        MEMBERS,
+        spark,
+        """
+        member_id | birth_date | death_date
+        early     | 1950-01-01 | -
+        same_day  | 1950-01-01 | 1950-01-01
+        unknown   | -          | 1949-12-31
+        alive     | 1950-01-01 | -
+        other     | 1960-01-01 | -
+        """,
+    )
+    assert sorted(tuple(row) for row in intake.deaths_before_birth(rows).collect()) == [("e", 2), ("f", 3)]
 
 
 def test_the_load_audit_tells_of_each_file_what_became_of_its_rows_and_of_an_empty_file_zeros(spark):

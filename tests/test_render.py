@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from pyspark.sql import Row
 
 from pmpm_spark.cli.render import Rows, as_csv, as_json, as_table
 
@@ -33,6 +35,9 @@ def shown(name: str, *values: Any) -> list[str]:
         ("performance_year", [2021, 2022], ["2021", "2022"]),
         ("is_small_cell", [True, False], ["yes", "no"]),
         ("network_id", ["N1", None], ["N1", "-"]),
+        ("mlr", [Decimal("1.622345"), None], ["1.6223", "-"]),
+        ("savings_rate", [Decimal("-0.034567")], ["-0.0346"]),
+        ("pmpm_growth", [Decimal("0.050000")], ["0.0500"]),
     ],
 )
 def test_a_column_has_the_decimals_of_its_kind(name: str, values: list[Any], told: list[str]) -> None:
@@ -44,3 +49,17 @@ def test_other_programs_get_every_digit() -> None:
     assert as_csv(rows).splitlines()[1] == "1.25561234,7.000000"
     assert '"pmpm": 1.25561234' in as_json(rows)
     assert '"member_months": "7.000000"' in as_json(rows)
+
+
+def test_a_list_inside_a_cell_is_read_by_people_and_by_programs() -> None:
+    counted = [Row(posting_run=1, exposure=Decimal("1.000000")), Row(posting_run=2, exposure=Decimal("0.548387"))]
+    rows = Rows(("member_id", "counted_in_runs"), [("Ben", counted), ("Dee", []), ("Cal", None)])
+    assert [line.split(maxsplit=1)[1] for line in as_table(rows).splitlines()[2:]] == ["1: 1, 2: 0.548387", "-", "-"]
+    assert as_csv(rows).splitlines()[1:] == ['Ben,"1: 1, 2: 0.548387"', "Dee,", "Cal,"]
+    told = [{"posting_run": 1, "exposure": "1.000000"}, {"posting_run": 2, "exposure": "0.548387"}]
+    assert [row["counted_in_runs"] for row in json.loads(as_json(rows))] == [told, [], None]
+
+
+def test_a_list_of_texts_is_told_without_quotes() -> None:
+    rows = Rows(("also_changed", "end"), [(["RATE_CHANGE", "RISK_UPDATE"], 1)])
+    assert as_csv(rows).splitlines()[1] == '"RATE_CHANGE, RISK_UPDATE",1'

@@ -21,9 +21,9 @@ Made from the contracts by `pmpm tables --write docs`. With `source.kind = "comm
 below `source.path`, as comma-separated files with a heading (`claim_lines.csv`, or a folder `claim_lines` of them), or
 with `source.format` as `"parquet"`, `"delta"` or `"catalog"` (`source.path` is then `catalog.schema`, or a schema).
 Columns may stand in any order; any that is not in bold may be left out, and so may a table that is not in bold. Dates
-are written 2021-07-31, amounts 1234.56, true and false as words, a list in one cell with `;` between its elements. An
-amount with more than two decimals is rounded half up to the cent, on each line by itself. A payer without Part A and B
-takes `policy = "commercial"`, or a policy of its own with `part_a_b = "none"`.
+are written 2021-07-31 (a day before 1850 is none), amounts 1234.56, true and false as words, a list in one cell with
+`;` between its elements. An amount with more than two decimals is rounded half up to the cent, on each line by itself.
+A payer without Part A and B takes `policy = "commercial"`, or a policy of its own with `part_a_b = "none"`.
 
 A table is what it is now: where its files have changed, all of it replaces what was read of it before. A claim_id
 stands for one claim, of one member and one claim_type. Of its versions the newest counts (latest `effective_on`, then

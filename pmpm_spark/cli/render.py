@@ -15,12 +15,18 @@ from pmpm_spark.formulas import harmless
 
 CENTS = 2
 """Decimals of amounts, of rates, and of every number that is none of those below."""
-DECIMALS_OF_FRACTIONS = {"member_months": CENTS, "exposure": 6}
+DECIMALS_OF_FRACTIONS = {"member_months": CENTS, **dict.fromkeys(("exposure", "exposure_before", "exposure_now"), 6)}
 """Months have none where all that are shown are whole."""
-_SCORES = ("risk_score", "normalized_risk_score", "uncapped_risk_score", "back_test_error", "p_value")
+_OF_OTHERS = ("prior_normalized_risk_score", "other_normalized_risk_score", "others_normalized_risk_score")
+_SCORES = ("risk_score", "normalized_risk_score", "uncapped_risk_score", "back_test_error", "p_value", *_OF_OTHERS)
 _COEFFICIENTS = ("coefficient", "share", "normalized_score", "payment_score")
 _FACTORS = ("normalization_factor", "completion_factor", "age_to_age", "sequestration_rate")
-_PLACES = {_SCORES: 4, _COEFFICIENTS: 3, _FACTORS: 6}
+_SHARES = (
+    "margin_share", "mlr", "mlr_adjustment", "mlr_adjusted", "savings_rate", "pmpm_growth", "program_return",
+    "share_of_category", "share_of_top", "share_of_network", "credibility", "season", "growth", "mean_error",
+    "rate", "rate_low", "rate_high",
+)  # fmt: skip
+_PLACES = {_SCORES: 4, _COEFFICIENTS: 3, _FACTORS: 6, _SHARES: 4}
 DECIMALS = {**DECIMALS_OF_FRACTIONS, **{name: places for names, places in _PLACES.items() for name in names}}
 
 
@@ -67,7 +73,7 @@ def as_csv(found: Rows) -> str:
 
 
 def as_json(found: Rows) -> str:
-    """A list of objects; amounts and months as text of their exact value."""
+    """A list of objects; amounts and months as text of their exact value, a list inside a cell as a list."""
     return json.dumps([dict(zip(found.names, map(_plain, row), strict=True)) for row in found.rows], indent=1)
 
 
@@ -87,6 +93,8 @@ def _for_people(value: Any, decimals: int | None) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, list):
+        return _told(value) or "-"
     return f"{value:,.{decimals}f}" if decimals is not None and _is_number(value) else str(value)
 
 
@@ -94,9 +102,25 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
 
 
+def _told(value: Any) -> str:
+    """A list as `one, other`, what has fields inside it as `one: other`, and a number without zeros at its end."""
+    if isinstance(value, list):
+        return ", ".join(_told(one) for one in value)
+    if isinstance(value, tuple):
+        return ": ".join(_told(one) for one in value)
+    if isinstance(value, Decimal):
+        return f"{value.normalize():f}"
+    return "-" if value is None else str(value)
+
+
 def _safe(value: Any) -> Any:
-    return "" if value is None else harmless(value)
+    return "" if value is None else harmless(_told(value) if isinstance(value, list) else value)
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    if isinstance(value, tuple):  # the engine's row
+        names = value.__fields__  # type: ignore[attr-defined]
+        return {name: _plain(one) for name, one in zip(names, value, strict=True)}
     return str(value) if isinstance(value, Decimal | date | datetime) else value

@@ -35,6 +35,17 @@ SHOWN: tuple[Table, ...] = (
 """Tables without members' data, and the one that is of no use without (SECURITY.md)."""
 MEMBERS_LAYERS = ("bronze", "intake", "silver")
 """Layers whose rows are members' data (SECURITY.md)."""
+WITHOUT_MEMBERS = {
+    "capitation_ledger": "capitation_ledger_by_reason",
+    "capitation_unposted": "capitation_variance",
+    "capitation_due": "capitation_variance",
+    "readmissions": "outcome_measures",
+}
+"""What may be shown in the place of a table with members' data."""
+HOW_TO_READ = (
+    "Delta: delta_scan in DuckDB, deltalake.DeltaTable(path).to_pandas() in Python, "
+    'spark.read.format("delta").load(path) in Spark'
+)
 COUNTED = "counted"
 
 
@@ -73,9 +84,13 @@ def _table_to_show(name: str, warehouse: Warehouse) -> Table:
     if name in shown:
         return shown[name]
     if name in kept:
+        table = kept[name]
+        place, instead = place_of(table, warehouse), WITHOUT_MEMBERS.get(table.short_name)
+        how = HOW_TO_READ if warehouse.path is not None else "a table of the catalog: spark.table, or SQL"
+        also = f"; without members: pmpm show {instead}" if instead else ""
         raise ConfigError(
-            f"show: {kept[name].name} holds members' data and is not shown; read it from the warehouse: "
-            f"{place_of(kept[name], warehouse)}"
+            f"show: {table.name} holds members' data and is not shown; read it from the warehouse: {place} "
+            f"({how}){also}"
         )
     raise ConfigError(f"show: no table {name} to show (one of: {', '.join(t.short_name for t in SHOWN)})")
 

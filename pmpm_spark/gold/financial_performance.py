@@ -51,7 +51,10 @@ FINANCIAL_PERFORMANCE = Table(
         column("member_months", MONTHS_OF_MANY, "exposure due now"),
         money("allocated_amount", "due now"),
         money("withheld_amount", "withheld of it"),
-        money("withhold_returned", "part of withheld_amount that was paid after all; null where not given"),
+        money(
+            "withhold_returned",
+            "part of withheld_amount that was paid after all, no more than it; null where not given",
+        ),
         money("revenue_amount", "allocated_amount - withheld_amount + withhold_returned"),
         money("medical_paid_amount", "actual_amount of capitation_variance: counted dollars of the due months"),
         money("medical_amount", "the same, each month completed by the share of it that is paid so far"),
@@ -199,9 +202,12 @@ def _with_result(rows: DataFrame, mlr_revenue: str) -> DataFrame:
         margin = margin - _given(name)
     divisor = (of - _given("taxes_and_fees")).cast(MONEY)
     counted = F.col("medical_amount") + _given("quality_improvement_cost")
+    withheld = F.coalesce("withheld", F.lit(0)).cast(MONEY)
+    is_given = F.col("withhold_returned").isNotNull()
     told = rows.withColumns(
         {
-            "withheld_amount": F.coalesce("withheld", F.lit(0)).cast(MONEY),
+            "withheld_amount": withheld,
+            "withhold_returned": F.when(is_given, F.least("withhold_returned", withheld)).cast(MONEY),
             "medical_paid_amount": F.col("actual_amount"),
             "medical_amount": F.when(is_known, F.coalesce("completed", F.lit(0))).cast(MONEY),
         }

@@ -81,11 +81,15 @@ def shown(value: Any, kind: str, missing: str = LEFT_OUT_WORD) -> str:
     if isinstance(value, date):
         return f"{value:%Y-%m}" if kind == "month" else value.isoformat()
     if kind == "share" and not isinstance(value, str):
-        return f"{float(value):.1%}"
+        return _signed(value, f"{abs(float(value)):.1%}")
     if kind == "change" and not isinstance(value, str):
         return f"{float(value):+.1%}".replace("-", "−")
     if kind not in DECIMALS or isinstance(value, str):
         return str(value)
-    number = f"{abs(value):,.{DECIMALS[kind]}f}"
-    is_negative = value < 0 and any(digit in "123456789" for digit in number)
-    return f"{'−' if is_negative else ''}{SIGNS.get(kind, '')}{number}"
+    return _signed(value, f"{SIGNS.get(kind, '')}{abs(value):,.{DECIMALS[kind]}f}")
+
+
+def _signed(value: Any, shown_of_it: str) -> str:
+    """A minus before what is below 0, unless it is shown as 0."""
+    is_negative = value < 0 and any(digit in "123456789" for digit in shown_of_it)
+    return f"{'−' if is_negative else ''}{shown_of_it}"

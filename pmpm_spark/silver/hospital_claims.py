@@ -36,7 +36,7 @@ HOSPITAL_CLAIMS = Table(
         text("facility_ccn", "CMS certification number; empty where not told"),
         day("first_day", "day of admission, else the first day of service, else the last"),
         day("last_day", "day of discharge, else the last day of service"),
-        text("discharge_status", "patient discharge status code"),
+        text("discharge_status", "patient discharge status code, two digits: one of one digit has its leading zero"),
         text("drg", "diagnosis-related group"),
         column("code_sets", TEXTS, "supplied code sets that its principal diagnosis, procedures, DRG or hospital meet"),
         text("no_stay_reason", f"{END_BEFORE_START}: no stay is made of it; null where one is, or an emergency alone"),
@@ -72,7 +72,7 @@ def hospital_claims(
         F.coalesce("facility_ccn", F.lit("")).alias("facility_ccn"),
         F.coalesce("admission_date", "service_from", "service_thru").alias("first_day"),
         F.coalesce("discharge_date", "service_thru").alias("last_day"),
-        "discharge_status",
+        _two_digits("discharge_status").alias("discharge_status"),
         "drg",
     )
     claims = (
@@ -90,6 +90,11 @@ def hospital_claims(
     reason = F.when(makes_stay & (F.col("last_day") < F.col("first_day")), END_BEFORE_START)
     met = _with_code_sets(claims, claim_diagnoses, claim_procedures, codes, outcome_code_sets)
     return met.withColumn("no_stay_reason", reason)
+
+
+def _two_digits(status: str) -> Column:
+    """A status that lost its leading zero on its way, as in a spreadsheet, gets it back."""
+    return F.when(F.col(status).rlike("^[0-9]$"), F.concat(F.lit("0"), F.col(status))).otherwise(F.col(status))
 
 
 def _with_code_sets(

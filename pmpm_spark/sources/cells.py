@@ -25,12 +25,14 @@ KEPT = (*PROVENANCE, "_unparsed")
 _FATE = ("_bronze_table", *PROVENANCE, "outcome", "reject_reasons", "rejected_row")
 
 _MONTH_NAMES = "JANFEBMARAPRMAYJUNJULAUGSEPOCTNOVDEC"
-_RIF_DATE = "^[0-9]{2}-[A-Za-z]{3}-[0-9]{4}$"
+YEAR = "(18[5-9][0-9]|19[0-9]{2}|[2-9][0-9]{3})"
+"""A year from 1850 on: nobody who was born before it is a member, and what says an earlier one is no date."""
+_RIF_DATE = f"^[0-9]{{2}}-[A-Za-z]{{3}}-{YEAR}$"
 _WHOLE = "^[+-]?[0-9]+$"
 _DECIMAL = "^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)$"
-_ISO_DATE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+_ISO_DATE = f"^{YEAR}-[0-9]{{2}}-[0-9]{{2}}$"
 _TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
-_COMPACT_DATE = "^[0-9]{8}$"
+_COMPACT_DATE = f"^{YEAR}[0-9]{{4}}$"
 
 
 def _number(cell: Column, pattern: str, kind: T.DataType) -> Column:
@@ -38,8 +40,10 @@ def _number(cell: Column, pattern: str, kind: T.DataType) -> Column:
     return F.when(cell.rlike(pattern), cell.try_cast(kind))
 
 
-def iso_date(cell: Column) -> Column:
-    return F.when(cell.rlike(_ISO_DATE), cell.try_cast(T.DateType()))
+def iso_date(cell: Column, beside: Sequence[str] = ()) -> Column:
+    """`2014-07-08`; null where it is no such day. `beside` are days before 1850 that stand for something."""
+    pattern = "|".join([_ISO_DATE, *[f"^{day}$" for day in beside]])
+    return F.when(cell.rlike(pattern), cell.try_cast(T.DateType()))
 
 
 def compact_date(cell: Column) -> Column:
@@ -111,8 +115,9 @@ class TypedRow:
     def rif_day(self, name: str) -> Column:
         return self._as(name, "a date", rif_date)
 
-    def iso_day(self, name: str) -> Column:
-        return self._as(name, "a date", iso_date)
+    def iso_day(self, name: str, beside: Sequence[str] = ()) -> Column:
+        """`beside` are days before 1850 that stand for something, as for no date."""
+        return self._as(name, "a date", lambda cell: iso_date(cell, beside))
 
     def compact_day(self, name: str) -> Column:
         return self._as(name, "a date", compact_date)

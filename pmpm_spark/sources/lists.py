@@ -7,8 +7,8 @@ list is what the configuration names now: each run replaces it, where its conten
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial, reduce
 from typing import TYPE_CHECKING
@@ -41,7 +41,7 @@ from pmpm_spark.policy import COVERAGE_RULES, NETWORK_TYPES
 from pmpm_spark.sources.bronze import BronzeLoad, delivered_table
 from pmpm_spark.sources.cells import TypedRow, iso_date
 from pmpm_spark.sources.comma import comma_rows
-from pmpm_spark.sources.files import SourceFile, scan
+from pmpm_spark.sources.files import SourceFile, files_seen_at, scan
 from pmpm_spark.sources.tabular import Batch, InputTable, Part, table_at, table_part
 from pmpm_spark.stage import Stage
 from pmpm_spark.table import MONEY, SCORE, Table, small_frame
@@ -64,6 +64,12 @@ class List:
     typed: Callable[[TypedRow], dict[str, Column]]
     restates: tuple[str, ...] = ()
     """What a list with a later file_date tells anew, for every month that it tells of."""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """What stands on every row of a list without the column, where a blank cell of the column is a fault."""
+
+    def without(self, heading: Collection[str]) -> dict[str, str]:
+        """What stands on every row of a list with this heading."""
+        return {name: value for name, value in self.left_out.items() if name not in heading}
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -289,6 +295,7 @@ def _cell(row: TypedRow) -> dict[str, Column]:
 def _contract_rates(row: TypedRow) -> dict[str, Column]:
     effective_from, effective_to = _from_to(row, "effective_from", "effective_to")
     row.required("rate")
+    row.required("risk_adjusted")
     rate = row.decimal("rate", MONEY)
     row.must(rate >= 0, "rate is negative")
     return {
@@ -297,7 +304,7 @@ def _contract_rates(row: TypedRow) -> dict[str, Column]:
         "effective_to": effective_to,
         **_cell(row),
         "rate": rate,
-        "risk_adjusted": F.coalesce(row.flag("risk_adjusted"), F.lit(False)),
+        "risk_adjusted": row.flag("risk_adjusted"),
     }
 
 
@@ -442,6 +449,7 @@ LISTS = (
         ("contract_id", "effective_from", "rate"),
         ("effective_to", "enrollment_type", "age_band", "sex", "risk_adjusted"),
         _contract_rates,
+        left_out={"risk_adjusted": "false"},
     ),
     List(
         "contract_members",
@@ -495,16 +503,14 @@ def list_files(
     """
     told = theirs or {}
     ours = {name: our for our, name in told.items()}
-    mark = f"-{crc32(repr(sorted(told.items())).encode()):08x}" if told else ""  # other names, another reading
+    mark = _mark_of(told)
     if file_format == CSV:
         found = scan(spark, path, _format_setting(the_list))
     else:
         found = _stored_part(spark, the_list, path, told, file_format, Batch("", datetime.min)).files
     files = tuple(
-        replace(
-            file, heading=tuple(ours.get(name, name) for name in file.heading), fingerprint=f"{file.fingerprint}{mark}"
-        )
-        for file in found
+        replace(file, heading=heading, fingerprint=f"{file.fingerprint}{mark}{_mark_of(the_list.without(heading))}")
+        for file, heading in ((file, tuple(ours.get(name, name) for name in file.heading)) for file in found)
     )
     said = {our for our, name in told.items() if name.startswith(CONSTANT)}
     notices = []
@@ -516,9 +522,16 @@ def list_files(
         unknown = [name for name in file.heading if name not in the_list.columns]
         if unknown:
             notices.append(f"{file.name} ({the_list.setting}): columns passed over: {', '.join(unknown[:5])}")
+    if not files and files_seen_at(path):
+        raise InputError(f"{path} (source.{the_list.setting}): is empty; the heading must stand in its first line")
     if not files:
         raise InputError(f"{path}: there is no file for source.{the_list.setting}")
     return files, notices
+
+
+def _mark_of(told: Mapping[str, str]) -> str:
+    """What a file's fingerprint ends in: other names, or values that it does not have itself, are another reading."""
+    return f"-{crc32(repr(sorted(told.items())).encode()):08x}" if told else ""
 
 
 def list_load(
@@ -535,7 +548,12 @@ def list_load(
     told = {our: name[1:] for our, name in (theirs or {}).items() if name.startswith(CONSTANT)}
     batch = Batch(batch_id, ingested_at)
     if file_format == CSV:
-        frames = [comma_rows(spark, (file,), the_list.columns, batch_id, ingested_at, told) for file in files]
+        frames = [
+            comma_rows(
+                spark, (file,), the_list.columns, batch_id, ingested_at, {**the_list.without(file.heading), **told}
+            )
+            for file in files
+        ]
     else:
         frames = [_stored_part(spark, the_list, file.path, theirs or {}, file_format, batch).rows() for file in files]
     frame = small_frame(spark, [], table.schema)
@@ -557,17 +575,14 @@ def _stored_part(
         InputError: it is not there, or cannot be read.
     """
     folder, _, name = path.rstrip("/").rpartition("/")
-    frame = table_at(
-        spark, folder or ("/" if path.startswith("/") else "."), name, file_format, _format_setting(the_list)
-    )
+    folder = folder or ("/" if path.startswith("/") else ".")
+    frame = table_at(spark, folder, name, file_format, _format_setting(the_list))
     if frame is None:
         raise InputError(f"{path}: there is no such table for source.{the_list.setting} ({file_format})")
     ours = {theirs_name: our for our, theirs_name in theirs.items()}
     named = frame.select(*[F.col(f"`{column}`").alias(ours.get(column, column)) for column in frame.columns])
-    constant = {
-        our: F.lit(value[1:])
-        for our, value in theirs.items()
-        if value.startswith(CONSTANT) and our not in named.columns
-    }
+    said = {our: value[1:] for our, value in theirs.items() if value.startswith(CONSTANT)}
+    on_every_row = {**the_list.without(named.columns), **said}
+    constant = {our: F.lit(value) for our, value in on_every_row.items() if our not in named.columns}
     table = InputTable("list", name, the_list.columns, the_list.required)
     return table_part(named.withColumns(constant) if constant else named, table, folder, batch)

@@ -255,6 +255,13 @@ def test_two_rates_for_one_cell_and_day_are_an_error_that_names_them() -> None:
         check_rates((band, replace(band, age_band="70+", effective_from=date(2023, 3, 10))))
 
 
+def test_a_rate_that_nobody_pays_is_an_error_that_names_contract_cell_and_month() -> None:
+    check_rates((replace(ANYBODY, rate=Decimal(1_000_000)),))
+    told = r"^contract_rates: contract C1, cell \* x \* x \*, 2023-01: rate 1000000.01 is above 1,000,000; correct the list$"
+    with pytest.raises(InputError, match=told):
+        check_rates((replace(ANYBODY, rate=Decimal("1000000.01")),))
+
+
 def test_whatever_changes_in_whatever_order_the_ledger_adds_up_to_what_plain_python_owes(spark: SparkSession) -> None:
     """Forty members with list rows and spans drawn anew for every run; rates, dates and shares change between them."""
     draw = random.Random(11)

@@ -409,6 +409,8 @@ def test_a_cell_with_two_numbers_of_months_and_two_cells_that_meet_are_errors_th
         check_budget((row, replace(row, service_category="other", member_months=Decimal(13))))
     with pytest.raises(InputError, match=rf"{where}overlaps with cell ESRD x 70\+ x \*; cut one of them"):
         check_budget((row, replace(row, age_band="70+")))
+    with pytest.raises(InputError, match=f"{where}dme costs more than 1,000,000,000,000 a year; correct the list"):
+        check_budget((replace(row, cost_per_service=Decimal("9999999999999999.99")),))
 
 
 def test_a_contract_of_a_part_of_the_year_is_compared_with_as_many_twelfths_of_the_budget(spark: SparkSession) -> None:

@@ -57,6 +57,16 @@ def test_of_two_claims_that_end_on_one_day_the_highest_id_gives_the_status(spark
     assert stays_of(spark, lines) == [("2022-01-01", "2022-01-10", H1, "02", 2)]
 
 
+def test_a_status_of_one_digit_has_its_leading_zero(spark: SparkSession) -> None:
+    told = {"a": "7", "b": "07", "c": "20", "d": "0", "e": "", "f": "7X"}
+    lines = [
+        claim(name, "M1", f"2022-0{place}-01", f"2022-0{place}-03", discharge_status=status)
+        for place, (name, status) in enumerate(told.items(), start=1)
+    ]
+    found = {row["claim_id"]: row["discharge_status"] for row in claims_of(spark, lines).collect()}
+    assert found == {**told, "a": "07", "d": "00"}
+
+
 def test_back_in_one_hospital_on_the_day_of_discharge_is_one_stay_or_by_the_setting_two(spark: SparkSession) -> None:
     lines = [
         claim("a", "M1", "2022-01-01", "2022-01-05"),

@@ -73,6 +73,23 @@ def test_iso_days(spark) -> None:
     assert refused(spark, bad, day) == bad
 
 
+@pytest.mark.parametrize(
+    ("kind", "good", "bad"),
+    [
+        ("iso_day", ["1850-01-01", "9999-12-31"], ["0000-01-01", "0001-01-01", "1000-01-01", "1849-12-31"]),
+        ("compact_day", ["18500101", "99991231"], ["00000101", "00010101", "18491231"]),
+        ("rif_day", ["01-Jan-1850", "31-DEC-9999"], ["01-Jan-0000", "01-Jan-0001", "31-Dec-1849"]),
+    ],
+)
+def test_a_day_before_1850_is_no_date_and_an_open_end_is_one(spark, kind: str, good: list, bad: list) -> None:
+    def day(row):
+        return getattr(row, kind)("CELL")
+
+    assert list(values(spark, good, day).values()) == [date(1850, 1, 1), date(9999, 12, 31)]
+    found = judged(spark, bad, day)
+    assert [(typed, reasons) for typed, reasons, _ in found] == [(None, ["CELL is not a date"])] * len(bad)
+
+
 def test_amounts(spark) -> None:
     def amount(row):
         return row.amount("CELL")
@@ -115,7 +132,7 @@ def test_a_last_day_of_service_has_one_reason_for_one_fault(spark) -> None:
     """It is missing where nothing is told, or a day that stands for none; what is no date is not missing, too."""
 
     def last_day(row):
-        day = row.iso_day("CELL")
+        day = row.iso_day("CELL", beside=("1000-01-01",))
         told = F.when(day != F.lit("1000-01-01").cast("date"), day)  # a day that stands for none
         return row.service_days(told, told, "CELL")["service_thru"]
 

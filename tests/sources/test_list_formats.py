@@ -71,7 +71,7 @@ TYPES = {
 }  # fmt: skip
 FATES = {
     "contracts": {"accepted": 1, "rejected": 2},
-    "contract_rates": {"accepted": 2, "rejected": 1},
+    "contract_rates": {"accepted": 1, "rejected": 2},
     "contract_members": {"accepted": 1, "rejected": 1, "duplicate": 1},
     "contract_budget": {"accepted": 1, "rejected": 1},
     "contract_finance": {"accepted": 1, "rejected": 1},
@@ -151,6 +151,42 @@ def test_columns_of_other_names_and_one_value_on_every_row_hold_for_a_table_too(
     assert found[0] == found[1] != []
 
 
+@pytest.mark.parametrize("file_format", [PARQUET, DELTA])
+def test_a_path_of_one_part_is_seen_from_the_working_folder(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file_format: str
+) -> None:
+    the_list = BY_NAME["contract_members"]
+    absolute = delivered(spark, tmp_path, "contract_members", file_format).rstrip("/")
+    monkeypatch.chdir(tmp_path)
+    name = Path(absolute).name
+    assert loaded(spark, name, the_list, file_format) == loaded(spark, absolute, the_list, file_format)
+    with pytest.raises(InputError, match="gone: there is no such table"):
+        list_files(spark, the_list, "gone", None, file_format)
+
+
+def test_a_blank_risk_adjusted_is_a_fault_and_a_list_without_the_column_is_not_risk_adjusted(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    the_list = BY_NAME["contract_rates"]
+
+    def judged(path: Path, file_format: str) -> list[tuple[Any, ...]]:
+        files, notices = list_files(spark, the_list, str(path), None, file_format)
+        assert notices == []
+        rows = the_list.rows(list_load(spark, the_list, files, "b1", NOW, None, file_format).frame)
+        return _rows(rows.select("contract_id", "outcome", "risk_adjusted", "reject_reasons"))
+
+    text, parquet = tmp_path / "rates.csv", tmp_path / "rates.parquet"
+    text.write_text("contract_id,effective_from,rate,risk_adjusted\nC1,2023-01-01,1,\nC2,2023-01-01,1,true\n")
+    assert judged(text, CSV) == [
+        ("C1", "rejected", None, ["risk_adjusted is missing"]),
+        ("C2", "accepted", True, []),
+    ]
+    text.write_text("contract_id,effective_from,rate\nC1,2023-01-01,1\n")
+    rows = {"contract_id": ["C1"], "effective_from": [JANUARY], "rate": [Decimal(1)]}
+    pq.write_table(pa.table(rows), parquet)
+    assert judged(text, CSV) == judged(parquet, PARQUET) == [("C1", "accepted", False, [])]
+
+
 def test_a_list_of_another_form_is_told_with_the_setting_that_reads_it(spark: SparkSession, tmp_path: Path) -> None:
     the_list = BY_NAME["contract_members"]
     parquet = delivered(spark, tmp_path, "contract_members", PARQUET)
@@ -176,3 +212,20 @@ def test_a_table_without_a_needed_column_names_it(spark: SparkSession, tmp_path:
     pq.write_table(pa.table({"contract_id": ["C1"], "start_date": [JANUARY]}), tmp_path / "c.parquet")
     with pytest.raises(InputError, match=r"c\.parquet \(contracts\): column network_id is missing from the heading"):
         list_files(spark, BY_NAME["contracts"], str(tmp_path / "c.parquet"), None, PARQUET)
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "reason"),
+    [
+        ("contracts", "contract_id,network_id,start_date\nC1,N1,0000-01-01", "start_date is not a date"),
+        ("contract_rates", "contract_id,effective_from,rate\nC1,0000-01-01,1", "effective_from is not a date"),
+        ("contract_members", "contract_id,member_id,start_date\nC1,m1,0001-01-01", "start_date is not a date"),
+    ],
+)
+def test_a_day_of_the_year_0_rejects_the_row_of_a_list(
+    spark: SparkSession, tmp_path: Path, name: str, row: str, reason: str
+) -> None:
+    (tmp_path / "list.csv").write_text(row + "\n")
+    files, _ = list_files(spark, BY_NAME[name], str(tmp_path / "list.csv"))
+    judged = BY_NAME[name].rows(list_load(spark, BY_NAME[name], files, "b1", NOW).frame)
+    assert [tuple(one) for one in judged.select("outcome", "reject_reasons").collect()] == [("rejected", [reason])]

@@ -137,6 +137,9 @@ def test_a_list_must_have_its_columns_and_a_file(spark, tmp_path: Path) -> None:
     _, notices = list_files(spark, BY_NAME["providers"], str(tmp_path / "npi.csv"))
     assert notices == ["npi.csv (providers): columns passed over: fax"]
     (tmp_path / "empty").mkdir()
+    (tmp_path / "blank.csv").write_text("")
+    with pytest.raises(InputError, match=r"blank\.csv \(source\.providers\): is empty; the heading must stand"):
+        list_files(spark, BY_NAME["providers"], str(tmp_path / "blank.csv"))
     with pytest.raises(InputError, match=r"there is no file for source\.providers"):
         list_files(spark, BY_NAME["providers"], str(tmp_path / "empty"))
 

@@ -24,7 +24,7 @@ def record(kind: str) -> TypedRow:
 
 def day(row: TypedRow, name: str) -> Column:
     """The day; null where the cell holds none of CMS's days that mean no date."""
-    told = row.iso_day(name)
+    told = row.iso_day(name, beside=NO_DATES)
     return F.when(~told.cast("string").isin(*NO_DATES), told)
 
 

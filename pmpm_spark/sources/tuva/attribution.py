@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from pmpm_spark.model import MEMBER_ATTRIBUTION
-from pmpm_spark.sources.cells import TypedRow
+from pmpm_spark.sources.cells import YEAR, TypedRow
 from pmpm_spark.sources.lists import List, months_of_year
 from pmpm_spark.sources.tuva.layout import ATTRIBUTION_COLUMNS, ATTRIBUTION_REQUIRED
 
 if TYPE_CHECKING:
     from pyspark.sql import Column
 
-_MONTH = r"^[0-9]{4}(0[1-9]|1[0-2])$"
+_MONTH = f"^{YEAR}(0[1-9]|1[0-2])$"
 _NOBODY = ""
 
 
