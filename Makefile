@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 BROWSER := $(VENV)/browser
+PACKAGE := build/package
+TO ?= s3://BUCKET/pmpm
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # The versions and hashes of constraints.txt and nothing else: no package is built with what an index offers today.
 PINNED := --require-hashes --no-deps --no-build-isolation
@@ -12,7 +14,7 @@ PINNED := --require-hashes --no-deps --no-build-isolation
 TESTS := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo check test prove lint browser docs build constraints clean
+.PHONY: help venv demo check test prove bench lint browser docs build package constraints clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -43,6 +45,9 @@ test: lint browser ## lint, types, import direction, then all tests on the embed
 prove: $(READY) ## every table equal on both engines, over many inputs and policies (PART=3/8: a part of them)
 	$(BIN)/python -m tests.prove $(if $(PART),--part $(PART))
 
+bench: $(READY) ## our job beside DuckDB, Polars and plain PySpark (SIZES="50000 200000" ONLY="duckdb spark" REPEATS=3), to docs/benchmarks.md
+	$(BIN)/python -m benchmarks.bench $(if $(SIZES),--sizes $(SIZES)) $(if $(ONLY),--only $(ONLY)) $(if $(REPEATS),--repeats $(REPEATS))
+
 lint: $(READY) ## ruff, mypy and the import contracts
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -61,6 +66,12 @@ docs: $(READY) ## write the data dictionary and the lineage diagram anew, from c
 
 build: $(READY) ## the wheel and the source archive, in dist
 	$(BIN)/python -m build --no-isolation
+
+package: $(READY) ## what EMR reads from a bucket, in build/package (TO=s3://bucket/folder: where it will be uploaded to)
+	@rm -rf $(PACKAGE)
+	@$(BIN)/python -m build --no-isolation --wheel --outdir $(PACKAGE) >/dev/null
+	@$(BIN)/python deploy/package.py $(PACKAGE) $(TO)
+	@echo "$(PACKAGE) is ready: aws s3 cp --recursive $(PACKAGE) $(TO)"
 
 constraints: ## write constraints.txt anew (needs uv)
 	@head -2 constraints.txt > constraints.new

@@ -3,9 +3,7 @@
 spark-submit --properties-file conf/spark/local.conf jobs/run_capitation.py --config conf/local.toml --as-of 2022-02-05
 """
 
-import sys
-
-from pmpm_spark.cli import main
+from pmpm_spark.cli.job import command
 
 if __name__ == "__main__":
-    sys.exit(main(["capitate", *sys.argv[1:]]))
+    command("capitate")

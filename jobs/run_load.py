@@ -3,12 +3,10 @@
 spark-submit --properties-file conf/spark/local.conf jobs/run_load.py --config conf/local.toml
 """
 
-import sys
-
-from pmpm_spark.cli.job import run_job
+from pmpm_spark.cli.job import leave, run_job
 
 if __name__ == "__main__":
-    sys.exit(
+    leave(
         run_job(
             "Load new files and build the common model: bronze, intake, members, coverage, claim lines.", group="load"
         )

@@ -3,9 +3,7 @@
 spark-submit --properties-file conf/spark/local.conf jobs/run_pipeline.py --config conf/local.toml
 """
 
-import sys
-
-from pmpm_spark.cli.job import run_job
+from pmpm_spark.cli.job import leave, run_job
 
 if __name__ == "__main__":
-    sys.exit(run_job("The main job: load what is new, run all stages, publish.", group=None))
+    leave(run_job("The main job: load what is new, run all stages, publish.", group=None))

@@ -3,12 +3,10 @@
 spark-submit --properties-file conf/spark/local.conf jobs/run_silver.py --config conf/local.toml
 """
 
-import sys
-
-from pmpm_spark.cli.job import run_job
+from pmpm_spark.cli.job import leave, run_job
 
 if __name__ == "__main__":
-    sys.exit(
+    leave(
         run_job(
             "Apply the rules: spans, member months, final claims, costs, attribution, member years.", group="silver"
         )

@@ -28,6 +28,7 @@ from pmpm_spark.gold.capitation_ledger import (
 )
 from pmpm_spark.gold.member_month_changes import MEMBER_MONTH_CHANGES, member_month_changes
 from pmpm_spark.gold.membership_reconciliation import MEMBERSHIP_RECONCILIATION, membership_reconciliation
+from pmpm_spark.lease import leased
 from pmpm_spark.model import (
     CONTRACT_BUDGET,
     CONTRACT_FINANCE,
@@ -35,12 +36,17 @@ from pmpm_spark.model import (
     CONTRACT_RATES,
     CONTRACTS,
     COVERAGE_RECORDS,
+    MEMBER_ATTRIBUTION,
     MEMBERS,
+    NETWORK_ROSTER,
     PAYER_MEMBER_MONTHS,
+    SUPPLIED_RISK_SCORES,
 )
 from pmpm_spark.payment_run import PaymentRun, planned
+from pmpm_spark.policy import Policy
 from pmpm_spark.runs import (
     CAPITATION_RUNS,
+    Run,
     RunBook,
     bring_back,
     check_contracts,
@@ -75,6 +81,13 @@ READ = (
 )  # fmt: skip
 
 
+FOLLOWS = (
+    (ELIGIBILITY_SPANS, COVERAGE_RECORDS),
+    (RISK_SCORES, SUPPLIED_RISK_SCORES),
+    (ATTRIBUTION, MEMBER_ATTRIBUTION),
+    (ATTRIBUTION, NETWORK_ROSTER),
+)
+"""What decides who is paid for and how much, with what a load between two runs may bring of it."""
 APPENDED = (CAPITATION_LEDGER, CAPITATION_UNPOSTED, MEMBER_MONTH_CHANGES)
 """What a payment run adds to, and leaves as it is where nothing is new."""
 
@@ -113,15 +126,16 @@ class CapitationResult:
     years: tuple[YearOfContract, ...] = ()
 
 
-def capitate(spark: SparkSession, config: RunConfig, as_of: date) -> CapitationResult:
+def capitate(spark: SparkSession, config: RunConfig, as_of: date, *, break_lease: bool = False) -> CapitationResult:
     """Post what is due as known on a day less what was posted before.
 
     Raises:
         ConfigError, InputError: exit 2, nothing is posted for any contract.
         AuditError: exit 1, nothing is posted.
         BusyError: another run is at work in the warehouse.
+        LeaseLost: another run took it meanwhile, nothing is posted.
     """
-    with locked(config.warehouse):
+    with locked(config.warehouse), leased(spark, config.warehouse, break_lease=break_lease) as confirm:
         book = RunBook(spark, config.warehouse)
         last = book.last_finished()
         if last is None:
@@ -131,20 +145,19 @@ def capitate(spark: SparkSession, config: RunConfig, as_of: date) -> CapitationR
         missing = [table.name for table in READ if table.name not in store.versions]
         if missing:
             raise InputError(f"{missing[0]}: not published yet in this warehouse; run `pmpm run` first")
-        label = config.policies[0].label
-        if label not in last.policies:
-            raise ConfigError(f"policy {label}: not of the last finished run ({', '.join(last.policies)})")
+        _check_policy(config.policies[0], last)
         bring_back(book, store, STORED)
         before = dict(store.versions)
         run_id = new_run_id()
         told: dict[str, Any] = {"policies": last.policies, "settings": last.settings}
         with started(book, store, STORED, run_id, before, told):
-            receipts, result = _work(store, config, as_of, run_id)
+            receipts, result = _work(store, config, as_of, run_id, book.made())
+        confirm()
         book.write(
             run_id,
             "finished",
             **told,
-            policy_hashes=[policy.content_hash for policy in config.policies],
+            policy_hashes=last.policy_hashes,
             inputs=json.dumps({"capitation": {"as_of": as_of.isoformat(), "posting_run": result.posting_run}}),
             versions=store.versions,
             contracts={**last.contracts, **contract_hashes(store, STORED)},
@@ -154,16 +167,49 @@ def capitate(spark: SparkSession, config: RunConfig, as_of: date) -> CapitationR
         return result
 
 
-def _work(store: Store, config: RunConfig, as_of: date, run_id: str) -> tuple[list[Receipt], CapitationResult]:
+def _check_policy(policy: Policy, last: Run) -> None:
+    """The run's tables were made by this policy, by the rules that it has now.
+
+    Raises:
+        ConfigError: they were not.
+    """
+    if policy.label not in last.policies:
+        raise ConfigError(f"policy {policy.label}: not of the last finished run ({', '.join(last.policies)})")
+    if policy.content_hash != dict(zip(last.policies, last.policy_hashes, strict=True))[policy.label]:
+        raise ConfigError(
+            f"policy {policy.label}: its rules were changed since the last finished run; run `pmpm run` first"
+        )
+
+
+def _check_follows(store: Store, made: Mapping[str, Receipt], pays_for_attributed: bool) -> None:
+    """Spans, scores and attribution were made of what is loaded now: what came since would be paid late or never.
+
+    Raises:
+        InputError: names the table that is older than what it is made from.
+    """
+    for table, loaded in FOLLOWS:
+        if (table is ATTRIBUTION and not pays_for_attributed) or table.name not in made:
+            continue
+        if not store.is_as_at(loaded, made[table.name].inputs.get(loaded.name)):
+            raise InputError(
+                f"{loaded.name} was loaded since {table.name} was made; `pmpm run`, or `pmpm run --only {table.name}`, "
+                "before paying"
+            )
+
+
+def _work(
+    store: Store, config: RunConfig, as_of: date, run_id: str, made: Mapping[str, Receipt]
+) -> tuple[list[Receipt], CapitationResult]:
     for table in (CAPITATION_DUE, *APPENDED, CAPITATION_RUNS):
         if table.name not in store.versions:
             store.create(table)
     stood = dict(store.versions)
     run = planned(store, config, as_of)
+    _check_follows(store, made, any(one.contract_id not in run.listed for one in run.contracts))
     counted_before = under_current_ids(store.read(CAPITATION_DUE), run.now)
     receipts = [store.publish(CAPITATION_DUE, run.due_now(counted_before), inputs=READ)]
     due = store.read(CAPITATION_DUE)
-    _check_due(due, run.overlap)
+    check_due(due, run.overlap)
     budget = checked_budget(store, run.contracts, due)
     check_finance(store, run.contracts, due)
     receipts += _publish_ledger(run, due, counted_before, run_id)
@@ -245,7 +291,7 @@ def _publish_run(run: PaymentRun, found: Sequence[Posted], run_id: str) -> Recei
     rows = [
         (
             run.posting_run, one.contract_id, run.as_of, through, one.told, one.previous_contract_id,
-            posted.lines, str(posted.amount), str(posted.unposted_amount), run_id,
+            posted.lines, str(posted.amount), str(posted.unposted_amount), run_id, run.pays_for(one.contract_id),
         )
         for one, posted in zip(run.contracts, found, strict=True)
     ]  # fmt: skip
@@ -255,7 +301,7 @@ def _publish_run(run: PaymentRun, found: Sequence[Posted], run_id: str) -> Recei
 _NOTHING = (Decimal(0), 0, Decimal(0), Decimal(0))
 
 
-def _check_due(due: DataFrame, overlap: str) -> None:
+def check_due(due: DataFrame, overlap: str) -> None:
     """Every due month has its rate.
 
     Raises:
@@ -268,8 +314,11 @@ def _check_due(due: DataFrame, overlap: str) -> None:
             "no rate; add a row that covers it"
         )
     unscaled = due.where("is_due AND risk_adjusted AND is_scored AND normalized_risk_score IS NULL")
-    for row in unscaled.limit(1).collect():
-        raise InputError(f"{row['coverage_month']:%Y}: scores, but no normalization factor for the year")
+    for row in unscaled.orderBy("contract_id", "coverage_month").limit(1).collect():
+        raise InputError(
+            f"normalization_factors: contract {row['contract_id']}, {row['coverage_month']:%Y-%m}: the rate is "
+            f"risk-adjusted, and there is no factor for {row['coverage_month']:%Y}; add it in reference.path"
+        )
     if overlap == "error":
         for row in (
             due.where("not_due_reason = 'TWO_CONTRACTS'").orderBy("contract_id", "coverage_month").limit(1).collect()

@@ -108,17 +108,21 @@ class Source:
 
 @dataclass(frozen=True)
 class Warehouse:
-    """Where the tables stand: a folder, or a schema of a catalog."""
+    """Where the tables stand: a folder, or a schema of a catalog; and for how many days earlier runs can be gone back
+    to, as files are kept that no longer count."""
 
     path: str | None = None
     catalog: str | None = None
     schema: str | None = None
+    retention_days: int = 7
 
     def __post_init__(self) -> None:
         if self.path is not None and (not self.path.strip() or "%" in self.path):
             raise ConfigError("warehouse.path: name a folder, without % in its name")
         if (self.path is None) == (self.schema is None) or (self.catalog is not None and self.schema is None):
             raise ConfigError("warehouse: give path, or schema (with or without catalog), and not both")
+        if not 1 <= self.retention_days <= 3650:
+            raise ConfigError("warehouse.retention_days: a number of days from 1 to 3650")
         for key, name in (("catalog", self.catalog), ("schema", self.schema)):
             if name is not None and not IDENTIFIER.fullmatch(name):
                 raise ConfigError(f"warehouse.{key}: only letters, digits, _ and - are allowed")

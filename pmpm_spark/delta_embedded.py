@@ -45,6 +45,7 @@ class DeltaEmbedded:
         if not is_local_folder(warehouse):
             raise ConfigError('engine = "embedded" needs a folder of this machine as warehouse.path')
         self.spark = spark
+        self._warehouse = warehouse
         self._beside = Path(tempfile.mkdtemp(prefix="pmpm-"))
         atexit.register(shutil.rmtree, self._beside, ignore_errors=True)
         self._root = self._plain(folder_of(warehouse))
@@ -54,7 +55,7 @@ class DeltaEmbedded:
         name = quoted(f"made_now_{table.layer}_{table.short_name}")
         layout = f" PARTITIONED BY ({', '.join(map(quoted, table.partition_by))})" if table.partition_by else ""
         layout += f" LOCATION {literal(self._folder(table))}"
-        self.spark.sql(f"CREATE OR REPLACE TABLE {name} {definition(table, layout)}").collect()
+        self.spark.sql(f"CREATE OR REPLACE TABLE {name} {definition(table, layout, self._warehouse)}").collect()
         self.spark.sql(f"DROP TABLE {name}").collect()
         return self._last_commit(table)[0]
 
@@ -110,6 +111,14 @@ class DeltaEmbedded:
         log = self._log(table)
         if log.version() != version:
             log.restore(version)
+        return int(self._log(table).version())
+
+    def put_together(self, table: Table, version: int) -> int:
+        """Nothing: its tables are written whole by each run, in as many files as there are cores."""
+        return version
+
+    def delete_unneeded(self, table: Table, hours: int) -> int:
+        self._log(table).vacuum(retention_hours=hours, dry_run=False)
         return int(self._log(table).version())
 
     def at(self, table: Table, version: int) -> DataFrame:

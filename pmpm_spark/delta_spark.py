@@ -62,7 +62,7 @@ class DeltaOnSpark:
             layout = f" PARTITIONED BY ({', '.join(map(quoted, table.partition_by))})"
         elif self._is_clustered(table):
             layout = f" {_cluster_by(table)}"
-        said = f"TABLE {self.name_of(table)} {definition(table, layout)}"
+        said = f"TABLE {self.name_of(table)} {definition(table, layout, self.warehouse)}"
         if is_local_folder(self.warehouse) and not Path(plain(self._folder(table))).exists():
             self.spark.sql(f"CREATE {said}")
             return self._version_now(table)
@@ -92,6 +92,15 @@ class DeltaOnSpark:
 
     def restore(self, table: Table, version: int) -> int:
         self.spark.sql(f"RESTORE TABLE {self.name_of(table)} TO VERSION AS OF {int(version)}").collect()
+        return self._version_now(table)
+
+    def put_together(self, table: Table, version: int) -> int:
+        """On Databricks and in open source alike OPTIMIZE also clusters what is to be clustered."""
+        self.spark.sql(f"OPTIMIZE {self.name_of(table)}").collect()
+        return self._version_now(table)
+
+    def delete_unneeded(self, table: Table, hours: int) -> int:
+        self.spark.sql(f"VACUUM {self.name_of(table)} RETAIN {int(hours)} HOURS").collect()
         return self._version_now(table)
 
     def at(self, table: Table, version: int) -> DataFrame:

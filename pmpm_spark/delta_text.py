@@ -17,6 +17,9 @@ from pmpm_spark.errors import StageError
 from pmpm_spark.paths import is_local, plain
 from pmpm_spark.table import Table
 
+DELTA_KEEPS_FILES, DELTA_KEEPS_LOG = 7, 30
+"""Days that Delta keeps what no longer counts where a table does not say."""
+
 
 @dataclass(frozen=True)
 class Written:
@@ -46,6 +49,12 @@ class Delta(Protocol):
     def restore(self, table: Table, version: int) -> int:
         """Make a version's content the newest; the version that this makes."""
 
+    def put_together(self, table: Table, version: int) -> int:
+        """Make few files of many, where the engine can; the version that this makes, or the one given."""
+
+    def delete_unneeded(self, table: Table, hours: int) -> int:
+        """Delete files that have not been of the newest version for so long; the version, which may be a new one."""
+
     def at(self, table: Table, version: int) -> DataFrame: ...
 
     def is_empty(self, table: Table, version: int) -> bool: ...
@@ -74,8 +83,8 @@ def place_of(table: Table, warehouse: Warehouse) -> str:
     return ".".join(part for part in parts if part is not None)
 
 
-def definition(table: Table, layout: str) -> str:
-    """Columns, layout, comment and constraints, as they follow a name in CREATE TABLE."""
+def definition(table: Table, layout: str, warehouse: Warehouse) -> str:
+    """Columns, layout, comment, constraints and retention, as they follow a name in CREATE TABLE."""
     columns = ", ".join(
         f"{quoted(c.name)} {c.type.simpleString()}{' NOT NULL' * (c.name in table.key)} COMMENT {literal(c.meaning)}"
         for c in table.columns
@@ -88,10 +97,17 @@ def definition(table: Table, layout: str) -> str:
         columns_told = (c for c in table.columns if isinstance(c.type, kinds))
         told_in_log = [c.name for c in columns_told if c.name not in table.partition_by]
         properties["delta.dataSkippingStatsColumns"] = ",".join(told_in_log)
+    properties |= _retention(warehouse.retention_days)
     told = ", ".join(f"{literal(key)} = {literal(value)}" for key, value in properties.items())
     return f"({columns}) USING delta{layout} COMMENT {literal(table.grain)}" + (
         f" TBLPROPERTIES ({told})" if told else ""
     )
+
+
+def _retention(days: int) -> dict[str, str]:
+    """What keeps Delta from deleting what an earlier run needs, where that is longer than Delta's own time."""
+    of = {"delta.deletedFileRetentionDuration": DELTA_KEEPS_FILES, "delta.logRetentionDuration": DELTA_KEEPS_LOG}
+    return {name: f"interval {days} days" for name, kept in of.items() if days > kept}
 
 
 def slice_predicate(slices: Mapping[str, Sequence[Any]]) -> str:

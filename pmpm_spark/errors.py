@@ -38,9 +38,13 @@ class SetupError(PmpmError):
 
 
 class BusyError(PmpmError):
-    """Raised when another run holds the warehouse's lock."""
+    """Raised when another run holds the warehouse's lock or lease."""
 
     exit_code = 2
+
+
+class LeaseLost(PmpmError):  # noqa: N818 - it is what happened
+    """Raised when a run is about to publish and no longer has the warehouse."""
 
 
 class AuditError(PmpmError):

@@ -11,3 +11,8 @@ def is_local(path: str) -> bool:
 def plain(path: str) -> str:
     """The path without `file:`."""
     return path.removeprefix("file://").removeprefix("file:")
+
+
+def is_volume(path: str) -> bool:
+    """Whether it is in a Unity Catalog volume: a program may open it, and the engine reads it without `file:`."""
+    return path.startswith("/Volumes/")

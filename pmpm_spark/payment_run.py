@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import reduce
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+LIST, ATTRIBUTED = "list", "attributed"
+
 
 @dataclass(frozen=True)
 class PaymentRun:
@@ -65,6 +67,9 @@ class PaymentRun:
     @property
     def posting_run(self) -> int:
         return self.history[-1]["posting_run"] + 1 if self.history else 1
+
+    def pays_for(self, contract_id: str) -> str:
+        return LIST if contract_id in self.listed else ATTRIBUTED
 
     @property
     def runs_before(self) -> list[EarlierRun]:
@@ -157,11 +162,15 @@ def planned(store: Store, config: RunConfig, as_of: date) -> PaymentRun:
     check_strict_lists(store, config.source.formats)
     contracts, rates = _contracts(store)
     history = store.read(CAPITATION_RUNS).orderBy("posting_run").collect()
+    if as_of > date.today():
+        raise InputError(f"--as-of {as_of}: a day that has not come yet; nothing can be known on it")
     if history and as_of < history[-1]["as_of"]:
         raise InputError(f"--as-of {as_of}: a later day was posted already ({history[-1]['as_of']})")
     months = store.read(TOLD_MONTHS).collect()
     if not months:
         raise InputError("enrollment tells no month: nothing can be due")
+    listed = _listed(store, CONTRACT_MEMBERS, contracts)
+    _check_lists_stand(contracts, listed, history)
     return PaymentRun(
         store,
         as_of,
@@ -169,7 +178,7 @@ def planned(store: Store, config: RunConfig, as_of: date) -> PaymentRun:
         config.capitation.overlap,
         contracts,
         rates,
-        _listed(store, CONTRACT_MEMBERS, contracts),
+        listed,
         _listed(store, PAYER_MEMBER_MONTHS, contracts),
         history,
         current_contracts(contracts, history),
@@ -223,6 +232,21 @@ def _listed(store: Store, table: Table, contracts: Sequence[Terms]) -> frozenset
     if unknown:
         raise InputError(f"{table.short_name}: {unknown[0]} is not among contracts")
     return listed
+
+
+def _check_lists_stand(contracts: Sequence[Terms], listed: Collection[str], history: Sequence[Any]) -> None:
+    """A contract that was paid by its list has a list still: without one it would pay for whom nobody listed.
+
+    Raises:
+        InputError: names the contract.
+    """
+    last = {row["contract_id"]: row["pays_for"] for row in history}
+    for one in contracts:
+        if one.contract_id not in listed and last.get(one.contract_id) == LIST:
+            raise InputError(
+                f"contract_members: contract {one.contract_id} was paid by its list, and no row is left of it; bring "
+                "the list, or give the contract a new id (and its previous_contract_id) to pay for attributed members"
+            )
 
 
 def _first_and_last(*months: DataFrame) -> DataFrame:

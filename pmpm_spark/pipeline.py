@@ -35,6 +35,7 @@ from pmpm_spark.config import RunConfig
 from pmpm_spark.errors import ConfigError, StageError
 from pmpm_spark.gold.experience_scores import EXPERIENCE_SCORES
 from pmpm_spark.identities import IDENTITIES
+from pmpm_spark.lease import leased
 from pmpm_spark.loading import load_sources
 from pmpm_spark.model import LOAD_AUDIT, MEMBERS, REJECTS
 from pmpm_spark.outcome_checks import check_outcome_codes
@@ -78,17 +79,20 @@ def run(
     group: str | None = None,
     rebuild: Sequence[str] = (),
     changed: bool = False,
+    break_lease: bool = False,
     progress: Progress | None = None,
 ) -> RunResult:
     """Run the main job and publish; or the stages that `only`, `start` or `group` choose, from what was published.
 
     `group` is load, silver or gold. New files are loaded by the whole job and by the group load. With `changed` a stage
-    without settings is left as it stands where it has read what it would read now.
+    without settings is left as it stands where it has read what it would read now. `break_lease` takes a warehouse of
+    several machines from a run that is known to be dead.
 
     Raises:
         ConfigError, InputError: exit 2, nothing is published.
         StageError, AuditError: exit 1, nothing is published.
         BusyError: another run is at work in the warehouse.
+        LeaseLost: another run took it meanwhile, nothing is published.
     """
     check_carried(config)
     check_code_sets(config)
@@ -110,8 +114,8 @@ def run(
     unmade = [name for name in rebuild if name not in made]
     if unmade:
         raise ConfigError(f"--rebuild {unmade[0]}: this run does not make it; leave out --only, --from or the group")
-    with locked(config.warehouse):
-        return _run_locked(spark, config, stages, loads, rebuild, changed, progress)
+    with locked(config.warehouse), leased(spark, config.warehouse, break_lease=break_lease) as confirm:
+        return _run_locked(spark, config, stages, loads, rebuild, changed, confirm, progress)
 
 
 def _run_locked(
@@ -121,6 +125,7 @@ def _run_locked(
     loads: bool,
     rebuild: Sequence[str],
     changed: bool,
+    confirm: Callable[[], None],
     progress: Progress | None,
 ) -> RunResult:
     book = RunBook(spark, config.warehouse)
@@ -141,11 +146,12 @@ def _run_locked(
         "settings": settings_text(config),
     }
     with started(book, store, STORED, run_id, before, told):
-        made = book.made() if changed else {}
+        made = _as_it_would_be_made(book, config, stages) if changed else {}
         receipts, notices, inputs = _work(store, config, stages, loads, run_id, made, progress)
         if stale and inputs.get("files_loaded"):
             notices.append(f"computed before these files came, and not anew: {_told(stale)}")
             log.warning("%s", notices[-1])
+    confirm()
     book.write(
         run_id,
         "finished",
@@ -261,9 +267,23 @@ def _rejects_of(store: Store, stages: Sequence[Stage]) -> Callable[[], DataFrame
     return lambda: stage.build(*[store.read(table) for table in stage.inputs])
 
 
+def _as_it_would_be_made(book: RunBook, config: RunConfig, stages: Sequence[Stage]) -> dict[str, Receipt]:
+    """The receipts of tables that only their inputs decide: of no reference rows, and of the source's settings as they
+    were."""
+    made, told = book.made(), book.source_settings()
+    now = json.loads(settings_text(config))["source"]
+    decided = {
+        stage.output.name
+        for stage in stages
+        if not stage.rules
+        and all(name in now and told.get(stage.output.name, {}).get(name) == now[name] for name in stage.settings)
+    }
+    return {name: receipt for name, receipt in made.items() if name in decided}
+
+
 def _publish(store: Store, config: RunConfig, stage: Stage, made: Mapping[str, Receipt]) -> Receipt:
     former = made.get(stage.output.name)
-    if former is not None and not stage.settings and not stage.rules:
+    if former is not None:
         now = {table.name: store.versions.get(table.name) for table in stage.inputs}
         if former.inputs == now and former.version == store.versions.get(former.table):
             return former

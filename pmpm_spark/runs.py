@@ -84,13 +84,18 @@ CAPITATION_RUNS = Table(
         money("amount", "posted"),
         money("unposted_amount", "kept back by the limit"),
         text("run_id", "run that posted it"),
+        text("pays_for", "whose months it pays: list (its rows of contract_members), or attributed"),
     ),
+    rules={"pays_for_is_known": "pays_for IN ('list', 'attributed')"},
 )
+
+
+RUN_ID_FORMAT = "%Y%m%dT%H%M%S%f"
 
 
 @dataclass(frozen=True)
 class Run:
-    """The last finished run: which version of each table counts."""
+    """A finished run: which version of each table counts."""
 
     run_id: str
     versions: Mapping[str, int]
@@ -98,11 +103,28 @@ class Run:
     policies: Sequence[str]
     settings: str
     notices: Sequence[str] = field(default_factory=tuple)
+    policy_hashes: Sequence[str] = field(default_factory=tuple)
+    inputs: str = "{}"
+
+    @property
+    def what(self) -> str:
+        """A run, a payment run, maintenance, or a rollback and where to."""
+        told = json.loads(self.inputs)
+        if "maintenance" in told:
+            return "maintenance"
+        if "rollback" in told:
+            return f"rollback to {told['rollback']['to']}"
+        return "payment run" if "capitation" in told else "run"
+
+    @property
+    def begun(self) -> datetime:
+        """When it began, as its id says."""
+        return datetime.strptime(self.run_id.partition("Z")[0], RUN_ID_FORMAT).replace(tzinfo=UTC)
 
 
 def new_run_id(now: datetime | None = None) -> str:
     moment = now or datetime.now(UTC)
-    return f"{moment:%Y%m%dT%H%M%S%f}Z-{uuid4().hex[:6]}"
+    return f"{moment:{RUN_ID_FORMAT}}Z-{uuid4().hex[:6]}"
 
 
 class RunBook:
@@ -120,17 +142,14 @@ class RunBook:
             return None
         finished = self._store.read(RUNS).where(F.col("status") == "finished")
         rows = finished.orderBy(F.desc("run_id")).limit(1).collect()
-        if not rows:
-            return None
-        row = rows[0]
-        return Run(
-            row["run_id"],
-            dict(row["versions"]),
-            dict(row["contracts"]),
-            tuple(row["policies"]),
-            row["settings"],
-            tuple(row["notices"]),
-        )
+        return _run(rows[0]) if rows else None
+
+    def finished(self) -> list[Run]:
+        """Every finished run, the last one last."""
+        if not self._is_there():
+            return []
+        rows = self._store.read(RUNS).where(F.col("status") == "finished").orderBy("run_id").collect()
+        return [_run(row) for row in rows]
 
     def slices(self, sliced: Collection[str]) -> dict[tuple[str, int], str]:
         """The policies and years that stand in these tables, each with the content hash of its rules."""
@@ -161,23 +180,38 @@ class RunBook:
 
     def made(self) -> dict[str, Receipt]:
         """The receipt that each table was last published with."""
-        if not self._is_there():
-            return {}
-        finished = self._store.read(RUNS).where(F.col("status") == "finished").orderBy("run_id")
         found: dict[str, Receipt] = {}
-        for row in finished.select("receipts").collect():
+        for row in self._standing():
             for said in row["receipts"]:
                 told = said.asDict()
                 found[said["table"]] = Receipt(**{**told, "inputs": dict(told["inputs"] or {})})
         return found
 
+    def source_settings(self) -> dict[str, Mapping[str, Any]]:
+        """The settings of the source that each table was last published with."""
+        found: dict[str, Mapping[str, Any]] = {}
+        for row in self._standing():
+            source = json.loads(row["settings"]).get("source", {})
+            found |= {said["table"]: source for said in row["receipts"]}
+        return found
+
     def _runs_that_made(self, tables: Collection[str]) -> list[Row]:
         """The finished runs that wrote one of the tables, in their order."""
+        return [row for row in self._standing() if any(receipt["table"] in tables for receipt in row["receipts"])]
+
+    def _standing(self) -> list[Row]:
+        """The finished runs that made what counts, in their order: after a rollback, those up to its run."""
         if not self._is_there():
             return []
         finished = self._store.read(RUNS).where(F.col("status") == "finished").orderBy("run_id")
-        rows = finished.select("policies", "policy_hashes", "settings", "inputs", "receipts").collect()
-        return [row for row in rows if any(receipt["table"] in tables for receipt in row["receipts"])]
+        names = ("run_id", "policies", "policy_hashes", "settings", "inputs", "receipts")
+        up_to: dict[str, list[Row]] = {}
+        standing: list[Row] = []
+        for row in finished.select(*names).collect():
+            back = json.loads(row["inputs"]).get("rollback")
+            standing = [*(standing if back is None else up_to[back["to"]]), row]
+            up_to[row["run_id"]] = standing
+        return standing
 
     def is_clean(self) -> bool:
         """Whether the last run that started also ended: finished, or failed with everything restored."""
@@ -208,6 +242,19 @@ class RunBook:
 
     def _is_there(self) -> bool:
         return RUNS.name in self._store.versions
+
+
+def _run(row: Row) -> Run:
+    return Run(
+        row["run_id"],
+        dict(row["versions"]),
+        dict(row["contracts"]),
+        tuple(row["policies"]),
+        row["settings"],
+        tuple(row["notices"]),
+        tuple(row["policy_hashes"]),
+        row["inputs"],
+    )
 
 
 def restore_unfinished(store: Store, tables: Sequence[Table]) -> list[str]:
@@ -281,7 +328,7 @@ def check_contracts(tables: Sequence[Table], contracts: Mapping[str, str], rebui
 def locked(warehouse: Warehouse) -> Iterator[None]:
     """Hold the warehouse for one run. The operating system frees the lock when the process ends, however it ends.
 
-    A warehouse in an object store has no such lock: there the platform must allow one run at a time.
+    What several machines reach, a schema or an object store, has a lease besides (`lease.py`).
 
     Raises:
         BusyError: another run holds it.

@@ -36,6 +36,7 @@ from pmpm_spark.gold.physician_pmpm import PHYSICIAN_PMPM, physician_pmpm
 from pmpm_spark.gold.pmpm_forecast import PMPM_FORECAST, pmpm_forecast
 from pmpm_spark.gold.practice_pmpm import PRACTICE_PMPM, practice_pmpm
 from pmpm_spark.identities import IDENTITIES, identities
+from pmpm_spark.lease import LEASES
 from pmpm_spark.model import (
     CLAIM_DIAGNOSES,
     CLAIM_LINES,
@@ -428,4 +429,4 @@ STORED: tuple[Table, ...] = (
     *CAPITATION,
 )
 """Every Delta table of any source, but the book of runs."""
-ALL_TABLES = (*REFERENCE_TABLES, *STORED, RUNS)
+ALL_TABLES = (*REFERENCE_TABLES, *STORED, RUNS, LEASES)

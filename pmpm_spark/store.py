@@ -20,7 +20,7 @@ from pyspark.sql import functions as F
 from pmpm_spark.config import Warehouse
 from pmpm_spark.delta_embedded import DeltaEmbedded
 from pmpm_spark.delta_spark import DeltaOnSpark
-from pmpm_spark.delta_text import Delta, engine_condition, slice_predicate
+from pmpm_spark.delta_text import DELTA_KEEPS_FILES, Delta, engine_condition, slice_predicate
 from pmpm_spark.engine import engine_name, is_embedded
 from pmpm_spark.errors import AuditError, StageError, is_engine_error
 from pmpm_spark.reference import reference_table
@@ -86,6 +86,20 @@ class Store:
         if table.name not in self.versions:
             raise StageError(f"{table.name}: not published yet in this warehouse; run `pmpm run` first")
         return self.delta.at(table, self.versions[table.name])
+
+    def is_as_at(self, table: Table, version: int | None) -> bool:
+        """Whether the rows that count are those of a version: the same one, or one that held the same rows."""
+        if version is None or version == self.versions[table.name]:
+            return version is not None
+        each = F.xxhash64(*table.column_names).cast("decimal(20,0)")
+        sums = (F.count(F.lit(1)).alias("rows"), F.sum(each).alias("hash"))
+        try:
+            then = self.delta.at(table, version).agg(*sums).collect()
+        except Exception as error:
+            if not is_engine_error(error):
+                raise
+            return False  # its files are gone
+        return then == self.read(table).agg(*sums).collect()
 
     def publish(
         self,
@@ -158,6 +172,17 @@ class Store:
 
     def restore(self, table: Table, version: int) -> None:
         self.versions[table.name] = self.delta.restore(table, version)
+
+    def put_together(self, table: Table) -> bool:
+        """Make few files of many, with the same rows; whether there were many."""
+        former = self.versions[table.name]
+        self.versions[table.name] = self.delta.put_together(table, former)
+        return self.versions[table.name] != former
+
+    def delete_unneeded(self, table: Table) -> None:
+        """Delete files that have not been of the newest version for as long as the warehouse keeps them."""
+        hours = 24 * max(self.warehouse.retention_days, DELTA_KEEPS_FILES)
+        self.versions[table.name] = self.delta.delete_unneeded(table, hours)
 
     def _audit_key(self, table: Table, where: str | None) -> None:
         written = self.delta.at(table, self.versions[table.name])

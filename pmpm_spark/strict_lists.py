@@ -1,4 +1,5 @@
-"""The lists that money is paid by, or compared with: no row of them may be rejected, or give way to another unseen."""
+"""The lists that money is paid by, or compared with: no row of them may be rejected, or give way to another unseen; of
+who is listed none may be rejected, who would be taken for one who left."""
 
 from __future__ import annotations
 
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
     from pmpm_spark.store import Store
 
 NAMES = ("contracts", "contract_rates", "contract_budget", "contract_finance")
-STRICT = {the_list.bronze.name: the_list for the_list in LISTS if the_list.setting in NAMES}
+COMPLETE = "contract_members"
+"""Of two rows of one key there the later one counts."""
+BY_NAME = {the_list.bronze.name: the_list for the_list in LISTS if the_list.setting in (*NAMES, COMPLETE)}
 MOST_LINES = 5
-"""So many lines are named. No such list has members: what a line is about may be told."""
+"""So many lines are named."""
 TWO_ROWS = "two rows of one key"
 
 
@@ -30,15 +33,16 @@ def check_strict_lists(store: Store, formats: ListFormats) -> None:
     Raises:
         InputError: names file, line, and the contract, cell and month that the row is about.
     """
-    audit = store.read(LOAD_AUDIT).where(
-        F.col("_bronze_table").isin(*STRICT) & ((F.col("rejected") + F.col("superseded")) > 0)
-    )
+    is_complete = F.col("_bronze_table") == next(n for n, one in BY_NAME.items() if one.setting == COMPLETE)
+    lost = F.col("rejected") + F.when(is_complete, 0).otherwise(F.col("superseded"))
+    audit = store.read(LOAD_AUDIT).withColumn("lost", lost).where(F.col("_bronze_table").isin(*BY_NAME) & (lost > 0))
     for row in audit.orderBy("_source_file", "_bronze_table").limit(1).collect():
-        the_list, file = STRICT[row["_bronze_table"]], row["_source_file"]
-        lost = row["rejected"] + row["superseded"]
+        the_list, file, lost_rows = BY_NAME[row["_bronze_table"]], row["_source_file"], row["lost"]
         word = "line" if getattr(formats, the_list.setting) == CSV else "row"
-        why = "; ".join(_lines(store, the_list, file, lost, word) or sorted(row["rejected_by_reason"]) or [TWO_ROWS])
-        raise InputError(f"{file}: {lost} rows cannot be paid by ({why}); correct the list")
+        why = "; ".join(
+            _lines(store, the_list, file, lost_rows, word) or sorted(row["rejected_by_reason"]) or [TWO_ROWS]
+        )
+        raise InputError(f"{file}: {lost_rows} rows cannot be paid by ({why}); correct the list")
 
 
 def _lines(store: Store, the_list: List, file: str, lost: int, word: str) -> list[str]:
@@ -46,9 +50,10 @@ def _lines(store: Store, the_list: List, file: str, lost: int, word: str) -> lis
     if the_list.bronze.name not in store.versions:
         return []
     rows = the_list.rows(store.read(the_list.bronze))
+    fates = ("rejected",) if the_list.setting == COMPLETE else ("rejected", "superseded")
     names = ("_source_row", "outcome", "reject_reasons", *the_list.silver.key)
     found = (
-        rows.where((F.col("_source_file") == file) & F.col("outcome").isin("rejected", "superseded"))
+        rows.where((F.col("_source_file") == file) & F.col("outcome").isin(*fates))
         .select(*names)
         .orderBy("_source_row")
         .limit(MOST_LINES)
@@ -65,8 +70,9 @@ def _said(row: Row, key: Sequence[str], word: str) -> str:
 
 
 def _about(row: Row, key: Sequence[str]) -> list[str]:
-    """What of the row's key could be read: contract, cell, month or year, and what else it has."""
-    told = {name: row[name] for name in key if row[name] is not None}
+    """What of the row's key could be read: contract, cell, month or year, and what else it has, but for a member."""
+    named = key if "member_id" not in key else ("contract_id",)
+    told = {name: row[name] for name in named if row[name] is not None}
     cell = [told.pop(name) for name in ("enrollment_type", "age_band", "sex") if name in told]
     words = {"contract_id": "contract {}", "effective_from": "{:%Y-%m}"}
     contract, *others = [words.get(name, "{}").format(told[name]) for name in key if name in told] or [""]

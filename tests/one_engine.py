@@ -51,6 +51,8 @@ BOOK = (
     "years_that",
     "a_rebuild",
 )
+ROLLBACK = ("what_payment", "a_run_that", "a_table_that", "a_file_that", "a_rollback_that", "the_rules", "files_are")
+LEASE = ("a_run_that_fails", "after_ten_minutes", "a_heart_beats", "two_that_begin", "a_run_takes")
 NOTICES = (
     "tests/test_checks.py::test_without_a_roster",
     "tests/test_checks.py::test_what_no_rule",
@@ -86,10 +88,14 @@ RISK = ("every_score", "normalized_by", "a_cap_holds")
 NO_ENGINE = (
     "tests/oracle/",
     "tests/test_small_cells.py",
+    "tests/test_conf_databricks.py",
+    "tests/test_conf_emr.py",
     "tests/test_export.py",
     "tests/test_report.py",
     "tests/test_report_contracts.py",
+    *[f"tests/test_benchmarks.py::test_{word}" for word in ("a_process", "the_event_log", "a_goal", "the_page")],
 )
+BENCHMARKS = ("the_tables_of", "what_is_loaded", "something_is_netted", "a_cent", "a_row_that")
 STEPS = (
     "every_member_year",
     "second_levels",
@@ -118,6 +124,18 @@ ONCE = {
         f"tests/test_runs.py::test_{word}": "the book of runs is the same on both; what rests on Delta is tried on both"
         for word in BOOK
     },
+    **{
+        f"tests/test_maintenance.py::test_{word}": "the book is the same on both, and ages are those of one engine's log"
+        for word in ("what_somebody", "files_are", "the_books")
+    },
+    **{
+        f"tests/test_rollback.py::test_{word}": "the book of runs is the same on both; on Spark there and back"
+        for word in ROLLBACK
+    },
+    **{
+        f"tests/test_lease.py::test_{word}": "rows of a table that both engines write alike; on Spark taken, held, broken"
+        for word in LEASE
+    },
     **dict.fromkeys(
         BY_RULE, "rule by rule; on Spark all rules of the programs at once: tests/silver/test_programs_by_hand.py"
     ),
@@ -138,6 +156,10 @@ LONG = {
     "tests/gold/test_capitation_ledger.py::test_whatever_changes": "six payment runs of forty people; on Spark by hand",
     "tests/gold/test_capitation_variance.py::test_every_split": "two years of 300 contracts; on Spark by hand",
     "tests/silver/test_hospital_stays.py::test_generated": "hundreds of members; on Spark by hand",
+    **{
+        f"tests/test_benchmarks.py::test_{word}": "a whole run beside others'; on Spark every `make bench` compares"
+        for word in BENCHMARKS
+    },
     "tests/test_impact.py::test_every_mixture": "hundreds of people under dozens of policies; on Spark by hand",
     **{
         f"tests/test_generate.py::test_{word}": "the rows of the seed are the same on both: test_the_rows_are_those"

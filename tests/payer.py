@@ -102,7 +102,13 @@ class Payer:
                 store.publish(table, empty(self.spark, table))
         self._publish_lists(store)
         policies = [policy.label for policy in self.config.policies]
-        told = {"policies": policies, "contracts": contract_hashes(store, STORED), "versions": store.versions}
+        hashes = [policy.content_hash for policy in self.config.policies]
+        told = {
+            "policies": policies,
+            "policy_hashes": hashes,
+            "contracts": contract_hashes(store, STORED),
+            "versions": store.versions,
+        }
         book.write(new_run_id(), "finished", **told)
 
     def _is_new(self, what: str, text: str) -> bool:

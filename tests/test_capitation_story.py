@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -360,6 +360,7 @@ def test_the_payers_list_differs_by_member_month_and_reason(story: Story) -> Non
         ("contract_rates", "K1,2023-01-01,,101.00", r"contract_rates\.csv: 1 rows cannot be paid by \(line 2, contract K1, cell \* x \* x \*, 2023-01: two rows of one key\)"),
         ("contract_rates", "K1,2022-01-01,2022-12-31,9999999999999999.99", r"contract K1, cell \* x \* x \*, 2022-01: rate 9999999999999999.99 is above 1,000,000; correct the list"),
         ("contract_rates", "K9,2023-01-01,,1.00", "contract_rates: K9 is not among contracts"),
+        ("contract_members", "K1,both,2023-99-01,,", r"contract_members\.csv: 1 rows cannot be paid by \(line \d+, contract K1: start_date is not a date\); correct the list$"),
         ("contract_members", "K9,both,2023-01-01,,", "contract_members: K9 is not among contracts"),
         ("payer_member_months", "K9,both,2023-01-01,", "payer_member_months: K9 is not among contracts"),
     ],
@@ -376,6 +377,24 @@ def test_a_row_that_money_cannot_be_paid_by_stops_the_run_before_anything_is_pos
         payer.pay(date(2023, 9, 15))
     assert caught.value.exit_code == 2
     assert payer.read(CAPITATION_LEDGER).count() == before
+
+
+def test_a_contract_that_was_paid_by_its_list_is_not_paid_without_one(story: Story) -> None:
+    payer, _ = story
+    before, good = payer.read(CAPITATION_LEDGER).count(), payer.lists
+    left = good["contract_members"].replace("KL,in_time,2023-01-01,,\n", "")
+    payer.lists = {**good, "contract_members": left}
+    payer.load()
+    payer.lists = good
+    with pytest.raises(InputError, match="contract KL was paid by its list, and no row is left of it"):
+        payer.pay(date(2023, 9, 15))
+    assert payer.read(CAPITATION_LEDGER).count() == before
+
+
+def test_a_day_that_has_not_come_yet_is_an_error(story: Story) -> None:
+    payer, _ = story
+    with pytest.raises(InputError, match="a day that has not come yet"):
+        payer.pay(date.today() + timedelta(days=1))
 
 
 def test_the_command_prints_a_line_of_counts_for_each_contract_and_shows_the_differences(

@@ -90,6 +90,10 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         (("export", *WITH_WAREHOUSE), "the following arguments are required: --out"),
         (("export", *WITH_WAREHOUSE, "--out", "x", "--format", "xml"), "invalid choice: 'xml'"),
         (("report", *WITH_WAREHOUSE), "report: name a file with --out, or in the configuration as report.path"),
+        (
+            ("report", *WITH_WAREHOUSE, "--out", "s3://bucket/pmpm.html"),
+            "report: s3://bucket/pmpm.html is in an object store; name a file of this machine, and copy it there",
+        ),
         (("report", *WITH_WAREHOUSE, "--set", "report.file=x"), "unknown key report.file"),
         (("explain", "m1", "--month", "2021-13", *WITH_WAREHOUSE), "--month: write YYYY-MM"),
         (("policies", "impact", "a", "b", *WITH_WAREHOUSE), "the following arguments are required: --year"),

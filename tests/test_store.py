@@ -254,6 +254,17 @@ def test_a_former_version_can_be_restored(store: Store) -> None:
     assert rows(store) == FIRST_ROWS
 
 
+def test_a_version_is_as_another_where_the_same_rows_stand_in_it(store: Store) -> None:
+    first = store.publish(VISITS, visits(store, FIRST)).version
+    assert store.is_as_at(VISITS, first)
+    again = store.publish(VISITS, visits(store, FIRST)).version
+    assert again != first and store.is_as_at(VISITS, first)
+    store.publish(VISITS, visits(store, FIRST.replace("3.00", "4.00")))
+    assert not store.is_as_at(VISITS, first) and not store.is_as_at(VISITS, None)
+    shutil.rmtree(Path(store.warehouse.path or "") / "silver" / "visits" / "performance_year=2021")
+    assert not store.is_as_at(VISITS, first)  # its files are gone
+
+
 def test_a_table_of_a_first_run_that_never_finished_is_made_anew(store: Store) -> None:
     """The next run knows no version of it: what lies there must not count, whatever its columns."""
     store.publish(VISITS, visits(store, FIRST))

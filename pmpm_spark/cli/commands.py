@@ -13,6 +13,7 @@ from pmpm_spark.config import RunConfig, load_config
 from pmpm_spark.embedded import missing_packages
 from pmpm_spark.engine import EMBEDDED, ENGINES, SPARK
 from pmpm_spark.errors import ConfigError
+from pmpm_spark.paths import is_local
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -62,6 +63,7 @@ def run_and_tell(
         start=start,
         rebuild=arguments.rebuild,
         changed=changed,
+        break_lease=arguments.break_lease,
     )
 
 
@@ -74,6 +76,7 @@ def _run(
     start: str | None = None,
     rebuild: list[str] | None = None,
     changed: bool = False,
+    break_lease: bool = False,
 ) -> int:
     from pmpm_spark import pipeline
     from pmpm_spark.cli.summary import summary
@@ -87,6 +90,7 @@ def _run(
         group=group,
         rebuild=rebuild or [],
         changed=changed,
+        break_lease=break_lease,
         progress=progress(),
     )
     if group in (None, "gold") and only is None:
@@ -243,6 +247,8 @@ def report(arguments: argparse.Namespace) -> int:
     path = arguments.out or config.report.path
     if path is None:
         raise ConfigError("report: name a file with --out, or in the configuration as report.path")
+    if not is_local(path):
+        raise ConfigError(f"report: {path} is in an object store; name a file of this machine, and copy it there")
     check_packages()
     warehouse = published(_session("spark/small.conf", config.engine), config)
     print(write_report(warehouse, Path(path), policy=arguments.policy, year=arguments.year))
@@ -299,7 +305,8 @@ def capitate(arguments: argparse.Namespace) -> int:
     except ValueError:
         raise ConfigError("--as-of: write YYYY-MM-DD") from None
     config = _config(arguments)
-    result = capitate_as_of(_session("spark/local.conf", config.engine), config, as_of)
+    spark = _session("spark/local.conf", config.engine)
+    result = capitate_as_of(spark, config, as_of, break_lease=arguments.break_lease)
     names = ("contract_id", "due_amount", "lines", "amount", "unposted_amount")
     print(as_table(Rows(names, [tuple(getattr(one, name) for name in names) for one in result.contracts])))
     for counted in result.membership:
@@ -320,6 +327,35 @@ def capitate(arguments: argparse.Namespace) -> int:
             print(f"alert: {one.alert_said}")
     told = "nothing changed, nothing is posted" if result.posting_run is None else f"posting run {result.posting_run}"
     print(f"as of {result.as_of}: {told}; run {result.run_id} is published")
+    return 0
+
+
+def maintain(arguments: argparse.Namespace) -> int:
+    """OPTIMIZE and VACUUM, as a run of the book."""
+    from pmpm_spark.maintenance import maintain as maintain_tables
+
+    config = _config(arguments)
+    spark = _session("spark/small.conf", config.engine)
+    done = maintain_tables(spark, config, break_lease=arguments.break_lease)
+    print(
+        f"run {done.run_id} is published: {len(done.tables)} tables maintained, {len(done.put_together)} put together"
+    )
+    return 0
+
+
+def rollback(arguments: argparse.Namespace) -> int:
+    """Go back to an earlier run, or list those that there are."""
+    from pmpm_spark.cli.loads import runs as runs_of
+    from pmpm_spark.cli.render import rendered
+    from pmpm_spark.rollback import rollback as roll_back
+
+    config = _config(arguments)
+    spark = _session("spark/small.conf", config.engine)
+    if arguments.run_id is None:
+        print(rendered(runs_of(spark, config), arguments.format))
+        return 0
+    done = roll_back(spark, config, arguments.run_id, break_lease=arguments.break_lease)
+    print(f"run {done.run_id} is published: {len(done.tables)} tables as run {done.to} left them")
     return 0
 
 

@@ -1,15 +1,23 @@
-"""What was loaded when, and what became of its rows."""
+"""What was loaded when, and what became of its rows; which runs finished, and which of them can be gone back to."""
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
 from pmpm_spark.cli.render import Rows
+from pmpm_spark.errors import InputError
 from pmpm_spark.model import LOAD_AUDIT, SOURCE_FILES
+from pmpm_spark.rollback import standing
+from pmpm_spark.runs import RunBook
 
 if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from pmpm_spark.config import RunConfig
     from pmpm_spark.warehouse import Published
 
 COUNTS = ("rows_read", "accepted", "rejected", "duplicate", "superseded", "amount_read", "paid_amount_accepted")
@@ -27,3 +35,23 @@ def loads(warehouse: Published, *, by_file: bool) -> Rows:
         by_load = audit.groupBy("_batch_id", "_ingested_at").agg(F.count(F.lit(1)).alias("files"), *sums)
         rows = by_load.select(at, F.col("_batch_id").alias("load"), "files", *COUNTS).orderBy("load")
     return Rows(tuple(rows.columns), rows.collect())
+
+
+def runs(spark: SparkSession, config: RunConfig) -> Rows:
+    """One row a finished run, the last one last: when it began, its policies and years, why not to go back to it."""
+    found = RunBook(spark, config.warehouse).finished()
+    if not found:
+        raise InputError("no run has finished in this warehouse; run `pmpm run` first")
+    now = datetime.now(UTC)
+    rows = [
+        (
+            run.run_id,
+            f"{run.begun:%Y-%m-%d %H:%M:%S}",
+            run.what,
+            ", ".join(run.policies),
+            ", ".join(map(str, json.loads(run.settings)["performance_years"])),
+            standing(run, found[-1], config, now) or "-",
+        )
+        for run in found
+    ]
+    return Rows(("run_id", "begun_utc", "what", "policies", "years", "why_not"), rows)

@@ -39,6 +39,13 @@ def add_engine(parser: argparse.ArgumentParser, default: str) -> None:
     parser.add_argument("--engine", choices=ENGINES, help=f"spark, or the one without Java; {default}")
 
 
+def add_writer(parser: argparse.ArgumentParser) -> None:
+    """What a command takes that writes to the warehouse."""
+    parser.add_argument(
+        "--break-lease", action="store_true", help="take the warehouse from a run that is known to be dead"
+    )
+
+
 def parser() -> Parser:
     """The whole command line."""
     root = Parser(prog="pmpm", description="Risk-adjusted per member per month cost from claims and enrollment.")
@@ -53,6 +60,7 @@ def parser() -> Parser:
 
     run = of.add_parser("run", help="load what is new, run the stages, publish")
     add_config(run)
+    add_writer(run)
     which = run.add_mutually_exclusive_group()
     which.add_argument("--only", metavar="TABLE", help="this table alone, from what was published")
     which.add_argument("--from", metavar="TABLE", dest="start", help="this table and all after it")
@@ -61,6 +69,7 @@ def parser() -> Parser:
 
     load = of.add_parser("load", help="load what is new and build the common model, no more")
     add_config(load)
+    add_writer(load)
     load.add_argument("--rebuild", action="append", default=[], metavar="TABLE", help="make the stored table anew")
     load.add_argument("--changed", action="store_true", help="leave what is made of unchanged files as it stands")
     load.set_defaults(command=commands.load)
@@ -123,10 +132,23 @@ def parser() -> Parser:
 
     capitate = of.add_parser("capitate", help="post what contracts owe as known on a day, less what was posted before")
     add_config(capitate)
+    add_writer(capitate)
     capitate.add_argument(
         "--as-of", required=True, metavar="YYYY-MM-DD", dest="as_of", help="the day as known on which"
     )
     capitate.set_defaults(command=commands.capitate)
+
+    maintain = of.add_parser("maintain", help="put small files together, delete those that no run in retention needs")
+    add_config(maintain)
+    add_writer(maintain)
+    maintain.set_defaults(command=commands.maintain)
+
+    rollback = of.add_parser("rollback", help="the tables as an earlier run left them; without a run: which there are")
+    rollback.add_argument("run_id", metavar="RUN_ID", nargs="?", help="a finished run; by default they are listed")
+    add_config(rollback)
+    add_writer(rollback)
+    rollback.add_argument("--format", choices=FORMATS, default="table")
+    rollback.set_defaults(command=commands.rollback)
 
     tables = of.add_parser("tables", help="the data dictionary, from the contracts")
     tables.add_argument("table", nargs="?", metavar="TABLE", help="one table alone")

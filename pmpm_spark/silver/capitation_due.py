@@ -337,7 +337,9 @@ def _priced(judged: DataFrame, rates_of_kinds: DataFrame, normalization_factors:
     adjusts = F.coalesce(F.col("row")["risk_adjusted"], F.lit(False))
     normalized = F.round(F.col("raw").cast(SCORE) / F.col("factor"), 6).cast(SCORE)
     one = F.lit(1).cast(SCORE)
-    scored = with_factor.withColumn("score", F.when(adjusts, F.coalesce(normalized, one)).otherwise(one))
+    # a score without a factor of its year leaves the month without an amount: it is refused, not paid at 1
+    score = F.when(~adjusts | F.col("raw").isNull(), one).otherwise(normalized)
+    scored = with_factor.withColumn("score", score)
     exact = F.col("row")["rate"].cast("decimal(12,2)") * F.col("score") * F.col("exposure").cast("decimal(7,6)")
     return scored.withColumns(
         {
@@ -385,6 +387,6 @@ def _one_contract(priced: DataFrame, overlap: str) -> DataFrame:
         F.when(F.col("is_due"), F.col("exposure")).otherwise(F.lit(0).cast(MONTHS)).cast(MONTHS).alias("exposure"),
         due.cast(MONEY).alias("due_amount"),
         F.round(F.coalesce(due, zero) * F.col("withhold_share"), 2).cast(MONEY).alias("withhold_due"),
-        F.when(F.col("loses"), F.col("amount")).otherwise(zero).cast(MONEY).alias("forgone_amount"),
+        F.when(F.col("loses"), F.coalesce("amount", zero)).otherwise(zero).cast(MONEY).alias("forgone_amount"),
         "member_cell",
     )

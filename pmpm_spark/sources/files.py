@@ -23,7 +23,7 @@ from pyspark.sql import types as T
 
 from pmpm_spark.engine import is_embedded
 from pmpm_spark.errors import InputError, is_engine_error
-from pmpm_spark.paths import is_local, plain
+from pmpm_spark.paths import is_local, is_volume, plain
 from pmpm_spark.sources.packed import unparted
 from pmpm_spark.table import Column, column, small_frame, text
 
@@ -120,7 +120,7 @@ def paths_at(spark: SparkSession, path: str) -> list[str]:
     Raises:
         InputError: there is nothing at the path.
     """
-    if is_local(path) and (is_embedded(spark) or Path(plain(path)).exists()):
+    if is_local(path) and (is_embedded(spark) or (Path(plain(path)).exists() and not is_volume(path))):
         return [file.as_uri() for file in _files_at(path)]
     try:
         found = (

@@ -14,6 +14,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from pmpm_spark.capitation import check_due
 from pmpm_spark.contract_terms import Rate, Terms, check_rates
 from pmpm_spark.errors import InputError
 from pmpm_spark.gold.capitation_ledger import CAPITATION_LEDGER, Former, capitation_changes, posted_so_far
@@ -71,6 +72,7 @@ class World:
         self.terms: tuple[Terms, ...] = (C1,)
         self.rates: tuple[Rate, ...] = (ANYBODY, DUAL)
         self.spans, self.people, self.listed, self.scores = SPANS, PEOPLE, LISTED, ""
+        self.factors = FACTORS
         self.lines: list[Any] = []
         self.unposted: list[Any] = []
         self.former: dict[str, Former] = {}
@@ -90,7 +92,7 @@ class World:
             frame(spark, MEMBER_MONTHS, "policy | member_id"),
             frame(spark, ATTRIBUTION, "policy | member_id"),
             frame(spark, RISK_SCORES, scores),
-            frame(spark, NORMALIZATION_FACTORS, FACTORS),
+            frame(spark, NORMALIZATION_FACTORS, self.factors),
             frame(spark, CONTRACT_MEMBERS, self.listed),
             keys,
             contracts=terms,
@@ -213,6 +215,22 @@ def test_a_score_moves_a_risk_adjusted_rate_and_one_who_has_none_is_paid_the_rat
     assert [line[3] for line in world.post(date(2023, 1, 5))] == ["100.00", "100.00"]
     world.scores = "member_id | performance_year | origin | risk_score\nA | 2023 | supplied | 1.21"
     assert world.post(date(2023, 1, 6)) == [("A", "Jan", "RISK_UPDATE", "10.00", "1.00")]
+
+
+def test_a_score_of_a_year_without_a_factor_is_refused_and_not_paid_as_one(spark: SparkSession) -> None:
+    world = World(spark)
+    world.factors = FACTORS.replace("2023", "2022")
+    nothing = world.spark.createDataFrame([], CAPITATION_LEDGER.schema)
+    world.scores = "member_id | performance_year | origin | risk_score\nA | 2023 | supplied | 1.21"
+    due = world.due(date(2023, 1, 5), (C1,), nothing)
+    check_due(due, "one")  # no rate is risk-adjusted: no factor is needed
+    world.rates = (replace(ANYBODY, risk_adjusted=True),)
+    due = world.due(date(2023, 1, 5), (C1,), nothing)
+    assert {row["member_id"]: row["due_amount"] for row in due.where("is_due").collect()} == {"A": None, "B": 100}
+    with pytest.raises(
+        InputError, match="contract C1, 2023-01: the rate is risk-adjusted, and there is no factor for 2023"
+    ):
+        check_due(due, "one")
 
 
 def test_who_is_enrolled_again_is_paid_again(spark: SparkSession) -> None:

@@ -1,5 +1,7 @@
 """What files there are, what each is known by, and each line with its number."""
 
+from __future__ import annotations
+
 import gzip
 import os
 from pathlib import Path
@@ -8,6 +10,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from pmpm_spark.errors import InputError
+from pmpm_spark.sources import files as files_module
 from pmpm_spark.sources.files import SourceFile, literal, numbered_lines, scan
 from pmpm_spark.sources.packed import READ_IN_PARTS, unparted
 
@@ -241,3 +244,41 @@ def test_a_byte_order_mark_is_no_content(spark, tmp_path):
     marked, plain = scan(spark, str(tmp_path))
     assert marked.fingerprint == plain.fingerprint
     assert (marked.heading, marked.text_bytes) == (("id", "name"), 10)
+
+
+class Lister:
+    """An engine that is asked for the files of a path, and lists one."""
+
+    def __init__(self, listed: str) -> None:
+        self.listed = listed
+        self.asked: list[str] = []
+        self.read = self
+
+    def format(self, _: str) -> Lister:
+        return self
+
+    def option(self, *_: str) -> Lister:
+        return self
+
+    def load(self, path: str) -> Lister:
+        self.asked.append(path)
+        return self
+
+    def select(self, _: str) -> Lister:
+        return self
+
+    def collect(self) -> list[dict[str, str]]:
+        return [{"path": self.listed}]
+
+
+def test_files_of_a_volume_are_listed_by_the_engine_though_the_driver_sees_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Spark on Databricks reads `file:/Volumes/…` of no volume, and that is what the driver would call them."""
+    monkeypatch.setattr(files_module, "is_embedded", lambda spark: False)
+    (tmp_path / "a.csv").write_text("a\n", encoding="utf-8")
+    lister = Lister("dbfs:/Volumes/c/s/landing/a.csv")
+    assert files_module.paths_at(lister, str(tmp_path)) == [(tmp_path / "a.csv").as_uri()]
+    monkeypatch.setattr(files_module, "Path", lambda _: tmp_path)  # as if the volume were mounted here
+    assert files_module.paths_at(lister, "/Volumes/c/s/landing") == [lister.listed]
+    assert lister.asked == ["/Volumes/c/s/landing"]
