@@ -12,7 +12,7 @@ import json
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -165,14 +165,26 @@ class RunBook:
     def makers(self, table: Table, *, until: str | None = None) -> dict[tuple[str, int], Maker]:
         """The last run that made each policy and year of a table; with `until` as they stood when that run finished.
 
-        The run is told with the versions that counted when it finished.
+        A run is told with the versions that counted when it finished, or with newer ones of the same rows: those that
+        maintenance, a rollback or a payment run left while nothing was computed.
         """
         found: dict[tuple[str, int], Maker] = {}
-        for row in self._runs_that_made({table.name}, until):
-            settings, inputs = json.loads(row["settings"]), json.loads(row["inputs"])
+        computed = ""
+        for row in self._standing():
+            inputs = json.loads(row["inputs"])
+            if inputs.keys() & {"maintenance", "rollback", "capitation"}:
+                for at, maker in found.items():
+                    if maker.run.run_id == computed:
+                        found[at] = replace(maker, run=replace(maker.run, versions=dict(row["versions"])))
+                continue
+            if until is not None and row["run_id"] > until:
+                break
+            computed = row["run_id"]
+            if all(receipt["table"] != table.name for receipt in row["receipts"]):
+                continue
+            settings = json.loads(row["settings"])
             for policy in map(policy_of_run, settings["policies"]):
-                tables = inputs.get("reference_tables", {})
-                maker = Maker(_run(row), policy, inputs.get("reference"), tables)
+                maker = Maker(_run(row), policy, inputs.get("reference"), inputs.get("reference_tables", {}))
                 found |= {(policy.label, year): maker for year in settings["performance_years"]}
         return found
 
@@ -220,13 +232,12 @@ class RunBook:
             found |= {said["table"]: source for said in row["receipts"]}
         return found
 
-    def _runs_that_made(self, tables: Collection[str], until: str | None = None) -> list[Row]:
+    def _runs_that_made(self, tables: Collection[str]) -> list[Row]:
         """The finished runs that wrote one of the tables, in their order."""
-        return [row for row in self._standing(until) if any(receipt["table"] in tables for receipt in row["receipts"])]
+        return [row for row in self._standing() if any(receipt["table"] in tables for receipt in row["receipts"])]
 
-    def _standing(self, until: str | None = None) -> list[Row]:
-        """The finished runs that made what counts, or counted when one finished, in their order; after a rollback,
-        those up to its run."""
+    def _standing(self) -> list[Row]:
+        """The finished runs that made what counts, in their order: after a rollback, those up to its run."""
         if not self._is_there():
             return []
         finished = self._store.read(RUNS).where(F.col("status") == "finished").orderBy("run_id")
@@ -236,7 +247,7 @@ class RunBook:
             back = json.loads(row["inputs"]).get("rollback")
             standing = [*(standing if back is None else up_to[back["to"]]), row]
             up_to[row["run_id"]] = standing
-        return standing if until is None else up_to.get(until, [])
+        return standing
 
     def is_clean(self) -> bool:
         """Whether the last run that started also ended: finished, or failed with everything restored."""

@@ -360,7 +360,7 @@ def test_the_payers_list_differs_by_member_month_and_reason(story: Story) -> Non
         ("contract_rates", "K1,2023-01-01,,101.00", r"contract_rates\.csv: 1 rows cannot be paid by \(line 2, contract K1, cell \* x \* x \*, 2023-01: two rows of one key\)"),
         ("contract_rates", "K1,2022-01-01,2022-12-31,9999999999999999.99", r"contract K1, cell \* x \* x \*, 2022-01: rate 9999999999999999.99 is above 1,000,000; correct the list"),
         ("contract_rates", "K9,2023-01-01,,1.00", "contract_rates: K9 is not among contracts"),
-        ("contract_members", "K1,both,2023-99-01,,", r"contract_members\.csv: 1 rows cannot be paid by"),
+        ("contract_members", "K1,both,2023-99-01,,", r"contract_members\.csv: 1 rows cannot be paid by \(line \d+, contract K1: start_date is not a date\); correct the list$"),
         ("contract_members", "K9,both,2023-01-01,,", "contract_members: K9 is not among contracts"),
         ("payer_member_months", "K9,both,2023-01-01,", "payer_member_months: K9 is not among contracts"),
     ],

