@@ -415,7 +415,7 @@ def groups_of(kind: str) -> dict[str, tuple[Stage, ...]]:
 def stored_by(kind: str) -> tuple[Table, ...]:
     """Every Delta table of a run on one kind of source, but the book of runs."""
     made = [stage.output for stage in stages_of(kind)]
-    return (*SOURCE_KINDS[kind].bronze, *LIST_BRONZE, SOURCE_FILES, *made)
+    return (*SOURCE_KINDS[kind].bronze, *LIST_BRONZE, SOURCE_FILES, *made, RESTATEMENT)
 
 
 GOLD = (*[stage.output for stage in STAGES if stage.output.layer == "gold"], RESTATEMENT)
@@ -428,7 +428,6 @@ CAPITATION = (
 """What a payment run makes (`pmpm capitate`), beside the stages."""
 STORED: tuple[Table, ...] = (
     *{table.name: table for kind in SOURCE_KINDS for table in stored_by(kind)}.values(),
-    RESTATEMENT,
     *CAPITATION,
 )
 """Every Delta table of any source, but the book of runs."""
