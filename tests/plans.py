@@ -97,4 +97,4 @@ def _keys(detail: str) -> tuple[str, ...]:
         assert other, detail
         return (other[1],)
     names = re.sub(r"#\d+L?", "", by[1])
-    return tuple(re.split(r", (?![^(]*\))", names))
+    return tuple(sorted(re.split(r", (?![^(]*\))", names)))  # Spark keeps no order of a distinct's columns

@@ -21,6 +21,7 @@ from pyspark.sql import SparkSession
 
 from pmpm_spark.cli import main
 from pmpm_spark.config import load_config
+from pmpm_spark.gold.restatement import RESTATEMENT
 from pmpm_spark.sources.rif.layout import BRONZE
 from pmpm_spark.stages import stored_by
 from pmpm_spark.store import Store
@@ -82,9 +83,11 @@ class House:
         )
 
     def rows(self, spark: SparkSession) -> dict[str, Counter[str]]:
-        """The rows of every table that the last finished run published, as they stand in its files."""
+        """The rows of every table that the last finished run published, as they stand in its files; but for the
+        restatement, which tells what was there before the run."""
         versions = self.warehouse(spark).run.versions
-        return {table.name: self._rows(table, versions[table.name]) for table in stored_by("rif")}
+        tables = [table for table in stored_by("rif") if table is not RESTATEMENT]
+        return {table.name: self._rows(table, versions[table.name]) for table in tables}
 
     def _rows(self, table: Table, version: int) -> Counter[str]:
         folder = self.root / "warehouse" / table.layer / table.short_name

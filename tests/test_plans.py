@@ -83,7 +83,7 @@ def test_reference_tables_that_are_joined_are_handed_to_every_task(made: dict[st
 
 def test_costs_of_months_shuffle_months_and_costs_once(made: dict[str, Planned]) -> None:
     by_month = [keys for keys in made[MEMBER_MONTH_COSTS.name].shuffles if "member_month" in keys]
-    assert by_month == [("performance_year", "member_id", "member_month")] * 2
+    assert by_month == [("member_id", "member_month", "performance_year")] * 2
 
 
 if __name__ == "__main__":
