@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import types as T
 
+from pmpm_spark.cell_relations import SHOWN
 from pmpm_spark.errors import ConfigError, SetupError
 from pmpm_spark.formulas import harmless
-from pmpm_spark.small_cells import LEFT_OUT, SHOWN, Shareable
+from pmpm_spark.small_cells import LEFT_OUT, Shareable
 from pmpm_spark.table import Column, Table, flag
 from pmpm_spark.version import __version__
 

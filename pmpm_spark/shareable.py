@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pmpm_spark.at_once import each
-from pmpm_spark.small_cells import SHOWN, Shareable, Shown, without_small_cells
+from pmpm_spark.cell_relations import SHOWN, Shown
+from pmpm_spark.small_cells import Shareable, without_small_cells
 
 if TYPE_CHECKING:
     from pmpm_spark.warehouse import Published

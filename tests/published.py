@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pmpm_spark.small_cells import SHOWN
+from pmpm_spark.cell_relations import SHOWN
 
 POLICIES = ("one", "other")
 """Of the same people and months; they differ in dollars alone."""

@@ -10,9 +10,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from pmpm_spark.cell_relations import SHOWN
 from pmpm_spark.errors import ConfigError
 from pmpm_spark.export import export
-from pmpm_spark.small_cells import SHOWN, Shareable, without_small_cells
+from pmpm_spark.small_cells import Shareable, without_small_cells
 from tests.published import drawn_tables
 
 FORMULAS = ("=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx")

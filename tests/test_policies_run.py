@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import Row, SparkSession
 
+from pmpm_spark.cell_relations import SHOWN
 from pmpm_spark.cli.report import write_report
 from pmpm_spark.config import RunConfig, load_config, load_policy
 from pmpm_spark.errors import ConfigError
@@ -21,7 +22,6 @@ from pmpm_spark.runs import RUNS, RunBook
 from pmpm_spark.shareable import shareable
 from pmpm_spark.silver.attribution import UNATTRIBUTED
 from pmpm_spark.silver.member_years import MEMBER_YEARS
-from pmpm_spark.small_cells import SHOWN
 from pmpm_spark.stages import CAPITATION
 from pmpm_spark.table import Table
 from pmpm_spark.warehouse import Published, published

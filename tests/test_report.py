@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 
+from pmpm_spark.cell_relations import SHOWN
 from pmpm_spark.cli.report import SMALL_NUMBER
 from pmpm_spark.policy import Policy
 from pmpm_spark.report import report
 from pmpm_spark.report.about import About
 from pmpm_spark.report.charts import Series, bars
 from pmpm_spark.report.views import shown
-from pmpm_spark.small_cells import SHOWN, Shareable, parts_left_out, without_small_cells
+from pmpm_spark.small_cells import Shareable, parts_left_out, without_small_cells
 from tests.browser import NO_BROWSER, Reader, chromium, open_browser, read_as_people_do, take_pictures
 from tests.published import drawn_tables
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from pmpm_spark.cell_relations import SHOWN
 from pmpm_spark.gold.restatement import NOT_SPLIT, PARTS
 from pmpm_spark.report.about import Year
 from pmpm_spark.report.changes import HIDDEN, REST, changes
 from pmpm_spark.report.views import ChartView, TableView
-from pmpm_spark.small_cells import SHOWN, without_small_cells
+from pmpm_spark.small_cells import without_small_cells
 
 MOVED = {"CLAIMS": ("5.00", "6.00", 100), "ENROLLMENT": ("-2.00", "-2.50", 40), "RISK": ("0.00", "-1.00", 300)}
 

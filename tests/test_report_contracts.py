@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
+from pmpm_spark.cell_relations import SHOWN
 from pmpm_spark.report import report
 from pmpm_spark.report.charts import waterfall
-from pmpm_spark.small_cells import SHOWN, without_small_cells
+from pmpm_spark.small_cells import without_small_cells
 from tests.browser import NO_BROWSER, Reader, chromium, open_browser, read_as_people_do
 from tests.test_report import ABOUT, drawn, many
 

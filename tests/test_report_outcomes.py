@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from pmpm_spark.cell_relations import SHOWN
 from pmpm_spark.report import report
-from pmpm_spark.small_cells import SHOWN, without_small_cells
+from pmpm_spark.small_cells import without_small_cells
 from tests.test_report import ABOUT, many
 from tests.test_report_experience import cells
 

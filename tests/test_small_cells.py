@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from pmpm_spark import small_cells
+from pmpm_spark.cell_relations import KEPT, SHOWN, STAYS
 from pmpm_spark.gold.restatement import PARTS
-from pmpm_spark.small_cells import KEPT, LEFT_OUT, SHOWN, STAYS, brought_back, cells_left_out, without_small_cells
+from pmpm_spark.small_cells import LEFT_OUT, brought_back, cells_left_out, without_small_cells
 from pmpm_spark.stages import CAPITATION, GOLD
 from tests.published import POLICIES, drawn_tables, found_out
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from pmpm_spark.cell_relations import TOTALS
 from pmpm_spark.report.about import About, Row, Year
 from pmpm_spark.report.views import Column, Fact, Page, TableView
 from pmpm_spark.silver.attribution import UNATTRIBUTED
-from pmpm_spark.small_cells import TOTALS
 
 FATES = (
     ("files", "Files"),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from pmpm_spark.cell_relations import TOTALS
 from pmpm_spark.report.about import NO_FIGURE, Row, Year, apart, listed, name_of
 from pmpm_spark.report.charts import Series, bars, counted, short_dollars
 from pmpm_spark.report.views import ChartView, Column, Fact, Page, TableView
 from pmpm_spark.silver.attribution import UNATTRIBUTED
-from pmpm_spark.small_cells import TOTALS
 
 REASONS = {
     "DECEASED": "after the month of death",
