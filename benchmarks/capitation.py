@@ -19,8 +19,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from measured import cpu_seconds, logged, print_stages
+from events import logged, print_stages
 from pyspark.sql import functions as F
+from tree import cpu_seconds
 
 from pmpm_spark.capitation import READ, capitate
 from pmpm_spark.config import RunConfig, Source, Warehouse

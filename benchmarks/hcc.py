@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from measured import cpu_seconds, logged, print_stages
+from events import logged, print_stages
+from tree import cpu_seconds
 
 from pmpm_spark.config import Warehouse
 from pmpm_spark.model import SUPPLIED_RISK_SCORES

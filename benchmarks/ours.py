@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from benchmarks.measured import logged
+from benchmarks.events import logged
 
 FIRST_TABLE = "eligibility_spans"
 """What is made first of the loaded tables; everything after it is made too."""

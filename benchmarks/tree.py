@@ -21,8 +21,9 @@ EVERY_SECONDS = 0.1
 GRACE_SECONDS = 30
 """What is still at work so long after the command has ended is killed."""
 PAGE = os.sysconf("SC_PAGE_SIZE")
-PARENT, RESIDENT, STACK = 1, 21, 25
-"""Places in /proc/PID/stat after the name: parent, pages resident, where the stack begins."""
+PARENT, USER, SYSTEM, RESIDENT, STACK = 1, 11, 12, 21, 25
+"""Places in /proc/PID/stat after the name: parent, ticks of CPU, pages resident, where the stack begins."""
+TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,12 @@ def measured(command: Sequence[str], log: Path, env: Mapping[str, str] | None = 
         time.sleep(EVERY_SECONDS)
     assert code is not None
     return Measured(code, wall, cpu, peak)
+
+
+def cpu_seconds() -> float:
+    """Of this process and all below it that are still at work."""
+    own = Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()
+    return sum(int(stat[USER]) + int(stat[SYSTEM]) for stat in (own, *_below().values())) / TICKS
 
 
 def _below() -> dict[int, list[str]]:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
@@ -149,15 +149,13 @@ def capitate(spark: SparkSession, config: RunConfig, as_of: date, *, break_lease
         bring_back(book, store, STORED)
         before = dict(store.versions)
         run_id = new_run_id()
-        told: dict[str, Any] = {"policies": last.policies, "settings": last.settings}
-        with started(book, store, STORED, run_id, before, told):
+        with started(book, store, STORED, run_id, before, last.told):
             receipts, result = _work(store, config, as_of, run_id, book.made())
         confirm()
         book.write(
             run_id,
             "finished",
-            **told,
-            policy_hashes=last.policy_hashes,
+            **last.told,
             inputs=json.dumps({"capitation": {"as_of": as_of.isoformat(), "posting_run": result.posting_run}}),
             versions=store.versions,
             contracts={**last.contracts, **contract_hashes(store, STORED)},
@@ -241,7 +239,7 @@ def _work(
     of_changes = store.read(MEMBER_MONTH_CHANGES).where(of_run)
     counted = _counted(due, of_changes, store.read(MEMBERSHIP_RECONCILIATION), run.contracts, run.payer_lists)
     written, years = publish_variance(run, budget, alert_share=config.capitation.alert_share, posting_run=latest)
-    written += publish_finance(store, policy=run.policy, finance=config.finance)
+    written += publish_finance(run, config.finance)
     return [*receipts, *written], CapitationResult(run_id, posting_run, as_of, found, counted, tuple(years))
 
 

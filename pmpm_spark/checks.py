@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from pmpm_spark.config import CSV, TABULAR, RunConfig
+from pmpm_spark.config import TABULAR, RunConfig, line_or_row
 from pmpm_spark.errors import ConfigError, InputError
 from pmpm_spark.gold.excluded import EXCLUDED
 from pmpm_spark.gold.pmpm import SMALL_CELL
@@ -48,6 +48,7 @@ from pmpm_spark.silver.service_categories import OTHER, check_rules, rules_in_or
 from pmpm_spark.silver.told_months import OPEN_ENDED, TOLD_MONTHS
 from pmpm_spark.silver.union import of_run
 from pmpm_spark.sources.kinds import SOURCE_KINDS
+from pmpm_spark.strict_lists import MOST_LINES
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Row
@@ -56,8 +57,6 @@ if TYPE_CHECKING:
 
 MOST_CODES = 5
 """So many codes of the lines that no rule puts into a category are named."""
-MOST_LINES = 5
-"""So many lines of rejected rows are named in an error."""
 MOST_REASONS = 3
 """So many reasons of rejected rows are named in an error."""
 NO_PARTS = "NOT_IN_PART_A_AND_B"
@@ -233,8 +232,7 @@ def _first_lines(rejects: DataFrame, file: Row, config: RunConfig) -> str:
         return ""
     numbers = ", ".join(str(row["_source_row"]) for row in found)
     setting = file["_bronze_table"].partition(".")[2]
-    is_text = getattr(config.source.formats, setting, config.source.format) == CSV
-    word = "line" if is_text else "row"
+    word = line_or_row(getattr(config.source.formats, setting, config.source.format))
     return f", {word}{'s' if len(found) > 1 else ''} {numbers}{' and others' if file['faulty'] > len(found) else ''}"
 
 
@@ -321,7 +319,7 @@ def birth_notices(store: Store, config: RunConfig) -> list[str]:
     total = found.agg(F.count(F.lit(1)).alias("n")).collect()[0]["n"]
     if not total:
         return []
-    word = "line" if config.source.format == CSV else "row"
+    word = line_or_row(config.source.format)
     lines = [f"{row['_source_file']} {word} {row['_source_row']}" for row in found.limit(MOST_LINES).collect()]
     more = " and others" if total > len(lines) else ""
     return [f"members: {total:,} with a death before the birth, which is not used ({', '.join(lines)}{more})"]

@@ -25,6 +25,11 @@ SOURCES = ("rif", "cclf", "synpuf", *TABULAR)
 IDENTIFIER = re.compile(r"[A-Za-z0-9_\-]+")
 
 
+def line_or_row(file_format: str) -> str:
+    """What a place in a file or table is called: text alone has lines."""
+    return "line" if file_format == CSV else "row"
+
+
 @dataclass(frozen=True)
 class AttributionColumns:
     """The list's own name of each column, by ours; `=` and a value where it stands for every row."""

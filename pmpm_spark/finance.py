@@ -14,7 +14,7 @@ from pmpm_spark.errors import InputError
 from pmpm_spark.gold.capitation_variance import CAPITATION_VARIANCE
 from pmpm_spark.gold.financial_performance import FINANCIAL_PERFORMANCE, KEY, financial_performance
 from pmpm_spark.model import CONTRACT_FINANCE, CONTRACTS, FINANCE_AMOUNTS
-from pmpm_spark.policy import Policy
+from pmpm_spark.payment_run import PaymentRun
 from pmpm_spark.reference import MLR_CREDIBILITY
 from pmpm_spark.silver.capitation_cells import CAPITATION_CELLS
 from pmpm_spark.silver.capitation_due import CAPITATION_DUE
@@ -22,7 +22,6 @@ from pmpm_spark.silver.claim_costs import CLAIM_COSTS
 from pmpm_spark.silver.completion_factors import COMPLETION_FACTORS
 from pmpm_spark.silver.contract_month_costs import CONTRACT_MONTH_COSTS, contract_month_costs
 from pmpm_spark.silver.member_month_costs import MEMBER_MONTH_COSTS
-from pmpm_spark.silver.member_months import MEMBER_MONTHS
 from pmpm_spark.store import Receipt, Store
 
 if TYPE_CHECKING:
@@ -39,6 +38,9 @@ def check_finance(store: Store, contracts: Sequence[Terms], due: DataFrame) -> N
         InputError: names contract and year.
     """
     check_benchmarks(store.read(CONTRACTS))
+    rows = store.read(CONTRACT_FINANCE).orderBy(*CONTRACT_FINANCE.key).collect()
+    if not rows:
+        return
     withheld = {
         (row["contract_id"], row["year"]): row["withheld"]
         for row in due.where("is_due")
@@ -47,11 +49,9 @@ def check_finance(store: Store, contracts: Sequence[Terms], due: DataFrame) -> N
         .collect()
     }
     by_id = {one.contract_id: one for one in contracts}
-    for row in store.read(CONTRACT_FINANCE).orderBy(*CONTRACT_FINANCE.key).collect():
-        where, key = (
-            f"contract_finance: contract {row['contract_id']}, {row['year']}",
-            (row["contract_id"], row["year"]),
-        )
+    for row in rows:
+        key = (row["contract_id"], row["year"])
+        where = f"contract_finance: contract {row['contract_id']}, {row['year']}"
         if row["contract_id"] not in by_id:
             raise InputError(f"contract_finance: {row['contract_id']} is not among contracts")
         for name in FINANCE_AMOUNTS:
@@ -83,17 +83,17 @@ def check_benchmarks(contracts: DataFrame) -> None:
         raise InputError(f"contracts: contract {row['contract_id']}: {said}")
 
 
-def publish_finance(store: Store, *, policy: Policy, finance: Finance) -> list[Receipt]:
+def publish_finance(run: PaymentRun, finance: Finance) -> list[Receipt]:
     """Write the costs of contracts by month, and the result of their years."""
-    computed = store.read(MEMBER_MONTHS).where(F.col("policy") == policy.label).select("performance_year").distinct()
+    store = run.store
     costs = contract_month_costs(
         store.read(CAPITATION_DUE),
         store.read(CAPITATION_CELLS),
         store.read(MEMBER_MONTH_COSTS),
         store.read(CLAIM_COSTS),
         store.read(COMPLETION_FACTORS),
-        policy=policy,
-        performance_years=sorted(row["performance_year"] for row in computed.collect()),
+        policy=run.policy,
+        performance_years=run.years_computed,
         completion=finance.completion,
     )
     read = (CAPITATION_DUE, CAPITATION_CELLS, MEMBER_MONTH_COSTS, CLAIM_COSTS, COMPLETION_FACTORS)

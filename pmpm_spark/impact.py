@@ -24,6 +24,7 @@ from pmpm_spark.policy import Attribution, Cost, Policy
 from pmpm_spark.shapley import rounded, shares
 from pmpm_spark.silver.attribution import UNATTRIBUTED
 from pmpm_spark.silver.member_month_costs import member_month_costs
+from pmpm_spark.silver.truncated_costs import truncates
 from pmpm_spark.silver.union import of_policies
 from pmpm_spark.table import MONEY, MONTHS, TEXTS
 
@@ -95,11 +96,10 @@ class Pair:
     def rules(self) -> tuple[Rule, ...]:
         """The rules that may move something, in the order of their settings."""
         stops = [policy.eligibility.months_stop for policy in self.both]
-        truncates = any(policy.cost.truncation != "none" for policy in self.both)
         may_move = {
             MONTHS_STOP: all(stops) and self.firsts[0] != self.firsts[1],
             ATTRIBUTION: self.differs(COVERAGE),  # the programs look at months by it
-            TRUNCATION: truncates,  # limits and years change with months and dollars
+            TRUNCATION: truncates(self.both),  # limits and years change with months and dollars
         }
         rules = (COVERAGE, *TESTS.values(), MONTHS_STOP, *self.cost_rules, TRUNCATION, ATTRIBUTION)
         return tuple(rule for rule in rules if self.differs(rule) or may_move.get(rule, False))

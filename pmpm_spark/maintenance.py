@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pmpm_spark.config import RunConfig
 from pmpm_spark.errors import InputError
@@ -48,13 +48,8 @@ def maintain(spark: SparkSession, config: RunConfig, *, break_lease: bool = Fals
         bring_back(book, store, STORED)
         before = dict(store.versions)
         run_id = new_run_id()
-        told: dict[str, Any] = {
-            "policies": last.policies,
-            "policy_hashes": last.policy_hashes,
-            "settings": last.settings,
-        }
         tables = [table for table in STORED if table.name in store.versions]
-        with started(book, store, STORED, run_id, before, told):
+        with started(book, store, STORED, run_id, before, last.told):
             restore_unfinished(store, tables)
             # VACUUM makes versions as well. What counts for readers until the row stands was replaced only now, and is
             # younger than all that it deletes.
@@ -65,7 +60,7 @@ def maintain(spark: SparkSession, config: RunConfig, *, break_lease: bool = Fals
         book.write(
             run_id,
             "finished",
-            **told,
+            **last.told,
             inputs=json.dumps({"maintenance": {"put_together": changed}}),
             versions=store.versions,
             contracts=last.contracts,

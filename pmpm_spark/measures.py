@@ -55,3 +55,8 @@ def more_places(dividend: Column) -> Column:
 def total(amount: str | Column) -> Column:
     """Sum of money, 0 where there is no row, null rows counting as 0."""
     return F.coalesce(F.sum(amount), F.lit(0)).cast(MONEY)
+
+
+def sum_of_hashes(hashes: Column) -> Column:
+    """Exact sum of 64-bit hashes, which many rows give whatever their order."""
+    return F.sum(hashes.cast(T.DecimalType(20, 0)))

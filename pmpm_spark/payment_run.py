@@ -6,7 +6,7 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import reduce
+from functools import cached_property, reduce
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
@@ -95,6 +95,12 @@ class PaymentRun:
 
     def _now(self, row: Any) -> str:
         return self.now.get(row["contract_id"], row["contract_id"])
+
+    @cached_property
+    def years_computed(self) -> list[int]:
+        """The performance years of which the policy has member months."""
+        months = self.store.read(MEMBER_MONTHS).where(F.col("policy") == self.policy.label)
+        return sorted(row["performance_year"] for row in months.select("performance_year").distinct().collect())
 
     def posted(self) -> DataFrame:
         return posted_so_far(self.store.read(CAPITATION_LEDGER), self.now)

@@ -61,7 +61,7 @@ from pmpm_spark.silver.claim_lags import CLAIM_LAGS
 from pmpm_spark.silver.member_years import MEMBER_YEARS
 from pmpm_spark.silver.risk_scores import RISK_SCORES
 from pmpm_spark.stage import Stage, chosen
-from pmpm_spark.stages import STORED, groups_of, stages_of
+from pmpm_spark.stages import STORED, built, groups_of, stages_of
 from pmpm_spark.store import Receipt, Store
 from pmpm_spark.survey_checks import survey_notices
 
@@ -271,7 +271,7 @@ def _work(
                 continue  # as it stood
             receipts.append(receipt)
             if stage.output is LOAD_AUDIT:
-                check_rejects(store, config, _rejects_of(store, stages))
+                check_rejects(store, config, _rejects_of(store, config, stages))
             if stage.output is RISK_SCORES:
                 check_factors(store, config, factors)
             if stage.output is CLAIM_COSTS:
@@ -310,12 +310,12 @@ def _as_it_would_be_made(book: RunBook, config: RunConfig, stages: Sequence[Stag
     return {name: receipt for name, receipt in made.items() if name in decided}
 
 
-def _rejects_of(store: Store, stages: Sequence[Stage]) -> Callable[[], DataFrame] | None:
+def _rejects_of(store: Store, config: RunConfig, stages: Sequence[Stage]) -> Callable[[], DataFrame] | None:
     """The rejected rows, before they are published; what they are made of is what their counts are made of."""
     stage = next((one for one in stages if one.output is REJECTS), None)
     if stage is None:
         return None
-    return lambda: stage.build(*[store.read(table) for table in stage.inputs])
+    return partial(built, stage, store.read, partial(setting_of, config), config.reference.path)
 
 
 def _publish(store: Store, config: RunConfig, stage: Stage, made: Mapping[str, Receipt]) -> Receipt:
@@ -329,11 +329,8 @@ def _publish(store: Store, config: RunConfig, stage: Stage, made: Mapping[str, R
         if left is not None:
             log.info("%s", left)
             return left
-    settings = {name: setting_of(config, name) for name in stage.settings}
-    settings |= {table.short_name: reference_rows(table, config.reference.path) for table in stage.rules}
-    frames = [store.read(table) for table in stage.inputs]
     slices = slices_of(config) if stage.output.slice_by else None
-    frame = stage.build(*frames, **settings)
+    frame = built(stage, store.read, partial(setting_of, config), config.reference.path)
     receipt = store.publish(stage.output, frame, slices=slices, inputs=stage.inputs)
     log.info("%s", receipt)
     return receipt

@@ -29,7 +29,6 @@ from pmpm_spark.reference import (
     TRUNCATION_LIMITS_SUPPLIED,
     reference_fingerprint,
     reference_fingerprints,
-    reference_rows,
 )
 from pmpm_spark.restated import References, divisors, sums_of
 from pmpm_spark.restated_split import Figures, Published, Sums, Ways, gives, network_rows
@@ -45,7 +44,7 @@ from pmpm_spark.silver.risk_scores import RISK_SCORES
 from pmpm_spark.silver.truncated_costs import TRUNCATED_COSTS
 from pmpm_spark.silver.union import of_run
 from pmpm_spark.stage import Stage
-from pmpm_spark.stages import STAGES
+from pmpm_spark.stages import STAGES, built
 from pmpm_spark.store import Receipt, Store, empty
 from pmpm_spark.table import Table, small_frame
 
@@ -304,14 +303,12 @@ class _Anew:
         return self.anew.read(table) if table.name in self.anew.versions else self.then(table)
 
     def make(self, stages: Sequence[Stage], policies: Sequence[Policy], years: Sequence[int]) -> None:
-        asked = {"policies": tuple(policies), "performance_years": tuple(years)}
+        asked: dict[str, Any] = {"policies": tuple(policies), "performance_years": tuple(years)}
         for stage in stages:
             if not stage.asked(policies) and self.anew.left_empty(stage.output, ()) is not None:
                 continue
-            settings: dict[str, Any] = {name: asked[name] for name in stage.settings}
-            settings |= {t.short_name: reference_rows(t, self.anew.reference_path) for t in stage.rules}
-            frames = [self._input(table) for table in stage.inputs]
-            self.anew.publish(stage.output, stage.build(*frames, **settings))
+            frame = built(stage, self._input, asked.__getitem__, self.anew.reference_path)
+            self.anew.publish(stage.output, frame)
 
     def _input(self, table: Table) -> DataFrame:
         return self.anew.read(table) if table.layer == "reference" else self.read(table)

@@ -31,6 +31,7 @@ from pmpm_spark.restated_sums import (
     typed_sums,
 )
 from pmpm_spark.silver.member_month_costs import MEMBER_MONTH_COSTS
+from pmpm_spark.silver.truncated_costs import truncating
 from pmpm_spark.table import Table
 
 if TYPE_CHECKING:
@@ -65,16 +66,16 @@ def sums_of(
     told = [row.asDict() for row in network_sums(members, policies).collect()]
     by_type = [policy for policy in policies if policy.risk.by_enrollment_type]
     typed = [r.asDict() for r in typed_sums(then, now, members, by_type, years).collect()] if by_type else []
-    truncating = [policy for policy in policies if policy.cost.truncation != "none"]
+    cut = truncating(policies)
     moved: list[dict[str, Any]] = []
     cuts: Cuts = {}
-    if any(row["moved"] for row in told) or truncating:
+    if any(row["moved"] for row in told) or cut:
         months = moved_months(moved_members(members, policies), policies)
         costs = _priced((then, now), moved_members(members, policies), months, references, policies, years)
         moved = [
             row.asDict() for row in moved_sums(moved_members(members, policies), months, costs, policies).collect()
         ]
-        for policy in truncating:
+        for policy in cut:
             cuts |= _cuts((then, now), members, months, costs, references, policy, years, keep)
 
     def of_year(policy: Policy, year: int) -> YearSums:

@@ -292,7 +292,7 @@ def _touched(year: YearSums, network: str, ways: Ways, members_then: int) -> dic
         if network in pair:
             for part in (CLAIMS, ENROLLMENT, ATTRIBUTION, RISK):
                 found[part] += int(row[f"touched_{part}"])
-            found[CLAIMS] += int(year.priced.get(pair, {}).get("touched_CLAIMS", 0))
+            found[CLAIMS] += int(year.priced.get(pair, {}).get(f"touched_{CLAIMS}", 0))
     found[REFERENCE_TABLES] = members_then if ways.by_reference is not None else 0
     found[SETTINGS] = members_then if ways.by_settings is not None else 0
     return {part: found[part] for part in PARTS}

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
+from pmpm_spark.gold.restatement import ATTRIBUTION as ATTRIBUTION_PART
+from pmpm_spark.gold.restatement import CLAIMS, ENROLLMENT, RISK
 from pmpm_spark.months import month_of
 from pmpm_spark.policy import Policy
 from pmpm_spark.silver.attribution import ATTRIBUTION, UNATTRIBUTED
@@ -25,7 +27,7 @@ from pmpm_spark.silver.member_month_costs import MEMBER_MONTH_COSTS, member_mont
 from pmpm_spark.silver.member_months import ENROLLMENT_TYPES, MEMBER_MONTHS
 from pmpm_spark.silver.member_years import MEMBER_YEARS, chosen_scores
 from pmpm_spark.silver.risk_scores import RISK_SCORES
-from pmpm_spark.silver.truncated_costs import TRUNCATED_COSTS, truncated_costs
+from pmpm_spark.silver.truncated_costs import TRUNCATED_COSTS, truncated_costs, truncates, truncating
 from pmpm_spark.silver.truncation_limits import TRUNCATION_LIMITS, truncation_limits
 from pmpm_spark.silver.union import ids, of_run
 from pmpm_spark.table import MONEY, MONTHS, SCORE, TEXTS, Column, Table, column, count, money, text, year
@@ -76,7 +78,7 @@ RESTATED_MEMBERS = Table(
 
 def has_types(policy: Policy) -> bool:
     """Whether the enrollment type of a month moves a figure: by limits, or by means of risk."""
-    return policy.cost.truncation != "none" or policy.risk.by_enrollment_type
+    return truncates([policy]) or policy.risk.by_enrollment_type
 
 
 def depends_on_network(policy: Policy) -> bool:
@@ -93,7 +95,7 @@ def restated_members(then: Read, now: Read, policies: Sequence[Policy], performa
 
     Whose a member was is told by the attribution, and its score by the scores, also where the run counted no month.
     """
-    truncating = [policy for policy in policies if policy.cost.truncation != "none"]
+    cut = truncating(policies)
     rows = []
     for side, read in enumerate((then, now)):
 
@@ -117,8 +119,8 @@ def restated_members(then: Read, now: Read, policies: Sequence[Policy], performa
             ),
             told(of(MEMBER_MONTHS).where("is_eligible"), counts=_said_of_month(policies)),
         ]
-        if truncating:
-            rows.append(told(of(TRUNCATED_COSTS, which=truncating), cut=F.col("counted_amount")))
+        if cut:
+            rows.append(told(of(TRUNCATED_COSTS, which=cut), cut=F.col("counted_amount")))
     together = reduce(lambda one, more: one.unionByName(more), rows)
     sums = [
         *[F.coalesce(F.max(f"network_{s}"), F.lit(UNATTRIBUTED)).alias(f"network_{s}") for s in SIDES],
@@ -169,10 +171,10 @@ def network_sums(members: DataFrame, policies: Sequence[Policy]) -> DataFrame:
     of run r, and `touched_…` are members."""
     moved = _is_moved(policies)
     differ = {
-        "ENROLLMENT": (F.col("counts_0") != F.col("counts_1")) | (F.col("months_0") != F.col("months_1")),
-        "ATTRIBUTION": F.col("network_0") != F.col("network_1"),
-        "RISK": F.when(F.col("score_0").eqNullSafe(F.col("score_1")), F.lit(False)).otherwise(F.lit(True)),
-        "CLAIMS": (F.col("amount_0") != F.col("amount_1")) & F.when(moved, F.lit(False)).otherwise(F.lit(True)),
+        ENROLLMENT: (F.col("counts_0") != F.col("counts_1")) | (F.col("months_0") != F.col("months_1")),
+        ATTRIBUTION_PART: F.col("network_0") != F.col("network_1"),
+        RISK: F.when(F.col("score_0").eqNullSafe(F.col("score_1")), F.lit(False)).otherwise(F.lit(True)),
+        CLAIMS: (F.col("amount_0") != F.col("amount_1")) & F.when(moved, F.lit(False)).otherwise(F.lit(True)),
     }
     return members.groupBy(*BY_NETWORKS).agg(
         *[F.sum(f"{name}_{s}").alias(f"{name}_{s}") for name in ("months", "amount", "cut") for s in SIDES],
@@ -323,7 +325,7 @@ def moved_sums(moved: DataFrame, months: DataFrame, costs: Priced, policies: Seq
     for policy in policies:
         touched = touched | (_is_of([policy]) & _is_touched(policy))
     return joined.groupBy(*BY_NETWORKS).agg(
-        *[F.sum(name).alias(name) for name in names], F.count_if(touched).alias("touched_CLAIMS")
+        *[F.sum(name).alias(name) for name in names], F.count_if(touched).alias(f"touched_{CLAIMS}")
     )
 
 

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pmpm_spark.config import RunConfig
 from pmpm_spark.errors import ConfigError, InputError, PmpmError, StageError
@@ -72,7 +72,7 @@ def rollback(spark: SparkSession, config: RunConfig, run_id: str, *, break_lease
         store = Store(spark, config.warehouse, config.reference.path, dict(current.versions))
         bring_back(book, store, STORED)
         before = dict(store.versions)
-        own, told = new_run_id(), _told(to)
+        own, told = new_run_id(), to.told
         with started(book, store, STORED, own, before, told):
             tables = _restore(store, to)
         confirm()
@@ -87,10 +87,6 @@ def rollback(spark: SparkSession, config: RunConfig, run_id: str, *, break_lease
             notices=to.notices,
         )
         return RolledBack(own, to.run_id, tuple(tables))
-
-
-def _told(run: Run) -> dict[str, Any]:
-    return {"policies": run.policies, "policy_hashes": run.policy_hashes, "settings": run.settings}
 
 
 def _restore(store: Store, to: Run) -> Sequence[str]:

@@ -107,6 +107,11 @@ class Run:
     inputs: str = "{}"
 
     @property
+    def told(self) -> dict[str, Any]:
+        """By which policies and settings it was made, as another row of the book says it of the same tables."""
+        return {"policies": self.policies, "policy_hashes": self.policy_hashes, "settings": self.settings}
+
+    @property
     def what(self) -> str:
         """A run, a payment run, maintenance, or a rollback and where to."""
         told = json.loads(self.inputs)
@@ -147,6 +152,8 @@ class RunBook:
         newest = self._store.current_version(RUNS)
         if newest is not None:
             self._store.versions[RUNS.name] = newest
+        self._finished: list[Row] | None = None
+        """The finished runs, the last one last: read once, until another is written."""
 
     def last_finished(self) -> Run | None:
         if not self._is_there():
@@ -157,10 +164,7 @@ class RunBook:
 
     def finished(self) -> list[Run]:
         """Every finished run, the last one last."""
-        if not self._is_there():
-            return []
-        rows = self._store.read(RUNS).where(F.col("status") == "finished").orderBy("run_id").collect()
-        return [_run(row) for row in rows]
+        return [_run(row) for row in self._finished_rows()]
 
     def makers(self, table: Table, *, until: str | None = None) -> dict[tuple[str, int], Maker]:
         """The last run that made each policy and year of a table; with `until` as they stood when that run finished.
@@ -238,16 +242,20 @@ class RunBook:
 
     def _standing(self) -> list[Row]:
         """The finished runs that made what counts, in their order: after a rollback, those up to its run."""
-        if not self._is_there():
-            return []
-        finished = self._store.read(RUNS).where(F.col("status") == "finished").orderBy("run_id")
         up_to: dict[str, list[Row]] = {}
         standing: list[Row] = []
-        for row in finished.drop("status", "at").collect():
+        for row in self._finished_rows():
             back = json.loads(row["inputs"]).get("rollback")
             standing = [*(standing if back is None else up_to[back["to"]]), row]
             up_to[row["run_id"]] = standing
         return standing
+
+    def _finished_rows(self) -> list[Row]:
+        if self._finished is None:
+            there = self._is_there()
+            runs = self._store.read(RUNS).where(F.col("status") == "finished").orderBy("run_id") if there else None
+            self._finished = runs.collect() if runs is not None else []
+        return self._finished
 
     def is_clean(self) -> bool:
         """Whether the last run that started also ended: finished, or failed with everything restored."""
@@ -275,6 +283,8 @@ class RunBook:
         }
         frame = small_frame(self._spark, [tuple(row[c.name] for c in RUNS.columns)], RUNS.schema)
         self._store.publish(RUNS, frame, append=True)
+        if status == "finished":
+            self._finished = None
 
     def _is_there(self) -> bool:
         return RUNS.name in self._store.versions

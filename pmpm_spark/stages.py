@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pmpm_spark import intake
 from pmpm_spark.gold.capitation_ledger import CAPITATION_LEDGER, CAPITATION_UNPOSTED
@@ -71,6 +71,7 @@ from pmpm_spark.reference import (
     SERVICE_CATEGORIES,
     SPECIALTIES,
     TRUNCATION_LIMITS_SUPPLIED,
+    reference_rows,
 )
 from pmpm_spark.reference.hcc import (
     HCC_AGE_CELLS,
@@ -124,6 +125,15 @@ if TYPE_CHECKING:
 RUN_SETTINGS = ("policies", "performance_years")
 
 LIST_BRONZE = tuple(the_list.bronze for the_list in LISTS)
+
+
+def built(
+    stage: Stage, read: Callable[[Table], DataFrame], setting: Callable[[str], Any], reference_path: str | None
+) -> DataFrame:
+    """The stage's rows, from the tables and settings that are given it by name, and its reference rows at the path."""
+    rules = {table.short_name: reference_rows(table, reference_path) for table in stage.rules}
+    settings = {name: setting(name) for name in stage.settings}
+    return stage.build(*[read(table) for table in stage.inputs], **settings, **rules)
 
 
 def given_to(kind: str) -> tuple[Table, ...]:

@@ -23,6 +23,7 @@ from pmpm_spark.delta_spark import DeltaOnSpark
 from pmpm_spark.delta_text import DELTA_KEEPS_FILES, Delta, engine_condition, slice_predicate
 from pmpm_spark.engine import engine_name, is_embedded
 from pmpm_spark.errors import AuditError, StageError, is_engine_error
+from pmpm_spark.measures import sum_of_hashes
 from pmpm_spark.reference import reference_table
 from pmpm_spark.table import Table, conform, small_frame
 
@@ -91,8 +92,7 @@ class Store:
         """Whether the rows that count are those of a version: the same one, or one that held the same rows."""
         if version is None or version == self.versions[table.name]:
             return version is not None
-        each = F.xxhash64(*table.column_names).cast("decimal(20,0)")
-        sums = (F.count(F.lit(1)).alias("rows"), F.sum(each).alias("hash"))
+        sums = (F.count(F.lit(1)).alias("rows"), sum_of_hashes(F.xxhash64(*table.column_names)).alias("hash"))
         try:
             then = self.delta.at(table, version).agg(*sums).collect()
         except Exception as error:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from pmpm_spark.config import CSV, ListFormats
+from pmpm_spark.config import ListFormats, line_or_row
 from pmpm_spark.errors import InputError
 from pmpm_spark.model import LOAD_AUDIT
 from pmpm_spark.sources.lists import LISTS, List
@@ -41,7 +41,7 @@ def check_strict_lists(store: Store, formats: ListFormats) -> None:
     for row in audit.orderBy("_source_file", "_bronze_table").limit(1).collect():
         the_list, file = {**STRICT, **COMPLETE}[row["_bronze_table"]], row["_source_file"]
         lost = row["rejected"] + (row["superseded"] if row["_bronze_table"] in STRICT else 0)
-        word = "line" if getattr(formats, the_list.setting) == CSV else "row"
+        word = line_or_row(getattr(formats, the_list.setting))
         why = "; ".join(_lines(store, the_list, file, lost, word) or sorted(row["rejected_by_reason"]) or [TWO_ROWS])
         raise InputError(f"{file}: {lost} rows cannot be paid by ({why}); correct the list")
 

@@ -114,12 +114,11 @@ def publish_variance(
     store, contracts, policy, now = run.store, run.contracts, run.policy, run.now
     due = store.read(CAPITATION_DUE)
     due_years = due.where("is_due").select("contract_id", F.year("coverage_month").alias("year")).distinct().collect()
-    computed = store.read(MEMBER_MONTHS).where(F.col("policy") == policy.label).select("performance_year").distinct()
     compared = compared_with(
         contracts,
         {(row["contract_id"], row["year"]) for row in due_years},
         budget,
-        years_computed=sorted(row["performance_year"] for row in computed.collect()),
+        years_computed=run.years_computed,
         first_told=run.first_told,
         last_payable=run.last_payable,
     )

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pmpm_spark.policy import Cost, Policy, Risk
-from pmpm_spark.reference import REFERENCE_TABLES, reference_rows
+from pmpm_spark.reference import REFERENCE_TABLES
 from pmpm_spark.silver.eligibility_spans import ELIGIBILITY_SPANS
 from pmpm_spark.silver.member_month_costs import MEMBER_MONTH_COSTS
 from pmpm_spark.silver.member_months import MEMBER_MONTHS
-from pmpm_spark.stages import STAGES
+from pmpm_spark.stages import STAGES, built
 from tests.plans import Planned, as_if_large, empty, planned
 
 if TYPE_CHECKING:
@@ -40,9 +40,7 @@ SETTINGS: dict[str, Any] = {
 
 
 def plan_of(spark: SparkSession, stage: Stage, folder: Path) -> Planned:
-    settings = {name: SETTINGS[name] for name in stage.settings}
-    settings |= {table.short_name: reference_rows(table, None) for table in stage.rules}
-    return planned(stage.build(*[empty(spark, table, folder) for table in stage.inputs], **settings))
+    return planned(built(stage, lambda table: empty(spark, table, folder), SETTINGS.__getitem__, None))
 
 
 def plans(spark: SparkSession, folder: Path) -> dict[str, Planned]:

@@ -10,17 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pmpm_spark.cli.render import Rows
 from pmpm_spark.errors import ConfigError, InputError
 from pmpm_spark.gold.network_pmpm import NETWORK_PMPM
-from pmpm_spark.gold.restatement import (
-    ATTRIBUTION,
-    CLAIMS,
-    ENROLLMENT,
-    NOT_SPLIT,
-    PARTS,
-    REFERENCE_TABLES,
-    RESTATEMENT,
-    RISK,
-    SETTINGS,
-)
+from pmpm_spark.gold.restatement import NOT_SPLIT, PARTS, RESTATEMENT, SAID
 from pmpm_spark.restate import restated
 
 if TYPE_CHECKING:
@@ -28,14 +18,6 @@ if TYPE_CHECKING:
     from pmpm_spark.runs import RunBook
     from pmpm_spark.warehouse import Published
 
-SAID = {
-    CLAIMS: "late and adjusted claims",
-    ENROLLMENT: "retroactive enrollment",
-    ATTRIBUTION: "attribution",
-    RISK: "risk scores",
-    REFERENCE_TABLES: "reference tables",
-    SETTINGS: "settings",
-}
 THEN, NOW = "THEN", "NOW"
 ASKED = "restating-asked-"
 """Begins the name of the folder that is used while the command runs."""

@@ -14,6 +14,15 @@ NOT_SPLIT = "NOT_SPLIT"
 OF_DATA = (CLAIMS, ENROLLMENT, ATTRIBUTION, RISK)
 PARTS = (*OF_DATA, REFERENCE_TABLES, SETTINGS)
 """In this order a cent left over goes to the first of equal size."""
+SAID = {
+    CLAIMS: "late and adjusted claims",
+    ENROLLMENT: "retroactive enrollment",
+    ATTRIBUTION: "attribution",
+    RISK: "risk scores",
+    REFERENCE_TABLES: "reference tables",
+    SETTINGS: "settings",
+}
+"""Each part in words."""
 
 _YEAR = ("policy", "performance_year")
 

@@ -62,6 +62,10 @@ class Year:
         """Lowest adjusted PMPM first, what is left out last."""
         return sorted(self.rows("network_pmpm"), key=rank)
 
+    def other_networks(self, network: str) -> list[dict[str, Any]]:
+        """All but one, without members of none."""
+        return [row for row in self.networks() if row["network_id"] not in (network, UNATTRIBUTED)]
+
     def of_network(self, table: str, network: str) -> list[dict[str, Any]]:
         """The rows of a network, of all years of the policy."""
         if table not in self._by_network:
@@ -93,6 +97,11 @@ def page_of(place: int) -> str:
 def rank(row: Row) -> tuple[Any, ...]:
     figure = row["adjusted_pmpm"] if row["adjusted_pmpm"] is not None else row["pmpm"]
     return figure is None, figure or 0, row["network_id"]
+
+
+def or_dash(value: Any) -> Any:
+    """What cannot be said is a dash; what is left out is told otherwise."""
+    return NO_FIGURE if value is None else value
 
 
 def number(value: Any) -> float | None:

@@ -4,30 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from pmpm_spark.gold.restatement import (
-    ATTRIBUTION,
-    CLAIMS,
-    ENROLLMENT,
-    NOT_SPLIT,
-    PARTS,
-    REFERENCE_TABLES,
-    RISK,
-    SETTINGS,
-)
-from pmpm_spark.report.about import NO_FIGURE, Row, Year, listed
+from pmpm_spark.gold.restatement import NOT_SPLIT, PARTS, SAID
+from pmpm_spark.report.about import NO_FIGURE, Row, Year, listed, or_dash
 from pmpm_spark.report.charts import cents, waterfall
 from pmpm_spark.report.views import ChartView, Column, TableView, shown
 from pmpm_spark.small_cells import LEFT_OUT
 
 SOURCE = "gold.restatement"
-SAID = {
-    CLAIMS: "Late and adjusted claims",
-    ENROLLMENT: "Retroactive enrollment",
-    ATTRIBUTION: "Attribution",
-    RISK: "Risk scores",
-    REFERENCE_TABLES: "Reference tables",
-    SETTINGS: "Settings",
-}
 REST = "Left out as small"
 HIDDEN = "Left out: a part of it tells of fewer than 11, or what it would give away does."
 
@@ -48,7 +31,12 @@ def changes(year: Year, row: Row, name: str) -> list[Any]:
     figure = "adjusted_pmpm" if is_adjusted else "pmpm"
     then, now = first[f"{figure}_then"], first[f"{figure}_now"]
     steps = [
-        (SAID[part], told[part]["pmpm_change"], _of(told[part]), told[part]["members"])
+        (
+            SAID[part].capitalize(),
+            told[part]["pmpm_change"],
+            or_dash(told[part]["adjusted_pmpm_change"]),
+            told[part]["members"],
+        )
         for part in PARTS
         if part in told
     ]
@@ -76,7 +64,3 @@ def changes(year: Year, row: Row, name: str) -> list[Any]:
     if hidden:
         note += f" {hidden} are left out as small, and told together."
     return [head, chart, TableView(f"{name}-since-table", "What moved the figures", named, steps, note, can_sort=False)]
-
-
-def _of(row: Row) -> Any:
-    return NO_FIGURE if row["adjusted_pmpm_change"] is None else row["adjusted_pmpm_change"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from pmpm_spark.gold.experience_scores import NETWORK, PHYSICIAN
 from pmpm_spark.model.survey_responses import MEMBER, PROVIDER
-from pmpm_spark.report.about import NO_FIGURE, Row, Year, listed, number
+from pmpm_spark.report.about import NO_FIGURE, Row, Year, listed, number, or_dash
 from pmpm_spark.report.charts import Series, lines
 from pmpm_spark.report.views import ChartView, Column, TableView
 from pmpm_spark.silver.attribution import UNATTRIBUTED
@@ -72,9 +72,7 @@ def _points(value: float) -> str:
 def _others(year: Year, network_id: str) -> dict[tuple[Any, ...], float]:
     """The mean of all other networks' respondents, of those that are told, by question and wave."""
     sums: dict[tuple[Any, ...], list[float]] = {}
-    for network in year.networks():
-        if network["network_id"] in (network_id, UNATTRIBUTED):
-            continue
+    for network in year.other_networks(network_id):
         for r in year.of_network("experience_scores", network["network_id"]):
             if r["level"] == NETWORK and not r[LEFT_OUT]:
                 total = sums.setdefault(_place(r), [0.0, 0.0])
@@ -111,18 +109,14 @@ def _figures(row: Row, others: Any) -> tuple[Any, ...]:
     """Of a row that is told: what cannot be said is a dash, what would give others away is left out."""
     if row[LEFT_OUT]:
         return (None, None, None, None, others, None, None, None)
-    score = (row["respondents"], row["mean_score"], _or_dash(row["mean_score_low"]), _or_dash(row["mean_score_high"]))
+    score = (row["respondents"], row["mean_score"], or_dash(row["mean_score_low"]), or_dash(row["mean_score_high"]))
     if row["prior_wave"] is None:
         change: tuple[Any, ...] = (NO_FIGURE,) * 3
     elif row["change"] is None:
         change = (None,) * 3
     else:
-        change = (row["change"], _or_dash(row["change_low"]), _or_dash(row["change_high"]))
+        change = (row["change"], or_dash(row["change_low"]), or_dash(row["change_high"]))
     return (*score, others, *change)
-
-
-def _or_dash(value: Any) -> Any:
-    return NO_FIGURE if value is None else value
 
 
 def _physicians(year: Year, row: Row, name: str) -> list[TableView]:
@@ -157,8 +151,8 @@ def _physicians(year: Year, row: Row, name: str) -> list[TableView]:
             r["wave"],
             r["respondents"],
             r["mean_score"],
-            _or_dash(r["mean_score_low"]),
-            _or_dash(r["mean_score_high"]),
+            or_dash(r["mean_score_low"]),
+            or_dash(r["mean_score_high"]),
         )
         for r in told
     ]

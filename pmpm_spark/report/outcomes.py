@@ -85,9 +85,7 @@ def _of_network(year: Year, network_id: str) -> Sequence[Row]:
 def _others(year: Year, network_id: str) -> dict[str, float]:
     """Each measure of all other networks that are told, together."""
     sums: dict[str, tuple[float, float, str]] = {}
-    for network in year.networks():
-        if network["network_id"] in (network_id, UNATTRIBUTED):
-            continue
+    for network in year.other_networks(network_id):
         for r in _of_network(year, network["network_id"]):
             if not r[LEFT_OUT]:
                 events, of, _ = sums.get(r["measure"], (0.0, 0.0, ""))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pmpm_spark.report.about import FIGURES, NO_FIGURE, Row, Year, columns, number
+from pmpm_spark.report.about import FIGURES, Row, Year, columns, number, or_dash
 from pmpm_spark.report.charts import Point, points
 from pmpm_spark.report.views import ChartView, Column, TableView
 from pmpm_spark.silver.attribution import UNATTRIBUTED
@@ -66,7 +66,7 @@ def _believed(row: Row) -> tuple[Any, str]:
     """The shrunken figure, and whether the own one lies outside the funnel."""
     figure = row["credible_adjusted_pmpm"]
     if not row["is_outlier"]:
-        return (NO_FIGURE if figure is None else figure), "no"
+        return or_dash(figure), "no"
     return figure, "yes, higher" if row["adjusted_pmpm"] > row["reference_pmpm"] else "yes, lower"
 
 

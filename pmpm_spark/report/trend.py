@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pmpm_spark.report.about import FIGURES, NO_FIGURE, PARTS, Row, Year, columns, listed, name_of, number
+from pmpm_spark.report.about import FIGURES, NO_FIGURE, PARTS, Row, Year, columns, listed, name_of, number, or_dash
 from pmpm_spark.report.charts import Series, lines
 from pmpm_spark.report.views import ChartView, Column, TableView
 from pmpm_spark.small_cells import LEFT_OUT
@@ -87,7 +87,7 @@ def _rolling(year: Year, row: Row, name: str) -> list[TableView]:
             SPANS[r["span"]],
             r["member_month"],
             r["pmpm"],
-            *[NO_FIGURE if r[column] is None else r[column] for column in cells],
+            *[or_dash(r[column]) for column in cells],
         )
         for r in found
     ]

@@ -50,7 +50,12 @@ TRUNCATED_COSTS = Table(
 
 def truncates(policies: Sequence[Policy]) -> bool:
     """A policy of the run counts costs up to a limit alone."""
-    return any(policy.cost.truncation != "none" for policy in policies)
+    return bool(truncating(policies))
+
+
+def truncating(policies: Sequence[Policy]) -> list[Policy]:
+    """The policies that count costs up to a limit alone."""
+    return [policy for policy in policies if policy.cost.truncation != "none"]
 
 
 def truncated_costs(
@@ -62,17 +67,16 @@ def truncated_costs(
     performance_years: Sequence[int],
 ) -> DataFrame:
     """The changes by row, of every policy that truncates."""
-
-    truncating = [policy for policy in policies if policy.cost.truncation != "none"]
-    months, costs = (of_run(part, truncating, performance_years) for part in (member_months, member_month_costs))
-    if not truncating:
+    cut = truncating(policies)
+    months, costs = (of_run(part, cut, performance_years) for part in (member_months, member_month_costs))
+    if not cut:
         effects = [F.lit(0).cast(MONEY).alias(name) for name in CHANGED_EFFECTS]
         none = costs.where(F.lit(False))
         return none.select(*[c.name for c in TRUNCATED_COSTS.columns if c.name not in CHANGED_EFFECTS], *effects)
     limits = truncation_limits.select("policy", "performance_year", "enrollment_type", "truncation_limit")
     kept = in_cents(F.col("truncation_limit").cast("double") * F.col("member_months").cast("double") / 12)
     above = (
-        annual_costs(months, costs, truncating)
+        annual_costs(months, costs, cut)
         .join(F.broadcast(limits), ["policy", "performance_year", "enrollment_type"], how="inner")
         .where(F.col("annualized") > F.col("truncation_limit"))
         .select(*_YEAR, F.col("amount").alias("amount_of_year"), kept.alias("kept_of_year"))
@@ -92,7 +96,7 @@ def truncated_costs(
         truncated = summed.withColumn("kept", (_kept("up_to_here") - _kept("earlier")).cast(MONEY))
         return _after(truncated, policy.cost)
 
-    return of_policies(truncating, of_policy)
+    return of_policies(cut, of_policy)
 
 
 def _kept(so_far: str) -> Column:

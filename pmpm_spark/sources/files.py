@@ -23,6 +23,7 @@ from pyspark.sql import types as T
 
 from pmpm_spark.engine import is_embedded
 from pmpm_spark.errors import InputError, is_engine_error
+from pmpm_spark.measures import sum_of_hashes
 from pmpm_spark.paths import is_local, is_volume, plain
 from pmpm_spark.sources.packed import unparted
 from pmpm_spark.table import Column, column, small_frame, text
@@ -94,7 +95,7 @@ def _scan(
                 F.count(F.lit(1)).alias("lines"),
                 F.count_if(F.trim("value") != "").alias("rows"),
                 F.sum(F.octet_length("value")).alias("text_bytes"),
-                F.sum(F.xxhash64("value").cast(T.DecimalType(20, 0))).alias("hash"),
+                sum_of_hashes(F.xxhash64("value")).alias("hash"),
                 F.min_by("value", "line_id").alias("first_line"),
             )
             .collect()

@@ -21,6 +21,7 @@ from pyspark.sql import types as T
 from pmpm_spark.config import CATALOG, CSV
 from pmpm_spark.delta_text import engine_condition, quoted
 from pmpm_spark.errors import InputError, is_engine_error
+from pmpm_spark.measures import sum_of_hashes
 from pmpm_spark.sources.bronze import BronzeLoad, KnownFile, delivered_table
 from pmpm_spark.sources.comma import comma_rows
 from pmpm_spark.sources.files import SourceFile, scan
@@ -269,7 +270,7 @@ def _summary(rows: DataFrame, path: str, table: InputTable, heading: Sequence[st
     told = rows.agg(
         F.count(F.lit(1)).alias("rows"),
         F.sum(F.octet_length(_whole_row(table))).alias("text_bytes"),
-        F.sum(F.col("_line_hash").cast(T.DecimalType(20, 0))).alias("hash"),
+        sum_of_hashes(F.col("_line_hash")).alias("hash"),
     ).collect()[0]
     digest = int(told["hash"] or 0) % 2**64
     rows_read, text_bytes = int(told["rows"]), int(told["text_bytes"] or 0)
