@@ -42,6 +42,7 @@ from pmpm_spark.loading import load_sources
 from pmpm_spark.model import LOAD_AUDIT, MEMBERS, REJECTS
 from pmpm_spark.outcome_checks import check_outcome_codes
 from pmpm_spark.program_checks import check_code_sets
+from pmpm_spark.recipes import recipe
 from pmpm_spark.reference import NORMALIZATION_FACTORS, reference_fingerprint, reference_fingerprints, reference_rows
 from pmpm_spark.restate import publish_restatement
 from pmpm_spark.risk_checks import check_models
@@ -76,11 +77,13 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a finished run left: its id, the receipt of every table written, and what it said in plain words."""
+    """What a finished run left: its id, the receipt of every table written, what it said in plain words, and the tables
+    that stand as they stood."""
 
     run_id: str
     receipts: tuple[Receipt, ...]
     notices: tuple[str, ...]
+    unchanged: tuple[str, ...] = ()
 
 
 def run(
@@ -91,15 +94,15 @@ def run(
     start: str | None = None,
     group: str | None = None,
     rebuild: Sequence[str] = (),
-    changed: bool = False,
+    full: bool = False,
     break_lease: bool = False,
     progress: Progress | None = None,
 ) -> RunResult:
     """Run the main job and publish; or the stages that `only`, `start` or `group` choose, from what was published.
 
-    `group` is load, silver or gold. New files are loaded by the whole job and by the group load. With `changed` a stage
-    without settings is left as it stands where it has read what it would read now. `break_lease` takes a warehouse of
-    several machines from a run that is known to be dead.
+    `group` is load, silver or gold. New files are loaded by the whole job and by the group load. A table that would come
+    out as it is stands as it is, unless it is chosen by `only` or `start`, or all are made anew with `full`.
+    `break_lease` takes a warehouse of several machines from a run that is known to be dead.
 
     Raises:
         ConfigError, InputError: exit 2, nothing is published.
@@ -126,7 +129,8 @@ def run(
     if unmade:
         raise ConfigError(f"--rebuild {unmade[0]}: this run does not make it; leave out --only, --from or the group")
     with locked(config.warehouse), leased(spark, config.warehouse, break_lease=break_lease) as confirm:
-        return _run_locked(spark, config, stages, loads, rebuild, changed, confirm, progress)
+        anew = full or only is not None or start is not None
+        return _run_locked(spark, config, stages, loads, rebuild, anew, confirm, progress)
 
 
 def _run_locked(
@@ -135,7 +139,7 @@ def _run_locked(
     stages: tuple[Stage, ...],
     loads: bool,
     rebuild: Sequence[str],
-    changed: bool,
+    anew: bool,
     confirm: Callable[[], None],
     progress: Progress | None,
 ) -> RunResult:
@@ -157,9 +161,15 @@ def _run_locked(
         "settings": settings_text(config),
     }
     with started(book, store, STORED, run_id, before, told):
-        made = _as_it_would_be_made(book, config, stages) if changed else {}
-        receipts, notices, inputs = _work(store, config, stages, loads, run_id, made, progress)
-        if _restates(stages):
+        inputs: dict[str, Any] = {
+            "reference": reference_fingerprint(config.reference.path),
+            "reference_tables": reference_fingerprints(config.reference.path),
+        }
+        recipes = _recipes(store, config, stages, inputs["reference_tables"])
+        made = {} if anew else _made_by_these(book, recipes)
+        receipts, notices, files = _work(store, config, stages, loads, run_id, made, progress)
+        inputs |= {"recipes": recipes, **({"files_loaded": files} if loads else {})}
+        if any(receipt.table == NETWORK_PMPM.name for receipt in receipts):
             receipts.append(_restated(store, book, config, run_id, inputs))
         if stale and inputs.get("files_loaded"):
             notices.append(f"computed before these files came, and not anew: {_told(stale)}")
@@ -175,16 +185,15 @@ def _run_locked(
         receipts=receipts,
         notices=notices,
     )
-    return RunResult(run_id, tuple(receipts), tuple(notices))
-
-
-def _restates(stages: Sequence[Stage]) -> bool:
-    """A run that makes the networks' figures says what it moved of them."""
-    return any(stage.output is NETWORK_PMPM for stage in stages)
+    written = {receipt.table for receipt in receipts}
+    unchanged = tuple(stage.output.name for stage in stages if stage.output.name not in written)
+    return RunResult(run_id, tuple(receipts), tuple(notices), unchanged)
 
 
 def _made_by(stages: Sequence[Stage]) -> set[str]:
-    return {stage.output.name for stage in stages} | ({RESTATEMENT.name} if _restates(stages) else set())
+    """What a run of these stages can make: where it makes the networks' figures it says what it moved of them."""
+    names = {stage.output.name for stage in stages}
+    return names | ({RESTATEMENT.name} if NETWORK_PMPM.name in names else set())
 
 
 def _restated(store: Store, book: RunBook, config: RunConfig, run_id: str, inputs: Mapping[str, Any]) -> Receipt:
@@ -243,13 +252,11 @@ def _work(
     run_id: str,
     made: Mapping[str, Receipt],
     progress: Progress | None,
-) -> tuple[list[Receipt], list[str], dict[str, Any]]:
+) -> tuple[list[Receipt], list[str], int]:
+    """Load and publish; receipts of what was made, notices, and how many files were new."""
     receipts: list[Receipt] = []
     notices: list[str] = []
-    inputs: dict[str, Any] = {
-        "reference": reference_fingerprint(config.reference.path),
-        "reference_tables": reference_fingerprints(config.reference.path),
-    }
+    files = 0
     factors = {int(row[0]) for row in reference_rows(NORMALIZATION_FACTORS, config.reference.path)}
     if loads:
         if progress:
@@ -257,7 +264,7 @@ def _work(
         loaded = load_sources(store, config.source, run_id, datetime.now(UTC))
         receipts += loaded.receipts
         notices += loaded.notices
-        inputs["files_loaded"] = loaded.files
+        files = loaded.files
     tasks = {
         stage.output.name: ([table.name for table in stage.inputs], partial(_publish, store, config, stage, made))
         for stage in stages
@@ -293,21 +300,18 @@ def _work(
         notices += uncounted_years(store, config)
     for notice in notices:
         log.warning("%s", notice)
-    return receipts, notices, inputs
+    return receipts, notices, files
 
 
-def _as_it_would_be_made(book: RunBook, config: RunConfig, stages: Sequence[Stage]) -> dict[str, Receipt]:
-    """The receipts of tables that only their inputs decide: of no reference rows, and of the source's settings as they
-    were."""
-    made, told = book.made(), book.source_settings()
-    now = json.loads(settings_text(config))["source"]
-    decided = {
-        stage.output.name
-        for stage in stages
-        if not stage.rules
-        and all(name in now and told.get(stage.output.name, {}).get(name) == now[name] for name in stage.settings)
-    }
-    return {name: receipt for name, receipt in made.items() if name in decided}
+def _recipes(store: Store, config: RunConfig, stages: Sequence[Stage], reference: Mapping[str, str]) -> dict[str, str]:
+    setting = partial(setting_of, config)
+    return {stage.output.name: recipe(stage, store.engine, setting, reference) for stage in stages}
+
+
+def _made_by_these(book: RunBook, recipes: Mapping[str, str]) -> dict[str, Receipt]:
+    """The receipts of tables that were last published by the recipe that they have now."""
+    former = book.recipes()
+    return {name: receipt for name, receipt in book.made().items() if recipes.get(name, "") == former[name] != ""}
 
 
 def _rejects_of(store: Store, config: RunConfig, stages: Sequence[Stage]) -> Callable[[], DataFrame] | None:
@@ -321,7 +325,7 @@ def _rejects_of(store: Store, config: RunConfig, stages: Sequence[Stage]) -> Cal
 def _publish(store: Store, config: RunConfig, stage: Stage, made: Mapping[str, Receipt]) -> Receipt:
     former = made.get(stage.output.name)
     if former is not None:
-        now = {table.name: store.versions.get(table.name) for table in stage.inputs}
+        now = {table.name: store.versions[table.name] for table in stage.inputs if table.name in store.versions}
         if former.inputs == now and former.version == store.versions.get(former.table):
             return former
     if not stage.asked(config.policies):

@@ -220,20 +220,28 @@ class RunBook:
         return found
 
     def made(self) -> dict[str, Receipt]:
-        """The receipt that each table was last published with."""
+        """The receipt that each table was last published with.
+
+        Versions are those that count now: maintenance and a rollback give the same rows other ones.
+        """
         found: dict[str, Receipt] = {}
+        before: Mapping[str, int] = {}
         for row in self._standing():
+            versions = dict(row["versions"])
+            if json.loads(row["inputs"]).keys() & {"maintenance", "rollback"}:
+                found = {name: _moved(receipt, before, versions) for name, receipt in found.items()}
             for said in row["receipts"]:
                 told = said.asDict()
                 found[said["table"]] = Receipt(**{**told, "inputs": dict(told["inputs"] or {})})
+            before = versions
         return found
 
-    def source_settings(self) -> dict[str, Mapping[str, Any]]:
-        """The settings of the source that each table was last published with."""
-        found: dict[str, Mapping[str, Any]] = {}
+    def recipes(self) -> dict[str, str]:
+        """The recipe that each table was last published by; runs of older versions tell none."""
+        found: dict[str, str] = {}
         for row in self._standing():
-            source = json.loads(row["settings"]).get("source", {})
-            found |= {said["table"]: source for said in row["receipts"]}
+            told = json.loads(row["inputs"]).get("recipes", {})
+            found |= {said["table"]: told.get(said["table"], "") for said in row["receipts"]}
         return found
 
     def _runs_that_made(self, tables: Collection[str]) -> list[Row]:
@@ -301,6 +309,16 @@ def _run(row: Row) -> Run:
         tuple(row["policy_hashes"]),
         row["inputs"],
     )
+
+
+def _moved(receipt: Receipt, before: Mapping[str, int], now: Mapping[str, int]) -> Receipt:
+    """The receipt with the versions that hold now what those that counted before held."""
+
+    def version(name: str, made: int) -> int:
+        return now.get(name, made) if before.get(name) == made else made
+
+    inputs = {name: version(name, made) for name, made in receipt.inputs.items()}
+    return replace(receipt, version=version(receipt.table, receipt.version), inputs=inputs)
 
 
 def restore_unfinished(store: Store, tables: Sequence[Table]) -> list[str]:

@@ -34,6 +34,7 @@ WHOLE_RUNS = (
     "tests/test_payments.py",
     "tests/test_planted.py",
     "tests/test_restate.py",
+    "tests/test_unchanged.py",
     "tests/test_capitation_guide.py::test_three_runs",
     "tests/test_capitation_guide.py::test_every_figure",
     "tests/test_capitation_recomputed.py",

@@ -135,13 +135,13 @@ def test_payment_runs_post_what_changed_and_one_that_dies_posts_nothing(
         posted(date(2021, 7, 5))
     assert published(spark, config).read(CAPITATION_LEDGER).count() == 11
     lists_of_contracts(tmp_path / "lists", first_rates)
-    run(spark, config, group="load", changed=True)
+    run(spark, config, group="load")
     other = replace(config.policies[0], description="other words", eligibility=Eligibility(exclude_non_us=False))
     with pytest.raises(ConfigError, match="its rules were changed since the last finished run; run `pmpm run` first"):
         capitate(spark, replace(config, policies=(other,)), date(2021, 7, 5))
     roster = tmp_path / "lists" / "network_roster.csv"
     roster.write_text(roster.read_text() + "N1,First,MSSP,333,,,2014-01-01,\n")
-    run(spark, config, group="load", changed=True)
+    run(spark, config, group="load")
     with pytest.raises(
         InputError, match=r"silver\.network_roster was loaded since silver\.attribution was made; `pmpm run`"
     ):
@@ -220,12 +220,12 @@ def test_payment_runs_tell_allocated_against_actual_and_refuse_a_budget_that_doe
     for row, why in gaps.items():
         first = budget.replace("K1,2021,inpatient,12,1000,1200\n", "") if row.startswith("K1") else budget
         (lists / "contract_budget.csv").write_text(first + row)
-        run(spark, config, group="load", changed=True)
+        run(spark, config, group="load")
         with pytest.raises(InputError, match=why):
             capitate(spark, config, as_of)
     only_esrd = f"{BUDGET},enrollment_type\nK1,2021,dme,12,1000,1200,ESRD\n"
     (lists / "contract_budget.csv").write_text(only_esrd)
-    run(spark, config, group="load", changed=True)
+    run(spark, config, group="load")
     with pytest.raises(
         InputError, match="contract K1, cell AGED_NON_DUAL x 80 x U, 2021-01: no cell of the budget holds"
     ):

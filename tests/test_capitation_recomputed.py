@@ -485,7 +485,7 @@ def test_two_contracts_over_real_files_are_paid_as_recomputed(
     numbers = []
     for place, as_of in enumerate((date(2022, 4, 5), date(2022, 9, 5), date(2023, 3, 5), date(2023, 3, 5))):
         write_real(tmp_path, rif, place)
-        run(spark, config, group="load" if place else None, changed=place > 0)
+        run(spark, config, group="load" if place else None, full=place == 0)
         read_lists(con, tmp_path)
         read_budget(con, told["contract_budget"])
         number = capitate(spark, config, as_of).posting_run

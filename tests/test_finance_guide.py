@@ -75,7 +75,7 @@ class Paid:
         """Another payment run, with these rows of contract_finance."""
         heading = guide.lists()["contract_finance"].splitlines()[0]
         (self.folder / "contract_finance.csv").write_text(f"{heading}\n{rows}\n")
-        run(self.spark, self.config, group="load", changed=True)
+        run(self.spark, self.config, group="load")
         capitate(self.spark, self.config, LAST_DAY)
 
 

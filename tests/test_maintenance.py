@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from pmpm_spark import maintenance, pipeline
+from pmpm_spark import maintenance, pipeline, recipes
 from pmpm_spark.config import Reference, RunConfig, Source, Warehouse
 from pmpm_spark.delta_embedded import DeltaEmbedded
 from pmpm_spark.errors import InputError
@@ -57,6 +57,7 @@ def world(spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     made = World(spark, tmp_path / "warehouse")
     monkeypatch.setattr(pipeline, "stages_of", lambda kind: (Stage(IDS, (), made.made),))
     monkeypatch.setattr(pipeline, "load_sources", lambda *_: Loaded())
+    monkeypatch.setattr(recipes, "code_fingerprint", lambda: repr(made.ids))  # as if it were read from a file
     for module in (pipeline, maintenance):
         monkeypatch.setattr(module, "STORED", (IDS,))
     return made

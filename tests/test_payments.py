@@ -69,7 +69,7 @@ def paid(request: pytest.FixtureRequest, spark: SparkSession, tmp_path_factory: 
         contract_members=str(later / "contract_members"),
     )
     config = replace(config, source=second)
-    load = run(spark, config, group="load", changed=True)
+    load = run(spark, config, group="load")
     run(spark, config, only="silver.eligibility_spans")
     capitate(spark, config, SECOND)
     return Paid(spark, config, root, load, capitate(spark, config, SECOND))
@@ -120,7 +120,7 @@ def test_a_load_of_what_changed_leaves_the_rest_and_makes_what_a_whole_load_make
     assert ("silver.members" in made) == (paid.config.source.kind == RIF)
     tables = (CONTRACT_RATES, CONTRACT_MEMBERS, MEMBERS, LOAD_AUDIT, CLAIM_LINES)
     before = {table.name: _as_set(paid, table) for table in tables}
-    whole = run(paid.spark, paid.config, group="load")
+    whole = run(paid.spark, paid.config, group="load", full=True)
     assert "silver.claim_lines" in {receipt.table for receipt in whole.receipts}
     assert {table.name: _as_set(paid, table) for table in tables} == before
 

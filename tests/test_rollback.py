@@ -11,7 +11,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from pmpm_spark import pipeline, rollback
+from pmpm_spark import pipeline, recipes, rollback
 from pmpm_spark.cli import loads
 from pmpm_spark.config import Reference, RunConfig, Source, Warehouse
 from pmpm_spark.errors import ConfigError, InputError, StageError
@@ -82,6 +82,7 @@ def world(spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(pipeline, "stages_of", lambda kind: stages)
     monkeypatch.setattr(pipeline, "STORED", TABLES)
     monkeypatch.setattr(pipeline, "load_sources", lambda *_: Loaded())
+    monkeypatch.setattr(recipes, "code_fingerprint", lambda: repr(made.ids))  # as if it were read from a file
     monkeypatch.setattr(rollback, "STORED", TABLES)
     monkeypatch.setattr(rollback, "RESTORED", TABLES[:2])
     monkeypatch.setattr(rollback, "KEPT", frozenset({PAID.name}))
@@ -136,7 +137,10 @@ def test_the_rules_that_count_are_those_of_the_run_gone_back_to(world: World) ->
     world.back(second)
     assert stored() == hashes["other"]
     made = RunBook(world.spark, world.config.warehouse).made()
-    assert made[IDS.name].version == RunBook(world.spark, world.config.warehouse).finished()[1].versions[IDS.name]
+    versions = published(world.spark, world.config).run.versions
+    assert (made[IDS.name].version, made[BY_POLICY.name].version) == (versions[IDS.name], versions[BY_POLICY.name])
+    assert made[BY_POLICY.name].inputs == {IDS.name: versions[IDS.name]}, "the version that holds the same rows now"
+    assert pipeline.run(world.spark, other).receipts == ()
 
 
 def test_a_run_that_cannot_be_gone_back_to_is_told_with_the_reason(world: World) -> None:

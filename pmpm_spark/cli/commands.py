@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def load(arguments: argparse.Namespace) -> int:
     """Load what is new and build the common model, no more."""
-    return run_and_tell(arguments, group="load", changed=arguments.changed)
+    return run_and_tell(arguments, group="load")
 
 
 def loads(arguments: argparse.Namespace) -> int:
@@ -51,7 +51,6 @@ def run_and_tell(
     group: str | None = None,
     only: str | None = None,
     start: str | None = None,
-    changed: bool = False,
 ) -> int:
     """Run the job and print the summary."""
     config = _config(arguments)
@@ -62,7 +61,7 @@ def run_and_tell(
         only=only,
         start=start,
         rebuild=arguments.rebuild,
-        changed=changed,
+        full=arguments.full,
         break_lease=arguments.break_lease,
     )
 
@@ -75,11 +74,11 @@ def _run(
     only: str | None = None,
     start: str | None = None,
     rebuild: list[str] | None = None,
-    changed: bool = False,
+    full: bool = False,
     break_lease: bool = False,
 ) -> int:
     from pmpm_spark import pipeline
-    from pmpm_spark.cli.summary import summary
+    from pmpm_spark.cli.summary import summary, unchanged_told
     from pmpm_spark.warehouse import published
 
     result = pipeline.run(
@@ -89,14 +88,15 @@ def _run(
         start=start,
         group=group,
         rebuild=rebuild or [],
-        changed=changed,
+        full=full,
         break_lease=break_lease,
         progress=progress(),
     )
     if group in (None, "gold") and only is None:
         print(summary(published(spark, config), config, result))
     else:
-        print(f"run {result.run_id} is published: {', '.join(receipt.table for receipt in result.receipts)}")
+        written = ", ".join(receipt.table for receipt in result.receipts) or "no table written"
+        print(f"run {result.run_id} is published: {written}{unchanged_told(result)}")
     return 0
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from pmpm_spark.cli import guarded, main
 from pmpm_spark.cli.commands import run_and_tell
-from pmpm_spark.cli.parser import Parser, add_config, add_writer
+from pmpm_spark.cli.parser import Parser, add_config, add_made_anew, add_writer
 from pmpm_spark.logs import log_to_stderr
 
 
@@ -20,7 +20,7 @@ def run_job(description: str, *, group: str | None, argv: Sequence[str] | None =
     parser = Parser(description=description)
     add_config(parser)
     add_writer(parser)
-    parser.add_argument("--rebuild", action="append", default=[], metavar="TABLE", help="make the stored table anew")
+    add_made_anew(parser)
     arguments = parser.parse_args(argv)
     log_to_stderr()
     return int(guarded(lambda: run_and_tell(arguments, group=group)))

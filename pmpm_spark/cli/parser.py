@@ -46,6 +46,11 @@ def add_writer(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_made_anew(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--rebuild", action="append", default=[], metavar="TABLE", help="make the stored table anew")
+    parser.add_argument("--full", action="store_true", help="make also what would come out as it is")
+
+
 def parser() -> Parser:
     """The whole command line."""
     root = Parser(prog="pmpm", description="Risk-adjusted per member per month cost from claims and enrollment.")
@@ -64,14 +69,13 @@ def parser() -> Parser:
     which = run.add_mutually_exclusive_group()
     which.add_argument("--only", metavar="TABLE", help="this table alone, from what was published")
     which.add_argument("--from", metavar="TABLE", dest="start", help="this table and all after it")
-    run.add_argument("--rebuild", action="append", default=[], metavar="TABLE", help="make the stored table anew")
+    add_made_anew(run)
     run.set_defaults(command=commands.run)
 
     load = of.add_parser("load", help="load what is new and build the common model, no more")
     add_config(load)
     add_writer(load)
-    load.add_argument("--rebuild", action="append", default=[], metavar="TABLE", help="make the stored table anew")
-    load.add_argument("--changed", action="store_true", help="leave what is made of unchanged files as it stands")
+    add_made_anew(load)
     load.set_defaults(command=commands.load)
 
     loads = of.add_parser("loads", help="what was loaded when, and what became of its rows")

@@ -40,7 +40,7 @@ def pay_three_times(spark: SparkSession, config: RunConfig, folder: str) -> str:
         contract_members=f"{later}/contract_members",
     )
     config_later = replace(config, source=delivered)
-    run(spark, config_later, group="load", changed=True, progress=progress())
+    run(spark, config_later, group="load", progress=progress())
     run(spark, config_later, only=ELIGIBILITY_SPANS.name, progress=progress())
     capitate(spark, config_later, second)
     again = capitate(spark, config_later, second)

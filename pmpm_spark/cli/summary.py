@@ -108,10 +108,17 @@ def summary(warehouse: Published, config: RunConfig, result: RunResult) -> str:
             parts += _year_summary(warehouse, policy.label, year)
     tables, rows = len(result.receipts), sum(receipt.rows for receipt in result.receipts)
     engine = warehouse.store.engine
-    parts.append(f"run {result.run_id} is published: {tables} tables, {rows:,} rows written, by {engine}")
+    parts.append(
+        f"run {result.run_id} is published: {tables} tables, {rows:,} rows written, by {engine}{unchanged_told(result)}"
+    )
     if is_embedded(warehouse.store.spark):
         parts.append("(the engine without Java: equal tables, and official figures come from Spark: --engine spark)")
     return "\n".join(parts)
+
+
+def unchanged_told(result: RunResult) -> str:
+    count = len(result.unchanged)
+    return f"; {count} tables would come out as they are and stand as they are" if count else ""
 
 
 def membership_told(one: Counted) -> str:
