@@ -100,8 +100,8 @@ def run(
 ) -> RunResult:
     """Run the main job and publish; or the stages that `only`, `start` or `group` choose, from what was published.
 
-    `group` is load, silver or gold. New files are loaded by the whole job and by the group load. A table that would come
-    out as it is stands as it is, unless it is chosen by `only` or `start`, or all are made anew with `full`.
+    `group` is load, silver or gold. New files are loaded by the whole job and by the group load. A table that would
+    come out as it is stands as it is, unless it is chosen by `only` or `start`, or all are made anew with `full`.
     `break_lease` takes a warehouse of several machines from a run that is known to be dead.
 
     Raises:
