@@ -5,20 +5,24 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 BROWSER := $(VENV)/browser
 PACKAGE := build/package
+S3_SERVER := build/s3-server
 TO ?= s3://BUCKET/pmpm
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # The versions and hashes of constraints.txt and nothing else: no package is built with what an index offers today.
 PINNED := --require-hashes --no-deps --no-build-isolation
 
 # Two processes, which share one Spark (tests/connect_server.py); the tests of a file share what it sets up.
-TESTS := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+PIN := uv pip compile --generate-hashes --upgrade --quiet --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
+    --no-config --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo check test prove bench lint browser docs build package constraints clean
+.PHONY: help venv demo check test prove bench lint browser docs build package constraints clean test-s3 test-matrix test-version
 .DELETE_ON_ERROR:
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 venv: $(READY) ## prepare .venv (then: .venv/bin/pmpm)
 
@@ -36,14 +40,28 @@ demo: $(READY) ## the whole job on sample data in the real format, then where it
 	$(BIN)/pmpm demo $(if $(ENGINE),--engine $(ENGINE))
 
 check: lint ## lint, types, import direction, then all but the long tests on the embedded engine: a minute
-	$(TESTS) --engine embedded -m "not long"
+	$(PYTEST) --engine embedded -m "not long"
 
 test: lint browser ## lint, types, import direction, then all tests on the embedded engine, then on Spark
-	$(TESTS) --engine embedded
-	$(TESTS) --engine spark
+	$(PYTEST) --engine embedded
+	$(PYTEST) --engine spark
 
 prove: $(READY) ## every table equal on both engines, over many inputs and policies (PART=3/8: a part of them)
 	$(BIN)/python -m tests.prove $(if $(PART),--part $(PART))
+
+test-s3: $(READY) $(S3_SERVER)/ready ## the whole job with input and tables in a bucket of a local S3 server, beside a folder (MEMBERS=200)
+	$(BIN)/python -m tests.s3 --server $(S3_SERVER)/bin/moto_server $(if $(MEMBERS),--members $(MEMBERS))
+
+$(S3_SERVER)/ready: tests/s3/requirements.txt
+	@$(PYTHON) -m venv $(S3_SERVER)
+	@$(S3_SERVER)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --no-deps -r $<
+	@touch $@
+
+test-matrix: $(READY) ## the demo and the Spark half of the tests on Spark 3.5, 4.0, 4.1 and 4.2 (VERSIONS="3.5 4.2" TESTS="tests/test_store.py" MEMBERS=0: no demo)
+	$(BIN)/python -m tests.versions $(if $(VERSIONS),--versions $(VERSIONS)) $(if $(MEMBERS),--members $(MEMBERS)) -- $(TESTS)
+
+test-version: $(READY) ## the same on one version beside the default, another with each commit (TESTS=...)
+	$(BIN)/python -m tests.versions --commits $$(git rev-list --count HEAD) $(if $(MEMBERS),--members $(MEMBERS)) -- $(TESTS)
 
 bench: $(READY) ## our job beside DuckDB, Polars and plain PySpark (SIZES="50000 200000" ONLY="duckdb spark" REPEATS=3), to docs/benchmarks.md
 	$(BIN)/python -m benchmarks.bench $(if $(SIZES),--sizes $(SIZES)) $(if $(ONLY),--only $(ONLY)) $(if $(REPEATS),--repeats $(REPEATS))
@@ -73,12 +91,12 @@ package: $(READY) ## what EMR reads from a bucket, in build/package (TO=s3://buc
 	@$(BIN)/python deploy/package.py $(PACKAGE) $(TO)
 	@echo "$(PACKAGE) is ready: aws s3 cp --recursive $(PACKAGE) $(TO)"
 
-constraints: ## write constraints.txt anew (needs uv)
+constraints: ## write constraints.txt and the S3 server's requirements anew (needs uv)
 	@head -2 constraints.txt > constraints.new
-	@uv pip compile pyproject.toml --extra local --extra embedded --extra report --extra dev --generate-hashes --upgrade --quiet \
-	    --python-version 3.11 --python-platform x86_64-manylinux_2_28 --no-config --no-header --no-annotate \
-	    --no-emit-index-url --no-emit-find-links >> constraints.new
+	@$(PIN) pyproject.toml --extra local --extra embedded --extra report --extra dev >> constraints.new
 	@mv constraints.new constraints.txt
+	@$(PIN) tests/s3/requirements.in > tests/s3/requirements.new
+	@mv tests/s3/requirements.new tests/s3/requirements.txt
 
 clean: ## remove what the other targets make
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -15,6 +15,7 @@ from pyspark.sql import types as T
 from pmpm_spark.config import Warehouse
 from pmpm_spark.errors import StageError
 from pmpm_spark.paths import is_local, plain
+from pmpm_spark.spark_versions import condition_of
 from pmpm_spark.table import Table
 
 DELTA_KEEPS_FILES, DELTA_KEEPS_LOG = 7, 30
@@ -139,8 +140,7 @@ def literal(value: str) -> str:
 def engine_condition(error: BaseException) -> str:
     """The engine's name for what went wrong. Its text may quote a member's values and is never shown."""
     if isinstance(error, PySparkException):
-        condition = error.getCondition() if hasattr(error, "getCondition") else error.getErrorClass()
-        return condition or type(error).__name__
+        return condition_of(error) or type(error).__name__
     if hasattr(error, "java_exception"):
         return str(error.java_exception.getClass().getSimpleName())
     return type(error).__name__

@@ -6,6 +6,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from pmpm_spark.spark_versions import try_cast
 from pmpm_spark.table import MONEY, SCORE
 
 MONTHS_PER_1000_YEARS = 12_000
@@ -33,7 +34,7 @@ def in_cents(amount: Column) -> Column:
     By its shortest decimal text: the binary value of 1.005 lies below it, and engines differ in whether they see that.
     Less than a tenth of a cent is 0, since its text may be 1e-7, which is no decimal everywhere.
     """
-    exact = amount.cast("string").try_cast(T.DecimalType(38, 18))
+    exact = try_cast(amount.cast("string"), T.DecimalType(38, 18))
     return F.when(F.abs(amount) < 0.001, F.lit(0).cast(MONEY)).otherwise(F.round(exact, 2).cast(MONEY))
 
 
@@ -43,7 +44,7 @@ def share_of(dividend: Column, divisor: Column) -> Column:
     In decimals: the double nearest to a quotient may lie below the half that it is.
     """
     by = divisor.cast(MONEY)
-    return F.round(more_places(dividend) / F.when(by != 0, by), 6).try_cast(SCORE)
+    return try_cast(F.round(more_places(dividend) / F.when(by != 0, by), 6), SCORE)
 
 
 def more_places(dividend: Column) -> Column:

@@ -225,9 +225,6 @@ def _missing_delta_property(spark: SparkSession) -> str | None:
 def _silence_query_loggers() -> None:
     """PySpark logs a failed query's text and error by itself, values included, before it raises them."""
     logging.getLogger("py4j").setLevel(logging.ERROR)
-    try:
-        from pyspark.logger import PySparkLogger
-    except ImportError:  # Spark 3.5 has no such logger
-        return
-    for name in _QUERY_LOGGERS:
-        PySparkLogger.getLogger(name).setLevel(logging.CRITICAL + 1)
+    from pmpm_spark.spark_versions import silence_loggers  # not above: `pmpm doctor` can say that PySpark is missing
+
+    silence_loggers(_QUERY_LOGGERS)

@@ -6,6 +6,7 @@ import gc
 import os
 import tempfile
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from tests.browser import NO_BROWSER
 from tests.connect_server import REMOTE, start_server, wait_for_server
 from tests.one_engine import is_long, reason_to_leave_out
+from tests.one_version import reason_to_leave_out_on
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("PMPM_SHARED", REPOSITORY.parent / "shared"))
@@ -55,7 +57,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason=NOT_THERE))
         if is_long(item.nodeid):
             item.add_marker("long")
-        why = reason_to_leave_out(item.nodeid, config.getoption("--engine"))
+        why = reason_to_leave_out(item.nodeid, config.getoption("--engine")) or reason_to_leave_out_on(
+            version("pyspark"), item.nodeid
+        )
         if why is not None:
             item.add_marker(pytest.mark.skip(reason=why))
 
@@ -73,7 +77,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     terminalreporter.write_line(f"{left_out} tests were left out: {NOT_THERE}")
     terminalreporter.write_line(f"{unread} tests were left out: {NO_BROWSER}")
     terminalreporter.write_line(
-        f"{len(reasons) - left_out - unread} tests are of the other engine alone (tests/one_engine.py)"
+        f"{len(reasons) - left_out - unread} tests are of the other engine, or another Spark, alone (tests/one_engine.py, one_version.py)"
     )
 
 

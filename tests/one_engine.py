@@ -104,6 +104,7 @@ NO_ENGINE = (
     "tests/test_export.py",
     "tests/test_report.py",
     "tests/test_report_contracts.py",
+    "tests/test_s3_place.py",
     *[f"tests/test_benchmarks.py::test_{word}" for word in ("a_process", "the_event_log", "a_goal", "the_page")],
 )
 BENCHMARKS = ("the_tables_of", "what_is_loaded", "something_is_netted", "a_cent", "a_row_that")

@@ -34,6 +34,8 @@ WITHOUT_COMPILING = tuple(
 """Properties, and options of spark-submit: plans are interpreted, and Java optimizes what ran ten times as often as by default. Tests have
 few rows and many plans: compiling takes longer than running. With Spark's own compiling run tests/prove.py and its every
 table."""
+OTHER_DELTA = "PMPM_TEST_DELTA"
+"""The variable with the coordinate of the Delta of another version of Spark, which Spark then fetches (tests/versions)."""
 OF_THE_SESSION = ("SPARK_REMOTE", "SPARK_CONNECT_MODE_ENABLED", "SPARK_LOCAL_REMOTE", "PMPM_DEBUG")
 
 
@@ -44,10 +46,12 @@ def environment(**more: str) -> dict[str, str]:
 
 def submit_command(properties: Path, *options: str) -> tuple[list[str], dict[str, str]]:
     """spark-submit with a file of properties and Delta's JARs, and the environment that it needs."""
-    jars = ",".join(map(str, fetch_delta_jars(read_properties(properties))))
+    other = os.environ.get(OTHER_DELTA)
+    jars = ",".join(map(str, () if other else fetch_delta_jars(read_properties(properties))))
+    delta = ("--conf", f"{PACKAGES}={other}") if other else ("--conf", f"{PACKAGES}=", "--jars", jars)
     own = environment(
         PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", JAVA_HOME=str(find_java().home)
     )
     # spark-submit itself is looked for on the PATH that it will use
     program = shutil.which("spark-submit", path=own["PATH"]) or "spark-submit"
-    return [program, "--properties-file", str(properties), "--conf", f"{PACKAGES}=", "--jars", jars, *options], own
+    return [program, "--properties-file", str(properties), *delta, *options], own

@@ -94,6 +94,14 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
             ("report", *WITH_WAREHOUSE, "--out", "s3://bucket/pmpm.html"),
             "report: s3://bucket/pmpm.html is in an object store; name a file of this machine, and copy it there",
         ),
+        (
+            ("export", *WITH_WAREHOUSE, "--out", "s3a://bucket/export"),
+            "export: s3a://bucket/export is in an object store; name a folder of this machine, and copy it there",
+        ),
+        (
+            ("demo", "--out", "s3a://bucket/demo"),
+            "demo: s3a://bucket/demo is in an object store; name a folder of this machine, and copy it there",
+        ),
         (("report", *WITH_WAREHOUSE, "--set", "report.file=x"), "unknown key report.file"),
         (("explain", "m1", "--month", "2021-13", *WITH_WAREHOUSE), "--month: write YYYY-MM"),
         (("policies", "impact", "a", "b", *WITH_WAREHOUSE), "the following arguments are required: --year"),

@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import zipfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,22 @@ def test_the_file_for_small_inputs_says_all_that_the_other_says_and_more() -> No
         "spark.databricks.delta.stats.collect",
         "spark.sql.adaptive.enabled",
     }
+
+
+def test_the_file_for_a_bucket_says_all_that_the_other_says_and_brings_the_s3_of_its_hadoop() -> None:
+    local, s3 = (read_properties(find_conf(f"spark/{name}.conf")) for name in ("local", "s3"))
+    assert {key for key in s3 if local.get(key) != s3[key]} == {"spark.jars.packages", "spark.jars.excludes"}
+    assert set(local) == set(s3)
+    delta, hadoop_aws = s3["spark.jars.packages"].split(",")
+    jars = Path(str(find_spec("pyspark").origin)).parent / "jars"  # type: ignore[union-attr]
+    [hadoop] = jars.glob("hadoop-client-api-*.jar")
+    assert delta == DELTA
+    assert hadoop_aws == f"org.apache.hadoop:hadoop-aws:{hadoop.stem.rpartition('-')[2]}"
+    kept_out = s3["spark.jars.excludes"].split(",")
+    assert "org.apache.hadoop:*" not in kept_out
+    assert [name for name in kept_out if not name.startswith("org.apache.hadoop:")] == [
+        name for name in local["spark.jars.excludes"].split(",") if not name.startswith("org.apache.hadoop:")
+    ]
 
 
 def test_a_missing_conf_file_is_named() -> None:

@@ -145,10 +145,11 @@ def test_what_the_engine_says_of_a_failure_is_not_passed_on(
     )
     with pytest.raises(StageError) as caught:
         store.publish(VISITS, failing)
-    assert str(caught.value) == (
-        "silver.visits: the engine failed ("
-        f"{'CAST_INVALID_INPUT' if engine == 'spark' else 'SparkRuntimeException'}); nothing is published"
-    )
+    kinds = (
+        ("CAST_INVALID_INPUT", "SparkException") if engine == "spark" else ("SparkRuntimeException",)
+    )  # 3.5: wrapped
+    told = [f"silver.visits: the engine failed ({kind}); nothing is published" for kind in kinds]
+    assert str(caught.value) in told
     assert caught.value.__suppress_context__
     assert SECRET not in "".join(capfd.readouterr())
     assert rows(store) == FIRST_ROWS

@@ -13,7 +13,7 @@ from pmpm_spark.config import RunConfig, load_config
 from pmpm_spark.embedded import missing_packages
 from pmpm_spark.engine import EMBEDDED, ENGINES, SPARK
 from pmpm_spark.errors import ConfigError
-from pmpm_spark.paths import is_local
+from pmpm_spark.paths import is_local, plain
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -106,7 +106,7 @@ def demo(arguments: argparse.Namespace) -> int:
     from pmpm_spark.generate import SURVEYS
     from pmpm_spark.generate import generate as generate_input
 
-    out = Path(arguments.out)
+    out = _here("demo", arguments.out, "folder")
     if arguments.members < 1:
         raise ConfigError("--members must be at least 1")
     source, note = out / f"input-{arguments.members}", out / DEMO_NOTE
@@ -183,6 +183,17 @@ def _demo_config(source: Path, warehouse: Path, page: Path, engine: str, *, is_l
     return "\n".join(lines) + "\n"
 
 
+def _here(command: str, path: str, what: str) -> Path:
+    """The file or folder of this machine that a command writes.
+
+    Raises:
+        ConfigError: it is in an object store.
+    """
+    if not is_local(path):
+        raise ConfigError(f"{command}: {path} is in an object store; name a {what} of this machine, and copy it there")
+    return Path(plain(path))
+
+
 def _empty(folder: Path) -> None:
     """Take away what an interrupted generation left."""
     import shutil
@@ -222,12 +233,13 @@ def export(arguments: argparse.Namespace) -> int:
     from pmpm_spark.warehouse import published
 
     config = _config(arguments)
+    out = _here("export", arguments.out, "folder")
     spark = _session("spark/small.conf", config.engine)
     warehouse = published(spark, config)
     hashes = RunBook(spark, config.warehouse).slices({table.name for table in GOLD})
     manifest = export_to(
         shareable(warehouse),
-        Path(arguments.out),
+        out,
         run_id=warehouse.run.run_id,
         engine=warehouse.store.engine,
         policy_hashes=hashes,
@@ -247,11 +259,10 @@ def report(arguments: argparse.Namespace) -> int:
     path = arguments.out or config.report.path
     if path is None:
         raise ConfigError("report: name a file with --out, or in the configuration as report.path")
-    if not is_local(path):
-        raise ConfigError(f"report: {path} is in an object store; name a file of this machine, and copy it there")
+    here = _here("report", path, "file")
     check_packages()
     warehouse = published(_session("spark/small.conf", config.engine), config)
-    print(write_report(warehouse, Path(path), policy=arguments.policy, year=arguments.year))
+    print(write_report(warehouse, here, policy=arguments.policy, year=arguments.year))
     return 0
 
 

@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 from pmpm_spark.gold.capitation_variance import YEAR
 from pmpm_spark.gold.pmpm import SMALL_CELL
 from pmpm_spark.measures import in_cents, more_places, per_member_month, ratio, share_of
+from pmpm_spark.spark_versions import try_cast
 from pmpm_spark.table import (
     FACTOR,
     MONEY,
@@ -267,7 +268,7 @@ def _with_growth(rows: DataFrame) -> DataFrame:
     growth = ratio(F.col("medical_pmpm"), F.col("pmpm_before")) - 1
     is_next = F.col("year_before") == F.col("performance_year") - 1
     # six places are two of ten thousand times as much
-    rounded = (in_cents(growth * 10_000) / F.lit(Decimal(10_000))).try_cast(SCORE)
+    rounded = try_cast(in_cents(growth * 10_000) / F.lit(Decimal(10_000)), SCORE)
     return beside.withColumn("pmpm_growth", F.when(is_next & (F.abs(growth) < 1e6), rounded))
 
 
@@ -275,7 +276,7 @@ def _with_savings(rows: DataFrame) -> DataFrame:
     """Savings against the benchmark, what of them is shared, and what the program returned."""
     told = (
         rows.withColumn(
-            "benchmark_amount", F.round(F.col("benchmark_pmpm") * F.col("member_months"), 2).try_cast(MONEY)
+            "benchmark_amount", try_cast(F.round(F.col("benchmark_pmpm") * F.col("member_months"), 2), MONEY)
         )
         .withColumn("savings_amount", (F.col("benchmark_amount") - F.col("medical_amount")).cast(MONEY))
         .withColumn("savings_rate", share_of(F.col("savings_amount"), F.col("benchmark_amount")))

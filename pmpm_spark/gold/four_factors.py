@@ -22,6 +22,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from pmpm_spark.measures import ratio
+from pmpm_spark.spark_versions import try_cast
 from pmpm_spark.table import MONEY
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def _without_noise(amount: Column) -> Column:
 
     Less than a tenth of a cent is 0, since its text may be 1e-7, which is no decimal everywhere.
     """
-    exact = amount.cast("string").try_cast(T.DecimalType(38, 18))
+    exact = try_cast(amount.cast("string"), T.DecimalType(38, 18))
     told = F.when(F.abs(amount) < 0.001, F.lit(0)).otherwise(F.round(exact, 9))
     return told.cast(T.DecimalType(28, 9))
 

@@ -20,6 +20,7 @@ from pmpm_spark.policy import Policy
 from pmpm_spark.silver.cost_steps import PHARMACY
 from pmpm_spark.silver.truncated_costs import truncates
 from pmpm_spark.silver.union import of_run
+from pmpm_spark.spark_versions import try_cast
 from pmpm_spark.table import MONEY, MONTHS, MONTHS_OF_MANY, Table, column, day, money, small_frame, text
 
 if TYPE_CHECKING:
@@ -211,7 +212,7 @@ def _who(of_cells: DataFrame) -> DataFrame:
         {
             "year": F.year("coverage_month"),
             "person_type": F.get(parts, F.lit(0)),
-            "age": F.get(parts, F.lit(1)).try_cast("int"),
+            "age": try_cast(F.get(parts, F.lit(1)), "int"),
             "person_sex": F.get(parts, F.lit(2)),
         }
     )

@@ -14,6 +14,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from pmpm_spark.spark_versions import try_cast
 from pmpm_spark.table import MONEY, Table
 
 if TYPE_CHECKING:
@@ -37,19 +38,19 @@ _COMPACT_DATE = f"^{YEAR}[0-9]{{4}}$"
 
 def _number(cell: Column, pattern: str, kind: T.DataType) -> Column:
     """A number as people write it; engines differ in what else they take for one (1e5, control characters)."""
-    return F.when(cell.rlike(pattern), cell.try_cast(kind))
+    return F.when(cell.rlike(pattern), try_cast(cell, kind))
 
 
 def iso_date(cell: Column, beside: Sequence[str] = ()) -> Column:
     """`2014-07-08`; null where it is no such day. `beside` are days before 1850 that stand for something."""
     pattern = "|".join([_ISO_DATE, *[f"^{day}$" for day in beside]])
-    return F.when(cell.rlike(pattern), cell.try_cast(T.DateType()))
+    return F.when(cell.rlike(pattern), try_cast(cell, T.DateType()))
 
 
 def compact_date(cell: Column) -> Column:
     """`20140708`; null where it is no such day."""
     iso = F.concat_ws("-", F.substring(cell, 1, 4), F.substring(cell, 5, 2), F.substring(cell, 7, 2))
-    return F.when(cell.rlike(_COMPACT_DATE), iso.try_cast(T.DateType()))
+    return F.when(cell.rlike(_COMPACT_DATE), try_cast(iso, T.DateType()))
 
 
 def rif_date(cell: Column) -> Column:
@@ -57,7 +58,7 @@ def rif_date(cell: Column) -> Column:
     at = F.position(F.upper(F.substring(cell, 4, 3)), F.lit(_MONTH_NAMES))
     month = F.lpad(F.floor((at + 2) / 3).cast("string"), 2, "0")
     iso = F.concat_ws("-", F.substring(cell, 8, 4), month, F.substring(cell, 1, 2))
-    return F.when(cell.rlike(_RIF_DATE) & (at % 3 == 1), iso.try_cast(T.DateType()))
+    return F.when(cell.rlike(_RIF_DATE) & (at % 3 == 1), try_cast(iso, T.DateType()))
 
 
 class TypedRow:

@@ -43,6 +43,7 @@ from pmpm_spark.sources.cells import TypedRow, iso_date
 from pmpm_spark.sources.comma import comma_rows
 from pmpm_spark.sources.files import SourceFile, files_seen_at, scan
 from pmpm_spark.sources.tabular import Batch, InputTable, Part, table_at, table_part
+from pmpm_spark.spark_versions import try_cast
 from pmpm_spark.stage import Stage
 from pmpm_spark.table import MONEY, SCORE, Table, small_frame
 
@@ -286,7 +287,7 @@ def _cell(row: TypedRow) -> dict[str, Column]:
     sex = F.coalesce(F.upper(row.told("sex")), any_of_it)
     row.must(kind.rlike(_TYPES), "enrollment_type is not one of its words")
     row.must(band.rlike(_AGE_BAND), "age_band is not written as 65-74, 85+ or *")
-    ends = [F.regexp_extract(band, "^([0-9]+)-([0-9]+)$", place).try_cast("int") for place in (1, 2)]
+    ends = [try_cast(F.regexp_extract(band, "^([0-9]+)-([0-9]+)$", place), "int") for place in (1, 2)]
     row.must(ends[0] <= ends[1], "age_band ends before it begins")
     row.must(sex.isin("F", "M", "U", "*"), "sex is not F, M, U or *")
     return {"enrollment_type": kind, "age_band": band, "sex": sex}
@@ -365,7 +366,7 @@ def _survey_responses(row: TypedRow) -> dict[str, Column]:
     row.must((score >= low) & (score <= high), "score is off the scale")
     weight = F.coalesce(row.decimal("weight", SCORE), F.lit(1).cast(SCORE))
     row.must(weight > 0, "weight is not above 0")
-    of_wave = F.when(wave.rlike(_YEAR), F.substring(wave, 1, 4).try_cast("int"))
+    of_wave = F.when(wave.rlike(_YEAR), try_cast(F.substring(wave, 1, 4), "int"))
     performance_year = F.coalesce(of_wave, F.year(told_on))
     row.must(wave.isNull() | performance_year.isNotNull(), "wave does not begin with a year and surveyed_on tells none")
     last_day = F.make_date(performance_year, F.lit(12), F.lit(31))

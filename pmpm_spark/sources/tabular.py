@@ -27,6 +27,7 @@ from pmpm_spark.sources.comma import comma_rows
 from pmpm_spark.sources.files import SourceFile, scan
 from pmpm_spark.sources.headings import check_heading, some
 from pmpm_spark.sources.stored import FORMAT_SETTING, check_names, stored_table, why_unreadable
+from pmpm_spark.spark_versions import try_cast
 from pmpm_spark.table import Table
 
 if TYPE_CHECKING:
@@ -245,10 +246,10 @@ def _number_text(number: Column, is_id: bool) -> Column:
     for 0; an id that is none is not told. Engines differ in how they write floating numbers, and in how they round
     large ones to decimals: hence a whole number by itself, and others by their shortest text.
     """
-    whole = number.try_cast(T.LongType())
+    whole = try_cast(number, T.LongType())
     decimal = F.coalesce(
-        F.when(F.abs(number) < SMALL, number.cast(T.DoubleType()).try_cast(T.DecimalType(28, 6))),
-        number.cast("string").try_cast(T.DecimalType(28, 6)),
+        F.when(F.abs(number) < SMALL, try_cast(number.cast(T.DoubleType()), T.DecimalType(28, 6))),
+        try_cast(number.cast("string"), T.DecimalType(28, 6)),
     )
     is_plain = F.abs(number) < WIDEST  # false of what is not a number: it counts as above all
     shortened = F.regexp_replace(decimal.cast("string"), "[.]?0+$", "")

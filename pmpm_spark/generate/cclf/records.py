@@ -8,6 +8,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from pmpm_spark.sources.cclf.layout import fields_of
+from pmpm_spark.spark_versions import try_cast
 
 
 def record(kind: str, cells: Mapping[str, Column | str]) -> Column:
@@ -45,7 +46,7 @@ def day(value: Column) -> Column:
 
 def cents(cell: Column) -> Column:
     """Whole cents of a delivered amount; null where it is none."""
-    return (cell.try_cast("decimal(16,2)") * 100).cast("bigint")
+    return (try_cast(cell, "decimal(16,2)") * 100).cast("bigint")
 
 
 def _field(value: Column | str, length: int) -> Column:

@@ -20,6 +20,7 @@ from pmpm_spark.model.intake import COVERED_RUN, ENROLLMENT_ROWS
 from pmpm_spark.sources.cclf.cells import day, record, typed
 from pmpm_spark.sources.cclf.fates import latest_first, with_file_date
 from pmpm_spark.sources.cclf.layout import is_regular_column
+from pmpm_spark.spark_versions import try_cast
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -105,5 +106,5 @@ def _with_fates(rows: DataFrame) -> DataFrame:
 
 def _reference_year() -> Column:
     """The year of the month that the record tells; of a run-out, the year that its name tells."""
-    of_name = F.concat(F.lit("20"), F.regexp_extract("_source_file", r"\.ZC8[YR](\d\d)\.", 1)).try_cast("int")
+    of_name = try_cast(F.concat(F.lit("20"), F.regexp_extract("_source_file", r"\.ZC8[YR](\d\d)\.", 1)), "int")
     return F.coalesce(F.year("month_end"), of_name)

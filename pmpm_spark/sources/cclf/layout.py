@@ -16,6 +16,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from pmpm_spark.sources.bronze import delivered_table
+from pmpm_spark.spark_versions import try_cast
 from pmpm_spark.table import Table
 
 CONTROL = "cclf0"
@@ -99,9 +100,8 @@ BRONZE = {kind: bronze_table(kind) for kind in KINDS}
 def file_date_column() -> Column:
     """The file date that `_source_file` tells."""
     day = F.regexp_extract("_source_file", _FILE_DATE, 2)
-    return F.concat(F.lit("20"), day.substr(1, 2), F.lit("-"), day.substr(3, 2), F.lit("-"), day.substr(5, 2)).try_cast(
-        "date"
-    )
+    iso = F.concat(F.lit("20"), day.substr(1, 2), F.lit("-"), day.substr(3, 2), F.lit("-"), day.substr(5, 2))
+    return try_cast(iso, "date")
 
 
 def is_regular_column() -> Column:

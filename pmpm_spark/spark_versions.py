@@ -1,0 +1,44 @@
+"""What differs between the versions of Spark that the package runs on, 3.5 to 4.2; nowhere else is one asked for.
+
+Features are looked for, not version numbers: a platform's 3.5 may have what came with 4.0 in open source.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from pyspark.errors import PySparkException
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+
+def try_cast(value: Column, kind: T.DataType | str) -> Column:
+    """The value as another type, null where it cannot be."""
+    if hasattr(type(value), "try_cast"):
+        return value.try_cast(kind)
+    return try_cast_in_sql(value, kind)
+
+
+def try_cast_in_sql(value: Column, kind: T.DataType | str) -> Column:
+    """The same where it is in SQL alone, as in 3.5: there a value can only be named, as the variable of a lambda."""
+    name = kind if isinstance(kind, str) else kind.simpleString()
+    return F.call_function("transform", F.array(value), F.expr(f"one -> try_cast(one AS {name})"))[0]
+
+
+def condition_of(error: PySparkException) -> str | None:
+    """The engine's name for what went wrong; `getErrorClass` until 3.5."""
+    name = "getCondition" if hasattr(error, "getCondition") else "getErrorClass"
+    found = getattr(error, name)()
+    return None if found is None else str(found)
+
+
+def silence_loggers(names: Sequence[str]) -> None:
+    """Turn off loggers that PySpark keeps apart from Python's own; 3.5 has none."""
+    try:
+        from pyspark.logger import PySparkLogger
+    except ImportError:
+        return
+    for name in names:
+        PySparkLogger.getLogger(name).setLevel(logging.CRITICAL + 1)
