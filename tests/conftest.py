@@ -21,7 +21,10 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("PMPM_SHARED", REPOSITORY.parent / "shared"))
 NOT_THERE = "the shared data is not there (PMPM_SHARED)"
 
-LONGEST_FIRST = ("test_jobs", "test_hand_over", "test_equality", "test_cclf_order", "test_one_truth", "test_generate")
+LONGEST_FIRST = (
+    "test_jobs", "test_hand_over", "test_capitation_recomputed", "test_capitation", "test_one_truth", "test_payments", "test_common",
+    "test_generate", "test_equality", "test_cclf_order", "test_dollars", "test_planted",
+)  # fmt: skip
 """Files that take minutes: begun first, so that no process waits at the end for the other."""
 
 

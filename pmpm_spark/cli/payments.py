@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
@@ -33,9 +34,10 @@ def pay_three_times(spark: SparkSession, config: RunConfig, folder: str) -> str:
     first, second = payment_days((config.performance_years[0], config.performance_years[-1]))
     capitate(spark, config, first)
     later = f"{folder}/{LATER}"
+    files = f"{later}/{RIF}"
     delivered = replace(
         config.source,
-        path=f"{later}/{RIF}",
+        path=files if Path(files).is_dir() else config.source.path,  # of few people nothing is told late
         contract_rates=f"{later}/contract_rates",
         contract_members=f"{later}/contract_members",
     )

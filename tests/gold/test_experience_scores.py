@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
+from functools import cache
 from math import exp, floor, lgamma, pi, sqrt
 from statistics import mean, stdev
 from typing import Any
@@ -225,6 +226,7 @@ def test_years_outside_the_run_have_no_rows(spark: SparkSession) -> None:
     assert built(spark, [], WHOSE).count() == 0
 
 
+@cache
 def _t(freedom: int) -> float:
     """Where the integral of the density of Student's t reaches 97.5%, by bisection."""
     share = exp(lgamma((freedom + 1) / 2) - lgamma(freedom / 2)) / sqrt(freedom * pi)

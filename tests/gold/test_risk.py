@@ -4,8 +4,10 @@ plain Python with exact fractions."""
 import itertools
 import random
 from collections import defaultdict
+from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
+from functools import cache, partial
 
 import pytest
 
@@ -35,6 +37,7 @@ POLICIES = tuple(
 GRAINS = {"network": ("network_id",), "practice": ("network_id", "practice_tin")}
 
 
+@cache
 def generated() -> list[dict]:
     """Member years: some of two enrollment types, some without a score."""
     draw = random.Random(23)
@@ -94,22 +97,20 @@ def scores_of(rows: list[dict], risk: Risk) -> list[tuple[Fraction, Fraction]]:
     return [(Fraction(of[0]["risk_score"]), months[name] if by_months else Fraction(1)) for name, of in people.items()]
 
 
-def normalized(rows: list[dict], everybody: list[dict], year: int, risk: Risk) -> Fraction:
-    """Before the cap."""
+def normalized(rows: list[dict], year: int, risk: Risk, population: Callable[[str], Fraction]) -> Fraction:
+    """Before the cap; `population` is the mean of everybody of an enrollment type, or of ALL."""
+
+    def divisor(kind: str) -> Fraction:
+        return population(kind) if risk.normalization == "population" else Fraction(MEANS[year, kind])
+
     if not risk.by_enrollment_type:
-        of_all = {"table": FACTORS[year], "supplied": MEANS[year, "ALL"]}
-        population = weighted(scores_of(everybody, risk))
-        divisor = population if risk.normalization == "population" else Fraction(of_all[risk.normalization])
-        return weighted(scores_of(rows, risk)) / divisor
-
-    def of_type(listed: list[dict], kind: str) -> list[tuple[Fraction, Fraction]]:
-        return scores_of([row for row in listed if row["enrollment_type"] == kind], risk)
-
+        by = Fraction(FACTORS[year]) if risk.normalization == "table" else divisor("ALL")
+        return weighted(scores_of(rows, risk)) / by
     parts = []
     for kind in TYPES:
-        population = weighted(of_type(everybody, kind))
-        mean = population if risk.normalization == "population" else Fraction(MEANS[year, kind])
-        parts += [(score / mean, weight) for score, weight in of_type(rows, kind)]
+        of_type = scores_of([row for row in rows if row["enrollment_type"] == kind], risk)
+        mean = divisor(kind)
+        parts += [(score / mean, weight) for score, weight in of_type]
     return weighted(parts)
 
 
@@ -119,10 +120,15 @@ def test_every_score_is_as_recomputed_by_hand(policy, grain, built):
     rows, risk = generated(), policy.risk
     of_year = {year: [row for row in rows if row["performance_year"] == year] for year in YEARS}
 
+    @cache
+    def mean(year: int, kind: str) -> Fraction:
+        return weighted(scores_of([row for row in of_year[year] if kind in (row["enrollment_type"], "ALL")], risk))
+
+    @cache
     def of(year: int, *key: str) -> Fraction:
         names = GRAINS["network" if len(key) == 1 else "practice"]
         own = [row for row in of_year[year] if tuple(row[name] for name in names) == key]
-        return normalized(own, of_year[year], year, risk)
+        return normalized(own, year, risk, partial(mean, year))
 
     found = {key[1:]: row for key, row in built[grain].items() if key[0] == policy.name}
     assert len(found) == (8 if grain == "network" else 24)
