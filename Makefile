@@ -18,7 +18,7 @@ PIN := uv pip compile --generate-hashes --upgrade --quiet --python-version 3.11 
     --no-config --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo check test prove bench lint browser docs build package constraints clean test-s3 test-matrix test-version
+.PHONY: help venv demo check test prove bench lint browser docs build package constraints clean test-s3 test-matrix test-version test-cluster
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -45,6 +45,9 @@ check: lint ## lint, types, import direction, then all but the long tests on the
 test: lint browser ## lint, types, import direction, then all tests on the embedded engine, then on Spark
 	$(PYTEST) --engine embedded
 	$(PYTEST) --engine spark
+
+test-cluster: $(READY) ## the jobs on a standalone cluster of this machine that loses executors and drivers (KILLS=20 SEED=1): an hour
+	$(BIN)/python -m tests.cluster $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))
 
 prove: $(READY) ## every table equal on both engines, over many inputs and policies (PART=3/8: a part of them)
 	$(BIN)/python -m tests.prove $(if $(PART),--part $(PART))

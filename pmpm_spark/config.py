@@ -96,6 +96,10 @@ class Source:
             raise ConfigError("source.path is empty: name a folder or a file")
         if self.format != CSV and self.kind not in TABULAR:
             raise ConfigError(f"source.format is for source.kind {' and '.join(TABULAR)}; {self.kind} has one form")
+        if self.format == CATALOG and not all(IDENTIFIER.fullmatch(part) for part in self.path.split(".")):
+            raise ConfigError(
+                "source.path: name a schema, or catalog.schema, of letters, digits, _ and - (source.format is catalog)"
+            )
         if not 0 <= self.max_reject_share <= 1:
             raise ConfigError("source.max_reject_share: a share from 0.0 to 1.0")
         if self.data_through is not None:

@@ -59,6 +59,9 @@ class DeltaEmbedded:
         self.spark.sql(f"DROP TABLE {name}").collect()
         return self._last_commit(table)[0]
 
+    def refuse_others(self, table: Table) -> None:
+        """A folder of this machine is the warehouse's alone."""
+
     def write(self, table: Table, frame: DataFrame, append: bool, where: str | None) -> Written:
         """Write; the engine refuses the whole where a row breaks a rule, and only then such rows are counted.
 

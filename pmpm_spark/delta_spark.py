@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 from pmpm_spark.at_once import CORES
 from pmpm_spark.config import Warehouse
 from pmpm_spark.delta_text import (
+    OURS,
     Written,
     definition,
     engine_condition,
@@ -21,8 +22,9 @@ from pmpm_spark.delta_text import (
     newest_commit,
     place_of,
     quoted,
+    schema_of,
 )
-from pmpm_spark.errors import StageError, is_engine_error
+from pmpm_spark.errors import ConfigError, StageError, is_engine_error
 from pmpm_spark.paths import plain
 from pmpm_spark.table import Table
 
@@ -38,6 +40,7 @@ ABSENT = (
     "NOT_A_DELTA_TABLE",
 )
 """What the engine's conditions say where there is no such table."""
+NO_SCHEMA = ("SCHEMA_NOT_FOUND", "NO_SUCH_DATABASE", "NO_SUCH_NAMESPACE", "CATALOG_NOT_FOUND")
 
 
 class DeltaOnSpark:
@@ -71,8 +74,28 @@ class DeltaOnSpark:
         except Exception as error:
             if not is_engine_error(error) or not _is_absent(error):
                 raise
-            self.spark.sql(f"CREATE {said}")
+            self._create_in_catalog(said)
         return self._version_now(table)
+
+    def refuse_others(self, table: Table) -> None:
+        """A table or view of a catalog that does not say that it is ours is somebody's: to make ours would end it.
+
+        Raises:
+            StageError: names it.
+        """
+        if self.warehouse.path is not None:
+            return
+        try:
+            told = self.spark.sql(f"SHOW TBLPROPERTIES {self.name_of(table)}").collect()
+        except Exception as error:
+            if is_engine_error(error) and _is_absent(error):
+                return
+            raise
+        if (OURS, table.name) not in {(row["key"], row["value"]) for row in told}:
+            raise StageError(
+                f"{table.name}: {self._folder(table)} is there and was not made by a run of this warehouse; choose "
+                "another warehouse.schema, or drop it"
+            )
 
     def newest(self, table: Table) -> int | None:
         """The newest version, counted or not; None where the table does not stand.
@@ -134,6 +157,17 @@ class DeltaOnSpark:
             int(counts["rows"]),
             {name: int(counts[f"broken_{i}"]) for i, name in enumerate(holds)},
         )
+
+    def _create_in_catalog(self, said: str) -> None:
+        try:
+            self.spark.sql(f"CREATE {said}")
+        except Exception as error:
+            if not is_engine_error(error) or not any(word in engine_condition(error) for word in NO_SCHEMA):
+                raise
+            name = schema_of(self.warehouse)
+            raise ConfigError(
+                f"warehouse.schema: there is no schema {name}; make it with CREATE SCHEMA, or name another"
+            ) from None
 
     def _is_clustered(self, table: Table) -> bool:
         return bool(table.cluster_by) and not is_local_folder(self.warehouse)

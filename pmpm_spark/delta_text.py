@@ -20,6 +20,8 @@ from pmpm_spark.table import Table
 
 DELTA_KEEPS_FILES, DELTA_KEEPS_LOG = 7, 30
 """Days that Delta keeps what no longer counts where a table does not say."""
+OURS = "pmpm.table"
+"""The property by which a catalog tells a table of ours from somebody else's of the same name."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,9 @@ class Delta(Protocol):
 
     def create(self, table: Table) -> int:
         """Make the table empty, with its constraints, comments and layout; the version."""
+
+    def refuse_others(self, table: Table) -> None:
+        """A StageError where what stands in the table's place is somebody else's."""
 
     def write(self, table: Table, frame: DataFrame, append: bool, where: str | None) -> Written:
         """Add the rows, or put them in the place of all, or of those that `where` names. Rows that break a rule are
@@ -80,8 +85,12 @@ def place_of(table: Table, warehouse: Warehouse) -> str:
     """Where the table stands, as people name it: its folder, or its name in the catalog."""
     if warehouse.path is not None:
         return f"{folder_of(warehouse)}/{table.layer}/{table.short_name}"
-    parts = (warehouse.catalog, warehouse.schema, f"{table.layer}_{table.short_name}")
-    return ".".join(part for part in parts if part is not None)
+    return f"{schema_of(warehouse)}.{table.layer}_{table.short_name}"
+
+
+def schema_of(warehouse: Warehouse) -> str:
+    """The schema as people name it: `main.pmpm`, or `pmpm` in the session's own catalog."""
+    return ".".join(part for part in (warehouse.catalog, warehouse.schema) if part is not None)
 
 
 def definition(table: Table, layout: str, warehouse: Warehouse) -> str:
@@ -99,6 +108,8 @@ def definition(table: Table, layout: str, warehouse: Warehouse) -> str:
         told_in_log = [c.name for c in columns_told if c.name not in table.partition_by]
         properties["delta.dataSkippingStatsColumns"] = ",".join(told_in_log)
     properties |= _retention(warehouse.retention_days)
+    if warehouse.path is None:
+        properties[OURS] = table.name
     told = ", ".join(f"{literal(key)} = {literal(value)}" for key, value in properties.items())
     return f"({columns}) USING delta{layout} COMMENT {literal(table.grain)}" + (
         f" TBLPROPERTIES ({told})" if told else ""

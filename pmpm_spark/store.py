@@ -68,6 +68,8 @@ class Store:
         self.warehouse = warehouse
         self.reference_path = reference_path
         self.versions: dict[str, int] = dict(versions or {})
+        self._ours = frozenset(self.versions)
+        """Tables that a run of this warehouse made, also those that are made anew."""
         self.engine = engine_name(spark)
         self.delta: Delta = (DeltaEmbedded if is_embedded(spark) else DeltaOnSpark)(spark, warehouse)
 
@@ -159,7 +161,13 @@ class Store:
         return Receipt(table.name, version, rows, time.monotonic() - start, read, self.engine)
 
     def create(self, table: Table) -> None:
-        """Make the table empty, with its constraints, comments and layout."""
+        """Make the table empty, with its constraints, comments and layout.
+
+        Raises:
+            StageError: somebody else's table has its name.
+        """
+        if table.name not in self._ours:
+            self.delta.refuse_others(table)
         self.versions[table.name] = self.delta.create(table)
 
     def current_version(self, table: Table) -> int | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pmpm_spark.config import RunConfig
+from pmpm_spark.delta_text import schema_of
 from pmpm_spark.errors import InputError
 from pmpm_spark.runs import Run, RunBook
 from pmpm_spark.store import Store
@@ -34,6 +35,6 @@ def published(spark: SparkSession, config: RunConfig) -> Published:
     """
     run = RunBook(spark, config.warehouse).last_finished()
     if run is None:
-        where = config.warehouse.path or f"{config.warehouse.catalog or ''}.{config.warehouse.schema}"
+        where = config.warehouse.path or schema_of(config.warehouse)
         raise InputError(f"{where}: no run has finished in this warehouse; run `pmpm run` first")
     return Published(Store(spark, config.warehouse, config.reference.path, run.versions), run)

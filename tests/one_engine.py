@@ -5,6 +5,7 @@ from __future__ import annotations
 ONLY_SPARK = {
     "tests/test_hand_over.py": "both engines over one warehouse: once is enough",
     "tests/test_plans.py": "plans of Spark",
+    "tests/test_catalog.py": "the embedded engine has no catalog to keep",
     "tests/test_jobs.py": "spark-submit, a driver that is killed, and Spark's event log",
     "tests/test_store.py::test_a_warehouse_may_be_a_schema_of_a_catalog": "the embedded engine has no catalog to keep",
     "tests/test_store.py::test_a_folder_whose_very_first_commit_was_cut_off_is_named": (

@@ -74,7 +74,10 @@ def s3_server(program: Path, log: Path) -> Iterator[S3]:
         port = free.getsockname()[1]
     with log.open("wb") as said:
         process = subprocess.Popen(
-            [str(program.resolve()), "-H", "127.0.0.1", "-p", str(port)], stdout=said, stderr=subprocess.STDOUT, cwd=log.parent
+            [str(program.resolve()), "-H", "127.0.0.1", "-p", str(port)],
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            cwd=log.parent,
         )
     try:
         _wait(port, process)
