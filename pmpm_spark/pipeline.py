@@ -274,9 +274,9 @@ def _work(
             if progress:
                 progress(done + int(loads), len(stages) + int(loads), stage.output.name)
             receipt = next(published)
-            if receipt is made.get(receipt.table):
-                continue  # as it stood
-            receipts.append(receipt)
+            if receipt is not made.get(receipt.table):
+                receipts.append(receipt)
+            # also of what stands as it stood: what is asked of it may be asked otherwise now
             if stage.output is LOAD_AUDIT:
                 check_rejects(store, config, _rejects_of(store, config, stages))
             if stage.output is RISK_SCORES:

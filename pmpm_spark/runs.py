@@ -245,8 +245,12 @@ class RunBook:
         return found
 
     def _runs_that_made(self, tables: Collection[str]) -> list[Row]:
-        """The finished runs that wrote one of the tables, in their order."""
-        return [row for row in self._standing() if any(receipt["table"] in tables for receipt in row["receipts"])]
+        """The finished runs that wrote one of the tables, or left it as it would come out, in their order."""
+
+        def names(row: Row) -> set[str]:
+            return {said["table"] for said in row["receipts"]} | set(json.loads(row["inputs"]).get("recipes", {}))
+
+        return [row for row in self._standing() if names(row) & set(tables)]
 
     def _standing(self) -> list[Row]:
         """The finished runs that made what counts, in their order: after a rollback, those up to its run."""

@@ -402,3 +402,51 @@ def test_a_rebuild_loses_nothing_that_the_run_does_not_make(world: World, config
     assert {row[1] for row in second(world.spark, config)} == {2021, 2022}
     pipeline.run(world.spark, both, rebuild=["gold.second"])
     assert {row[1] for row in second(world.spark, config)} == {2021, 2022}
+
+
+def test_what_would_come_out_as_it_is_stands_and_what_changed_is_made_anew(world: World, config: RunConfig) -> None:
+    spark = world.spark
+    first = pipeline.run(spark, config)
+    again = pipeline.run(spark, config)
+    assert (again.receipts, again.unchanged) == ((), ("silver.first", "gold.second"))
+    assert published(spark, config).run.versions == {r.table: r.version for r in first.receipts}
+    assert [r.table for r in pipeline.run(spark, config, full=True).receipts] == ["silver.first", "gold.second"]
+    other = replace(config, policies=(Policy("house", eligibility=Eligibility(window_months=12)),))
+    assert [r.table for r in pipeline.run(spark, other).receipts] == ["gold.second"]
+    assert [r.table for r in pipeline.run(spark, other, rebuild=["silver.first"]).receipts] == [
+        "silver.first",
+        "gold.second",
+    ]
+    assert [r.table for r in pipeline.run(spark, other, only="first").receipts] == ["silver.first"]
+    assert [r.table for r in pipeline.run(spark, other).receipts] == ["gold.second"], "it reads what was made anew"
+    world.rows = [("c", 3)]
+    assert len(pipeline.run(spark, other).receipts) == 2
+    assert second(spark, other) == {("house", 2021, "c", 3)}
+
+
+def test_a_run_that_leaves_a_table_stands_for_it(world: World, config: RunConfig, tmp_path: Path) -> None:
+    pipeline.run(world.spark, config)
+    (tmp_path / "reference").mkdir()
+    shipped = Path(pipeline.__file__).parent / "reference" / "eta_hospitals.csv"
+    (tmp_path / "reference" / shipped.name).write_text(shipped.read_text())
+    config = replace(config, reference=Reference(path=str(tmp_path / "reference")))
+    again = pipeline.run(world.spark, config)
+    assert again.receipts == (), "no stage reads these hospitals"
+    book = RunBook(world.spark, config.warehouse)
+    known = book.references({SECOND.name})
+    assert known == {("house", 2021): json.loads(book.finished()[-1].inputs)["reference"]}
+    assert len({json.loads(run.inputs)["reference"] for run in book.finished()}) == 2
+
+
+def test_what_is_asked_of_a_table_is_asked_also_where_it_stands_as_it_stood(
+    world: World, config: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline.run(world.spark, config)
+
+    def refuse(*_: object) -> None:
+        raise AuditError("no factor for a year of this run")
+
+    monkeypatch.setattr(pipeline, "RISK_SCORES", FIRST)
+    monkeypatch.setattr(pipeline, "check_factors", refuse)
+    with pytest.raises(AuditError, match="no factor"):
+        pipeline.run(world.spark, config)
