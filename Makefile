@@ -46,7 +46,7 @@ test: lint browser ## lint, types, import direction, then all tests on the embed
 	$(PYTEST) --engine embedded
 	$(PYTEST) --engine spark
 
-test-cluster: $(READY) ## the jobs on a standalone cluster of this machine that loses executors and drivers (KILLS=20 SEED=1): an hour
+test-cluster: $(READY) ## the jobs on a standalone cluster of this machine that loses executors and drivers (KILLS=20 SEED=1): an hour or more
 	$(BIN)/python -m tests.cluster $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))
 
 prove: $(READY) ## every table equal on both engines, over many inputs and policies (PART=3/8: a part of them)
