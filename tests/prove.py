@@ -41,6 +41,7 @@ from pmpm_spark.policy import (
 )
 from tests.conftest import SHARED
 from tests.processes import ROOT, environment
+from tests.same_rows import only_in_one
 from tests.sources import test_common, test_tuva
 
 ENGINES = ("spark", "embedded")
@@ -240,8 +241,8 @@ def run_one(
 
     start = time.monotonic()
     moment = MOMENT + timedelta(days=number)
-    pipeline.new_run_id = lambda: f"{moment:%Y%m%d}T000000000000Z-000000"
-    pipeline.datetime = SimpleNamespace(now=lambda _: moment)  # type: ignore[assignment,misc]
+    for name, said in clock(moment).items():
+        setattr(pipeline, name, said)
     config = RunConfig(source, Warehouse(str(warehouse)), years, policies)
     result = pipeline.run(spark, config)
     versions = {receipt.table: receipt.version for receipt in result.receipts}
@@ -252,6 +253,14 @@ def run_one(
         file=sys.stderr,
         flush=True,
     )
+
+
+def clock(moment: datetime) -> dict[str, Any]:
+    """What the pipeline reads run id and moment from, by name, so that two runs have the same."""
+    return {
+        "new_run_id": lambda: f"{moment:%Y%m%d}T000000000000Z-000000",
+        "datetime": SimpleNamespace(now=lambda _: moment),
+    }
 
 
 def versions_of(warehouse: Path) -> Path:
@@ -287,7 +296,6 @@ def hand_over(step: int, out: Path) -> None:
 
 def differences(name: str, warehouses: Sequence[Path]) -> tuple[int, int, list[str]]:
     """Tables and rows compared, and what differs."""
-    import duckdb
     from deltalake import DeltaTable
 
     left, right = (json.loads(versions_of(warehouse).read_text(encoding="utf-8")) for warehouse in warehouses)
@@ -301,16 +309,9 @@ def differences(name: str, warehouses: Sequence[Path]) -> tuple[int, int, list[s
             for warehouse, versions in zip(warehouses, (left, right), strict=True)
         )
         rows += len(one)
-        columns = ", ".join(f'"{column}"' for column in one.column_names)
-        connection = duckdb.connect()
-        connection.register("s", one)
-        connection.register("e", other)
-        for side, without, label in (("s", "e", warehouses[0]), ("e", "s", warehouses[1])):
-            only = f"(SELECT {columns} FROM {side} EXCEPT ALL SELECT {columns} FROM {without})"
-            found = connection.execute(f"SELECT count(*) FROM {only}").fetchall()[0][0]
+        for found, label in zip(only_in_one(one, other), warehouses, strict=True):
             if found:
                 faults.append(f"{name} {table}: {found} rows are only in {label}")
-        connection.close()
     return len(names), rows, faults
 
 

@@ -29,6 +29,7 @@ from pmpm_spark.runs import RUNS, RunBook
 from pmpm_spark.silver.claim_costs import CLAIM_COSTS
 from pmpm_spark.store import Store
 from pmpm_spark.warehouse import published
+from tests.configured import write_config
 from tests.digests import Digest, differing, digest_of
 from tests.processes import environment
 
@@ -37,10 +38,6 @@ pytestmark = pytest.mark.delta
 SCHEMA, OTHER = "order", "select"
 """Words that SQL takes for names in quotes alone."""
 YEARS = (2021, 2022)
-LISTS = (
-    "network_roster", "providers", "risk_scores", "member_attribution", "contracts", "contract_rates", "contract_members",
-    "contract_budget", "contract_finance",
-)  # fmt: skip
 THEIRS = ("claims", "silver_plans", "gold_views")
 """Names of others' tables in the same schema; two begin as ours do."""
 
@@ -52,18 +49,8 @@ class House:
     root: Path
 
     def config(self, warehouse: str, name: str) -> Path:
-        source = self.root / "input"
-        lists = [f'{one} = "{source / one}"' for one in LISTS]
-        said = [
-            f"performance_years = {list(YEARS)}",
-            'policy = "default"',
-            "[source]",
-            'kind = "rif"',
-            f'path = "{source}"',
-        ]
-        path = self.root / f"{name}.toml"
-        path.write_text("\n".join([*said, *lists, "[warehouse]", warehouse]) + "\n")
-        return path
+        source, path = self.root / "input", self.root / f"{name}.toml"
+        return write_config(path, files=source, beside=source, warehouse=warehouse, years=YEARS)
 
     @property
     def in_folder(self) -> Path:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
@@ -28,6 +24,7 @@ from pmpm_spark.policy import Cost, Policy, Risk
 from pmpm_spark.restate import OTHER_TABLES
 from pmpm_spark.runs import RunBook
 from pmpm_spark.warehouse import Published, published
+from tests.delivered import rewritten
 
 pytestmark = [pytest.mark.delta, pytest.mark.timeout(1800)]
 
@@ -39,25 +36,6 @@ CUT = Policy(
     risk=Risk(normalization="population", by_enrollment_type=True, cap="both", cap_reference_year=2021),
 )
 Row = dict[str, Any]
-
-
-def rewritten(
-    path: Path, to: Path, kept: Callable[[Row], bool], change: Callable[[Row], None] = lambda row: None
-) -> None:
-    """A delivered file with some of its rows, changed or not, under another name."""
-    packed = path.name.endswith(".gz")
-    text = (gzip.decompress(path.read_bytes()) if packed else path.read_bytes()).decode()
-    separator = "|" if "|" in text.partition("\n")[0] else ","
-    reader = csv.DictReader(io.StringIO(text), delimiter=separator)
-    out = io.StringIO()
-    writer = csv.DictWriter(out, reader.fieldnames or (), delimiter=separator, lineterminator="\n")
-    writer.writeheader()
-    for row in reader:
-        if kept(row):
-            change(row)
-            writer.writerow(row)
-    to.parent.mkdir(parents=True, exist_ok=True)
-    to.write_bytes(gzip.compress(out.getvalue().encode()) if packed else out.getvalue().encode())
 
 
 @dataclass

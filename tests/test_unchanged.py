@@ -3,15 +3,14 @@ all anew."""
 
 from __future__ import annotations
 
-import gzip
 import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from random import Random
-from types import SimpleNamespace
 
 import pytest
 from pyspark.sql import SparkSession
@@ -27,6 +26,7 @@ from pmpm_spark.runs import RUNS
 from pmpm_spark.stages import stages_of
 from pmpm_spark.warehouse import published
 from tests import prove
+from tests.delivered import rewritten
 
 pytestmark = [pytest.mark.delta, pytest.mark.timeout(1800)]
 
@@ -58,8 +58,8 @@ class Twins:
         self.number += 1
         self.done.append(what)
         moment = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=self.number)
-        self.monkeypatch.setattr(pipeline, "new_run_id", lambda: f"{moment:%Y%m%d}T000000000000Z-000000")
-        self.monkeypatch.setattr(pipeline, "datetime", SimpleNamespace(now=lambda _: moment))
+        for name, told in prove.clock(moment).items():
+            self.monkeypatch.setattr(pipeline, name, told)
         result = pipeline.run(self.spark, self.of("by_change"))
         pipeline.run(self.spark, self.of("anew"), full=True)
         warehouses = [self.root / name for name in ("by_change", "anew")]
@@ -105,23 +105,17 @@ def a_file_twice(twins: Twins) -> None:
 
 def another_roster(twins: Twins) -> None:
     """The first practice leaves."""
-    for path in (twins.files / "network_roster").iterdir():
-        lines = _text(path).splitlines(keepends=True)
-        path.write_bytes(_packed(path, "".join([lines[0], *lines[2:]])))
+    without_the_first(twins.files / "network_roster")
 
 
 def other_scores(twins: Twins) -> None:
-    for path in (twins.files / "risk_scores").iterdir():
-        lines = _text(path).splitlines(keepends=True)
-        path.write_bytes(_packed(path, "".join(lines[:-1])))
+    without_the_first(twins.files / "risk_scores")
 
 
-def _text(path: Path) -> str:
-    return (gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()).decode()
-
-
-def _packed(path: Path, text: str) -> bytes:
-    return gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode()
+def without_the_first(folder: Path) -> None:
+    for path in folder.iterdir():
+        place = count()
+        rewritten(path, path, lambda row, at=place: next(at) > 0)
 
 
 def another_rate(twins: Twins) -> None:

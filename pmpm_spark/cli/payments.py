@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
 from pmpm_spark.cli.progress import progress
 from pmpm_spark.cli.render import Rows, as_table
+from pmpm_spark.errors import InputError
 from pmpm_spark.generate import LATER, RIF
 from pmpm_spark.generate.truth import payment_days
 from pmpm_spark.gold.capitation_ledger import CAPITATION_LEDGER, CAPITATION_UNPOSTED
 from pmpm_spark.silver.eligibility_spans import ELIGIBILITY_SPANS
+from pmpm_spark.sources.files import paths_at
 from pmpm_spark.warehouse import published
 
 if TYPE_CHECKING:
@@ -34,10 +35,9 @@ def pay_three_times(spark: SparkSession, config: RunConfig, folder: str) -> str:
     first, second = payment_days((config.performance_years[0], config.performance_years[-1]))
     capitate(spark, config, first)
     later = f"{folder}/{LATER}"
-    files = f"{later}/{RIF}"
     delivered = replace(
         config.source,
-        path=files if Path(files).is_dir() else config.source.path,  # of few people nothing is told late
+        path=_late_files(spark, f"{later}/{RIF}") or config.source.path,
         contract_rates=f"{later}/contract_rates",
         contract_members=f"{later}/contract_members",
     )
@@ -48,6 +48,14 @@ def pay_three_times(spark: SparkSession, config: RunConfig, folder: str) -> str:
     again = capitate(spark, config_later, second)
     told = "posts nothing" if again.posting_run is None else f"posts {sum(one.lines for one in again.contracts)} lines"
     return f"{_posted(spark, config)}\n{second} again: {told}{_kept_back(spark, config, second)}"
+
+
+def _late_files(spark: SparkSession, folder: str) -> str | None:
+    """The folder of what is told late of people; None where it is not there, since of few nothing is."""
+    try:
+        return folder if paths_at(spark, folder) else None
+    except InputError:
+        return None
 
 
 def _posted(spark: SparkSession, config: RunConfig) -> str:

@@ -15,14 +15,12 @@ from pmpm_spark.config import load_config
 from pmpm_spark.runs import RUNS
 from pmpm_spark.stages import stored_by
 from pmpm_spark.warehouse import published
+from tests.configured import write_config
 from tests.digests import Digest, digest_of
 from tests.processes import ROOT, environment
 
+YEARS = (2021, 2022)
 JOBS = {"load": "run_load.py", "silver": "run_silver.py", "gold": "run_gold.py"}
-LISTS = (
-    "network_roster", "providers", "risk_scores", "member_attribution", "contracts", "contract_rates",
-    "contract_members", "contract_budget", "contract_finance", "survey_responses",
-)  # fmt: skip
 LATE = "outpatient"
 """The claims that come after the first run: what is killed loads them, so that figures before and after differ."""
 
@@ -38,23 +36,17 @@ class House:
     def generate(self, members: int) -> None:
         from pmpm_spark.generate import generate
 
-        generate(self.spark, str(self.input), members=members, years=(2021, 2022), seed=7)
+        generate(self.spark, str(self.input), members=members, years=YEARS, seed=7)
         shutil.copytree(self.input, self.first, ignore=shutil.ignore_patterns(LATE, "planted"))
 
     def config(self, source: Path, warehouse: Path, name: str) -> Path:
-        lines = [
-            "performance_years = [2021, 2022]",
-            'policy = "default"',
-            "[source]",
-            'kind = "rif"',
-            f'path = "{source}"',
-            *[f'{name} = "{self.input / name}"' for name in LISTS],
-            "[warehouse]",
-            f'path = "{warehouse}"',
-        ]
-        path = self.root / f"{name}.toml"
-        path.write_text("\n".join(lines) + "\n")
-        return path
+        return write_config(
+            self.root / f"{name}.toml",
+            files=source,
+            beside=self.input,
+            warehouse=f'path = "{warehouse}"',
+            years=YEARS,
+        )
 
     def run_embedded(self, job: str, config: Path) -> None:
         """A job on the other engine, which needs no cluster: the reference."""

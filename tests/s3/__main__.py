@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pmpm_spark.cli.render import Rows, as_table
 from pmpm_spark.properties import read_properties
 from tests.processes import NOT_COMPILED, ROOT, environment
 from tests.s3.job import FIRST, ROLLBACK, YEARS
@@ -26,21 +27,21 @@ from tests.s3.place import Place, differences
 from tests.s3.server import BUCKET, S3, s3_server
 
 
-def compared(folder: Place, bucket: Place) -> tuple[list[str], list[str]]:
-    """The lines of the table, and what differs."""
+def compared(folder: Place, bucket: Place) -> tuple[list[tuple[Any, ...]], list[str]]:
+    """The rows of the table, and what differs."""
     done = {place.name: {step["name"]: step for step in _steps(place)} for place in (folder, bucket)}
-    lines = [f"{'step':<28} {'seconds':>8} {'tables':>7} {'rows':>10} {'differences':>12}"]
+    lines: list[tuple[Any, ...]] = []
     faults: list[str] = []
     for name, step in done[bucket.name].items():
-        told = ("", "")
+        told: tuple[int, int] | tuple[None, None] = (None, None)
         found: list[str] = []
         if name in done[folder.name]:
             tables, rows, found = differences((folder, done[folder.name][name]["versions"]), (bucket, step["versions"]))
-            told = (f"{tables:,}", f"{rows:,}")
+            told = (tables, rows)
             found += [] if rows else ["there is no row to compare"]
         if name == ROLLBACK:
             found += _not_as_first(bucket, done[bucket.name])
-        lines.append(f"{name:<28} {step['seconds']:>8.0f} {told[0]:>7} {told[1]:>10} {len(found):>12}")
+        lines.append((name, round(step["seconds"]), *told, len(found)))
         faults += [f"{name}: {fault}" for fault in found]
     missing = [name for name in done[folder.name] if name not in done[bucket.name]]
     faults += [f"{name}: not reached in the bucket" for name in missing]
@@ -112,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         lines, faults = compared(folder, bucket)
     for fault in faults:
         print(fault, file=sys.stderr)
-    print("\n".join(lines))
+    print(as_table(Rows(("step", "seconds", "tables", "rows", "differences"), lines)))
     requests = log.read_bytes().count(b"HTTP/1.1")
     print(
         f"{told.members} people, {requests:,} requests to the S3 server: {len(faults)} differences{'' if all(jobs) else ', and a job that failed'}"

@@ -155,7 +155,7 @@ class Job:
             raise StepError(f"a run beside another: exit code {refused.code}, {refused.err.strip()[-300:]}")
         if self.place.versions() != before:
             raise StepError("the refused run published something")
-        said = self.ended_well("load", "--changed", "--break-lease")
+        said = self.ended_well("load", "--break-lease")
         if "is broken" not in said.err:
             raise StepError("a lease was broken without a word")
         try:

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-LISTS = (
-    "network_roster", "providers", "risk_scores", "member_attribution", "contracts", "contract_budget",
-    "contract_finance", "contract_rates", "contract_members", "survey_responses",
-)  # fmt: skip
+from tests.configured import write_config
+from tests.same_rows import only_in_one
 
 
 @dataclass(frozen=True)
@@ -41,18 +39,14 @@ class Place:
         return self.notes / f"{self.name}.json"
 
     def write_config(self, years: tuple[int, ...]) -> None:
-        lines = [
-            f"performance_years = {list(years)}",
-            'policy = "conf/policies/default.toml"',
-            f'engine = "{self.engine}"',
-            "[source]",
-            'kind = "rif"',
-            f'path = "{self.input}"',
-            *[f'{name} = "{self.input}/{name}"' for name in LISTS],
-            "[warehouse]",
-            f'path = "{self.warehouse}"',
-        ]
-        self.config.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        write_config(
+            self.config,
+            files=self.input,
+            beside=self.input,
+            warehouse=f'path = "{self.warehouse}"',
+            years=years,
+            engine=self.engine,
+        )
 
     def rows(self, table: str, version: int | None = None) -> Any:
         """The table's rows at a version, by default the newest, as Arrow's."""
@@ -88,17 +82,7 @@ def differences(
 
 
 def _other_rows(table: str, first: Any, second: Any) -> list[str]:
-    import duckdb
-
     if first.column_names != second.column_names:
         return [f"{table}: other columns"]
-    faults = []
-    with duckdb.connect() as connection:
-        connection.register("one", first)
-        connection.register("other", second)
-        for mine, theirs in (("one", "other"), ("other", "one")):
-            only = f"(SELECT * FROM {mine} EXCEPT ALL SELECT * FROM {theirs})"
-            [count] = connection.execute(f"SELECT count(*) FROM {only}").fetchall()[0]
-            if count:
-                faults.append(f"{table}: {count} rows are only in the {mine}")
-    return faults
+    alone = zip(("one", "other"), only_in_one(first, second), strict=True)
+    return [f"{table}: {count} rows are only in the {name}" for name, count in alone if count]

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
+from pmpm_spark.cli.render import Rows, as_table
 from tests.processes import OTHER_DELTA, ROOT, environment
 from tests.versions.environment import VERSIONS, Version
 
@@ -90,15 +91,23 @@ def chosen_by(commits: int) -> Version:
     return OTHERS[commits % len(OTHERS)]
 
 
-def as_table(results: Sequence[Result]) -> str:
-    lines = [f"{'Spark':<8} {'Delta':<42} {'demo':<8} {'passed':>7} {'failed':>7} {'left out':>9} {'seconds':>8}"]
-    for one in results:
-        told = (one.demo if one.demo_is_right or not one.demo else "WRONG") or "-"
-        lines.append(
-            f"{one.version.spark:<8} {one.version.delta:<42} {told:<8} {one.passed:>7} {one.failed:>7} "
-            f"{one.left_out:>9} {one.seconds:>8.0f}"
+HEADING = ("Spark", "Delta", "demo", "passed", "failed", "left out", "seconds")
+
+
+def table_of(results: Sequence[Result]) -> str:
+    rows = [
+        (
+            one.version.spark,
+            one.version.delta,
+            (one.demo if one.demo_is_right or not one.demo else "WRONG") or "-",
+            one.passed,
+            one.failed,
+            one.left_out,
+            round(one.seconds),
         )
-    return "\n".join(lines)
+        for one in results
+    ]
+    return as_table(Rows(HEADING, rows))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -119,10 +128,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         is_right, said = demo(version, told.members) if told.members else (True, "")
         passed, failed, left_out = tests(version, told.tests)
         results.append(Result(version, said, is_right, passed, failed, left_out, time.monotonic() - start))
-        print(as_table(results[-1:]), file=sys.stderr, flush=True)
+        print(table_of(results[-1:]), file=sys.stderr, flush=True)
         if not is_right:
             print(f"Spark {version.spark}: the demo is {said}", file=sys.stderr, flush=True)
-    print(as_table(results))
+    print(table_of(results))
     return 0 if all(result.is_right for result in results) else 1
 
 
