@@ -12,8 +12,17 @@ from pmpm_spark.java import find_java
 from pmpm_spark.properties import read_properties
 
 ROOT = Path(__file__).resolve().parent.parent
-NOT_COMPILED = """
-spark.driver.extraJavaOptions -XX:+UseSerialGC -XX:TieredStopAtLevel=1
+LATE_OPTIMIZING = " ".join(
+    f"-XX:Tier4{name}={times}"
+    for name, times in (
+        ("InvocationThreshold", 50_000),
+        ("MinInvocationThreshold", 20_000),
+        ("CompileThreshold", 100_000),
+        ("BackEdgeThreshold", 400_000),
+    )
+)
+NOT_COMPILED = f"""
+spark.driver.extraJavaOptions -XX:+UseSerialGC {LATE_OPTIMIZING}
 spark.sql.codegen.wholeStage  false
 spark.sql.codegen.factoryMode NO_CODEGEN
 """
@@ -22,8 +31,8 @@ WITHOUT_COMPILING = tuple(
     for name, value in (line.split(maxsplit=1) for line in NOT_COMPILED.strip().splitlines())
     for word in ("--conf", f"{name}={value}")
 )
-"""Properties, and options of spark-submit: plans are interpreted, and Java compiles once and does not optimize. Tests have few
-rows and many plans: compiling takes longer than running. With Spark's own compiling run tests/prove.py and its every
+"""Properties, and options of spark-submit: plans are interpreted, and Java optimizes what ran ten times as often as by default. Tests have
+few rows and many plans: compiling takes longer than running. With Spark's own compiling run tests/prove.py and its every
 table."""
 OTHER_DELTA = "PMPM_TEST_DELTA"
 """The variable with the coordinate of the Delta of another version of Spark, which Spark then fetches (tests/versions)."""
