@@ -10,6 +10,7 @@ import atexit
 import json
 import shutil
 import tempfile
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -48,6 +49,7 @@ class DeltaEmbedded:
         self._warehouse = warehouse
         self._beside = Path(tempfile.mkdtemp(prefix="pmpm-"))
         atexit.register(shutil.rmtree, self._beside, ignore_errors=True)
+        self._linking = threading.Lock()
         self._root = self._plain(folder_of(warehouse))
 
     def create(self, table: Table) -> int:
@@ -127,7 +129,7 @@ class DeltaEmbedded:
     def at(self, table: Table, version: int) -> DataFrame:
         folder = Path(self._folder(table))
         checkpoints = [int(path.name.split(".")[0]) for path in folder.glob("_delta_log/*.checkpoint*.parquet")]
-        if max(checkpoints, default=-1) > version:
+        if table.is_read_while_written or max(checkpoints, default=-1) > version:
             # pysail finds no commit of a version that a later checkpoint covers: it is shown a log that ends there
             return self.spark.read.format("delta").load(str(self._log_until(folder, version)))
         return self.spark.read.format("delta").option("versionAsOf", version).load(str(folder))
@@ -140,15 +142,16 @@ class DeltaEmbedded:
     def _log_until(self, folder: Path, version: int) -> Path:
         """A folder of links to the table's files and to its log as it was at a version."""
         seen = self._beside / f"{folder.parent.name}.{folder.name}.{version}"
-        if not seen.exists():
-            log = seen / "_delta_log"
-            log.mkdir(parents=True)
-            for file in (folder / "_delta_log").iterdir():
-                if file.name[:20].isdigit() and int(file.name[:20]) <= version:
-                    (log / file.name).symlink_to(file.resolve())
-        for entry in folder.iterdir():
-            if entry.name != "_delta_log" and not (seen / entry.name).exists():
-                (seen / entry.name).symlink_to(entry.resolve())
+        with self._linking:
+            if not seen.exists():
+                log = seen / "_delta_log"
+                log.mkdir(parents=True)
+                for file in (folder / "_delta_log").iterdir():
+                    if file.name[:20].isdigit() and int(file.name[:20]) <= version:
+                        (log / file.name).symlink_to(file.resolve())
+            for entry in folder.iterdir():
+                if entry.name != "_delta_log" and not (seen / entry.name).exists():
+                    (seen / entry.name).symlink_to(entry.resolve())
         return seen
 
     def _folder(self, table: Table) -> str:

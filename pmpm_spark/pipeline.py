@@ -16,6 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pmpm_spark.at_once import in_turn
+from pmpm_spark.changed import Changes
 from pmpm_spark.checks import (
     birth_notices,
     check_allowed_amounts,
@@ -65,6 +66,7 @@ from pmpm_spark.stage import Stage, chosen
 from pmpm_spark.stages import STORED, built, groups_of, stages_of
 from pmpm_spark.store import Receipt, Store
 from pmpm_spark.survey_checks import survey_notices
+from pmpm_spark.table import Table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -167,7 +169,8 @@ def _run_locked(
         }
         recipes = _recipes(store, config, stages, inputs["reference_tables"])
         made = {} if anew else _made_by_these(book, recipes)
-        receipts, notices, files = _work(store, config, stages, loads, run_id, made, progress)
+        changes = _changes(store, config, {} if rebuild else before, run_id)
+        receipts, notices, files = _work(store, config, stages, loads, run_id, made, changes, progress)
         inputs |= {"recipes": recipes, **({"files_loaded": files} if loads else {})}
         if any(receipt.table == NETWORK_PMPM.name for receipt in receipts):
             receipts.append(_restated(store, book, config, run_id, inputs))
@@ -251,6 +254,7 @@ def _work(
     loads: bool,
     run_id: str,
     made: Mapping[str, Receipt],
+    changes: Changes,
     progress: Progress | None,
 ) -> tuple[list[Receipt], list[str], int]:
     """Load and publish; receipts of what was made, notices, and how many files were new."""
@@ -266,7 +270,10 @@ def _work(
         notices += loaded.notices
         files = loaded.files
     tasks = {
-        stage.output.name: ([table.name for table in stage.inputs], partial(_publish, store, config, stage, made))
+        stage.output.name: (
+            [table.name for table in stage.inputs],
+            partial(_publish, store, config, stage, made, changes),
+        )
         for stage in stages
     }
     with closing(in_turn(tasks, store.at_once)) as published:  # closed: nothing is at work when tables are restored
@@ -322,7 +329,14 @@ def _rejects_of(store: Store, config: RunConfig, stages: Sequence[Stage]) -> Cal
     return partial(built, stage, store.read, partial(setting_of, config), config.reference.path)
 
 
-def _publish(store: Store, config: RunConfig, stage: Stage, made: Mapping[str, Receipt]) -> Receipt:
+def _changes(store: Store, config: RunConfig, before: Mapping[str, int], run_id: str) -> Changes:
+    def build(stage: Stage, read: Callable[[Table], DataFrame]) -> DataFrame:
+        return built(stage, read, partial(setting_of, config), config.reference.path)
+
+    return Changes(store, before, run_id, slices_of(config), build)
+
+
+def _publish(store: Store, config: RunConfig, stage: Stage, made: Mapping[str, Receipt], changes: Changes) -> Receipt:
     former = made.get(stage.output.name)
     if former is not None:
         now = {table.name: store.versions[table.name] for table in stage.inputs if table.name in store.versions}
@@ -334,8 +348,20 @@ def _publish(store: Store, config: RunConfig, stage: Stage, made: Mapping[str, R
             log.info("%s", left)
             return left
     slices = slices_of(config) if stage.output.slice_by else None
-    frame = built(stage, store.read, partial(setting_of, config), config.reference.path)
-    receipt = store.publish(stage.output, frame, slices=slices, inputs=stage.inputs)
+    patch = changes.patch(stage, former)
+    if patch is None:
+        receipt = store.publish(stage.output, changes.build(stage, store.read), slices=slices, inputs=stage.inputs)
+    elif patch.frame is None:
+        receipt = store.left_as_it_is(stage.output, patch.rows, stage.inputs)
+    else:
+        receipt = store.publish(
+            stage.output,
+            patch.frame,
+            append=patch.is_added,
+            slices=slices,
+            inputs=stage.inputs,
+            rows_beside=patch.rows,
+        )
     log.info("%s", receipt)
     return receipt
 

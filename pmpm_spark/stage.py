@@ -11,7 +11,10 @@ from pmpm_spark.policy import Policy
 from pmpm_spark.table import Table
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
+
+
+CLAIM, MEMBER = "claim_id", "member_id"
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,8 @@ class Stage:
 
     Reference tables of which expressions are made (`rules`) are given as rows, by the keyword of their short name.
     `asked`: whether a policy of the run wants rows; where none does `build` gives none, and an empty table is left.
+    `by`: the id (CLAIM or MEMBER) whose rows are made of the rows with that id alone, of every input that tells it.
+    `id_in` tells it in a bronze table; `links` gives, of an input's rows and ids, the ids that hang together with them.
     """
 
     output: Table
@@ -28,10 +33,17 @@ class Stage:
     settings: tuple[str, ...] = ()
     rules: tuple[Table, ...] = ()
     asked: Callable[[Sequence[Policy]], bool] = lambda policies: True
+    by: str | None = None
+    id_in: Callable[[Table], Column] = lambda table: _untold(table)
+    links: Callable[[DataFrame, DataFrame], DataFrame] | None = None
 
     @property
     def reads(self) -> tuple[Table, ...]:
         return (*self.inputs, *self.rules)
+
+
+def _untold(table: Table) -> Column:
+    raise LookupError(f"{table.name}: no column is told to hold the id")
 
 
 def in_order(stages: Iterable[Stage], given: Iterable[Table] = ()) -> tuple[Stage, ...]:

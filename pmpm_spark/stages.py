@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pmpm_spark import intake
+from pmpm_spark.changed import CHANGED
 from pmpm_spark.gold.capitation_ledger import CAPITATION_LEDGER, CAPITATION_UNPOSTED
 from pmpm_spark.gold.capitation_ledger_by_reason import CAPITATION_LEDGER_BY_REASON
 from pmpm_spark.gold.capitation_variance import CAPITATION_VARIANCE
@@ -94,7 +95,7 @@ from pmpm_spark.silver.claim_lags import CLAIM_LAGS, claim_lags
 from pmpm_spark.silver.completion_factors import COMPLETION_FACTORS, completion_factors
 from pmpm_spark.silver.contract_month_costs import CONTRACT_MONTH_COSTS
 from pmpm_spark.silver.eligibility_spans import ELIGIBILITY_SPANS, eligibility_spans
-from pmpm_spark.silver.final_claim_lines import final_claim_lines
+from pmpm_spark.silver.final_claim_lines import final_claim_lines, linked_claims
 from pmpm_spark.silver.high_cost_members import HIGH_COST_MEMBERS, high_cost_members
 from pmpm_spark.silver.hospital_claims import HOSPITAL_CLAIMS, hospital_claims
 from pmpm_spark.silver.hospital_episodes import HOSPITAL_EPISODES, hospital_episodes
@@ -116,7 +117,7 @@ from pmpm_spark.silver.truncated_costs import TRUNCATED_COSTS, truncated_costs, 
 from pmpm_spark.silver.truncation_limits import TRUNCATION_LIMITS, truncation_limits
 from pmpm_spark.sources.kinds import SOURCE_KINDS
 from pmpm_spark.sources.lists import LISTS, List, list_stages
-from pmpm_spark.stage import Stage, in_order
+from pmpm_spark.stage import CLAIM, MEMBER, Stage, in_order
 from pmpm_spark.table import Table
 
 if TYPE_CHECKING:
@@ -162,22 +163,35 @@ STAGES = in_order(
     (
         Stage(MEMBERS, (ENROLLMENT_ROWS,), intake.members),
         Stage(COVERAGE_RECORDS, (ENROLLMENT_ROWS,), intake.coverage_records),
-        Stage(CLAIM_LINES, (CLAIM_ROWS,), intake.claim_lines),
-        Stage(CLAIM_DIAGNOSES, (CLAIM_ROWS,), intake.claim_diagnoses),
-        Stage(CLAIM_PROCEDURES, (CLAIM_ROWS,), intake.claim_procedures),
-        Stage(ELIGIBILITY_SPANS, (COVERAGE_RECORDS,), eligibility_spans),
+        Stage(CLAIM_LINES, (CLAIM_ROWS,), intake.claim_lines, by=CLAIM),
+        Stage(CLAIM_DIAGNOSES, (CLAIM_ROWS,), intake.claim_diagnoses, by=CLAIM),
+        Stage(CLAIM_PROCEDURES, (CLAIM_ROWS,), intake.claim_procedures, by=CLAIM),
+        Stage(ELIGIBILITY_SPANS, (COVERAGE_RECORDS,), eligibility_spans, by=MEMBER),
         Stage(TOLD_MONTHS, (COVERAGE_RECORDS,), told_months, settings=("last_told_day",)),
-        Stage(FINAL_CLAIM_LINES, (CLAIM_LINES,), final_claim_lines, rules=(SERVICE_CATEGORIES,)),
-        Stage(CLAIM_COSTS, (FINAL_CLAIM_LINES, NETWORK_ROSTER), claim_costs),
+        Stage(
+            FINAL_CLAIM_LINES,
+            (CLAIM_LINES,),
+            final_claim_lines,
+            rules=(SERVICE_CATEGORIES,),
+            by=CLAIM,
+            links=linked_claims,
+        ),
+        Stage(CLAIM_COSTS, (FINAL_CLAIM_LINES, NETWORK_ROSTER), claim_costs, by=MEMBER),
         Stage(CLAIM_LAGS, (FINAL_CLAIM_LINES,), claim_lags),
         Stage(COMPLETION_FACTORS, (CLAIM_LAGS, COMPLETION_FACTORS_SUPPLIED), completion_factors),
-        Stage(PRIMARY_CARE_SERVICES, (FINAL_CLAIM_LINES, PRIMARY_CARE_HCPCS), primary_care_services),
-        Stage(SECONDARY_PAYER_MONTHS, (FINAL_CLAIM_LINES, ELIGIBILITY_SPANS, TOLD_MONTHS), secondary_payer_months),
+        Stage(PRIMARY_CARE_SERVICES, (FINAL_CLAIM_LINES, PRIMARY_CARE_HCPCS), primary_care_services, by=MEMBER),
+        Stage(
+            SECONDARY_PAYER_MONTHS,
+            (FINAL_CLAIM_LINES, ELIGIBILITY_SPANS, TOLD_MONTHS),
+            secondary_payer_months,
+            by=MEMBER,
+        ),
         Stage(
             MEMBER_MONTHS,
             (ELIGIBILITY_SPANS, MEMBERS, SECONDARY_PAYER_MONTHS, TOLD_MONTHS, ALIGNMENT_PERIODS),
             member_months,
             RUN_SETTINGS,
+            by=MEMBER,
         ),
         Stage(
             ATTRIBUTION,
@@ -198,12 +212,14 @@ STAGES = in_order(
             ),
             attribution,
             RUN_SETTINGS,
+            by=MEMBER,
         ),
         Stage(
             MEMBER_MONTH_COSTS,
             (CLAIM_COSTS, MEMBER_MONTHS, ATTRIBUTION, SEQUESTRATION_RATES, COMPLETION_FACTORS),
             member_month_costs,
             RUN_SETTINGS,
+            by=MEMBER,
         ),
         Stage(
             TRUNCATION_LIMITS,
@@ -218,6 +234,7 @@ STAGES = in_order(
             truncated_costs,
             RUN_SETTINGS,
             asked=truncates,
+            by=MEMBER,
         ),
         Stage(
             RISK_PROFILES,
@@ -226,6 +243,7 @@ STAGES = in_order(
             RUN_SETTINGS,
             rules=(HCC_BLENDS,),
             asked=computes,
+            by=MEMBER,
         ),
         Stage(
             RISK_DIAGNOSES,
@@ -234,6 +252,7 @@ STAGES = in_order(
             RUN_SETTINGS,
             rules=(HCC_PROCEDURES, HCC_BILL_TYPES),
             asked=computes,
+            by=MEMBER,
         ),
         Stage(
             MEMBER_HCCS,
@@ -242,6 +261,7 @@ STAGES = in_order(
             ("performance_years",),
             rules=(HCC_MAPPINGS, HCC_EDITS, HCC_HIERARCHIES, HCC_BLENDS),
             asked=computes,
+            by=MEMBER,
         ),
         Stage(
             RISK_FACTORS,
@@ -250,12 +270,14 @@ STAGES = in_order(
             ("performance_years",),
             rules=(HCC_AGE_CELLS, HCC_INTERACTIONS, HCC_COEFFICIENTS, HCC_BLENDS),
             asked=computes,
+            by=MEMBER,
         ),
         Stage(
             RISK_SCORES,
             (SUPPLIED_RISK_SCORES, RISK_PROFILES, RISK_FACTORS),
             risk_scores,
             rules=(HCC_NORMALIZATION,),
+            by=MEMBER,
         ),
         Stage(
             RISK_SCORES_BY_MONTH,
@@ -264,12 +286,14 @@ STAGES = in_order(
             RUN_SETTINGS,
             rules=(HCC_HIERARCHIES, HCC_AGE_CELLS, HCC_INTERACTIONS, HCC_COEFFICIENTS, HCC_BLENDS),
             asked=scores_by_month,
+            by=MEMBER,
         ),
         Stage(
             MEMBER_YEARS,
             (MEMBER_MONTHS, MEMBER_MONTH_COSTS, TRUNCATED_COSTS, ATTRIBUTION, RISK_SCORES),
             member_years,
             RUN_SETTINGS,
+            by=MEMBER,
         ),
         Stage(HIGH_COST_MEMBERS, (MEMBER_YEARS,), high_cost_members, RUN_SETTINGS),
         Stage(
@@ -277,20 +301,23 @@ STAGES = in_order(
             (FINAL_CLAIM_LINES, CLAIM_DIAGNOSES, CLAIM_PROCEDURES, OUTCOME_CODE_SETS),
             hospital_claims,
             rules=(OUTCOME_CODE_SETS,),
+            by=CLAIM,
         ),
-        Stage(HOSPITAL_STAYS, (HOSPITAL_CLAIMS,), hospital_stays, ("policies",)),
+        Stage(HOSPITAL_STAYS, (HOSPITAL_CLAIMS,), hospital_stays, ("policies",), by=MEMBER),
         Stage(
             HOSPITAL_EPISODES,
             (HOSPITAL_STAYS, HOSPITAL_CLAIMS),
             hospital_episodes,
             ("policies",),
             rules=(OUTCOME_CODE_SETS,),
+            by=MEMBER,
         ),
         Stage(
             READMISSIONS,
             (HOSPITAL_EPISODES, ELIGIBILITY_SPANS, MEMBERS, TOLD_MONTHS, MEMBER_MONTHS, ATTRIBUTION),
             readmissions,
             (*RUN_SETTINGS, "last_told_day"),
+            by=MEMBER,
         ),
         Stage(
             NETWORK_PMPM, (MEMBER_YEARS, NETWORK_ROSTER, NORMALIZATION_FACTORS, RISK_MEANS), network_pmpm, RUN_SETTINGS
@@ -439,6 +466,7 @@ CAPITATION = (
 STORED: tuple[Table, ...] = (
     *{table.name: table for kind in SOURCE_KINDS for table in stored_by(kind)}.values(),
     *CAPITATION,
+    CHANGED,
 )
 """Every Delta table of any source, but the book of runs."""
 ALL_TABLES = (*REFERENCE_TABLES, *STORED, RUNS, LEASES)

@@ -111,8 +111,11 @@ class Store:
         append: bool = False,
         slices: Mapping[str, Sequence[Any]] | None = None,
         inputs: Sequence[Table] = (),
+        rows_beside: int = 0,
     ) -> Receipt:
         """Write and audit; the table's whole content, or rows added, or the slices named by column and values.
+
+        The receipt tells the rows written, and `rows_beside` that stand beside those that are added.
 
         Raises:
             AuditError: rows break a rule or the key; the former version is back.
@@ -142,7 +145,7 @@ class Store:
                     f"{table.name}: the engine failed ({engine_condition(error)}); nothing is published"
                 ) from None
             raise
-        return self._receipt(table, written.version, written.rows, start, inputs)
+        return self._receipt(table, written.version, written.rows + rows_beside, start, inputs)
 
     def left_empty(self, table: Table, inputs: Sequence[Table]) -> Receipt | None:
         """The receipt of a table that is to have no row: made where it does not stand, left alone where it is empty.
@@ -155,6 +158,10 @@ class Store:
         elif not self.delta.is_empty(table, self.versions[table.name]):
             return None
         return self._receipt(table, self.versions[table.name], 0, start, inputs)
+
+    def left_as_it_is(self, table: Table, rows: int, inputs: Sequence[Table]) -> Receipt:
+        """The receipt of a table that would come out with the rows that it has."""
+        return self._receipt(table, self.versions[table.name], rows, time.monotonic(), inputs)
 
     def _receipt(self, table: Table, version: int, rows: int, start: float, inputs: Sequence[Table]) -> Receipt:
         read = {t.name: self.versions[t.name] for t in inputs if t.name in self.versions}

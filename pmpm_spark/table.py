@@ -82,7 +82,7 @@ class Table:
     `key` columns are never null and name a row; `rules` are SQL texts that hold (true or null) on every row.
     `slice_by` names the columns by whose values a run replaces its own part of the table and leaves the rest.
     `key_is_built_in`: the last step groups or row-numbers by the key, so the audit need not count it again (a test
-    proves the step).
+    proves the step). `is_read_while_written`: a run adds to it while others of its steps read what it added before.
     """
 
     name: str
@@ -94,6 +94,7 @@ class Table:
     cluster_by: tuple[str, ...] = ()
     slice_by: tuple[str, ...] = ()
     key_is_built_in: bool = False
+    is_read_while_written: bool = False
 
     def __post_init__(self) -> None:
         names = [c.name for c in self.columns]

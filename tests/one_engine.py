@@ -36,6 +36,7 @@ WHOLE_RUNS = (
     "tests/test_planted.py",
     "tests/test_restate.py",
     "tests/test_unchanged.py",
+    "tests/test_changed.py::test_of_some_ids",
     "tests/test_capitation_guide.py::test_three_runs",
     "tests/test_capitation_guide.py::test_every_figure",
     "tests/test_capitation_recomputed.py",

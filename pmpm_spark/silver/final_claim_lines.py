@@ -38,6 +38,14 @@ def final_claim_lines(claim_lines: DataFrame, *, service_categories: Sequence[Se
     return of_line.unionByName(of_claim).withColumns(levels).drop("rule")
 
 
+def linked_claims(claim_lines: DataFrame, ids: DataFrame) -> DataFrame:
+    """The claims that remove one of these, or that one of these removes: `claim_id`."""
+    pairs = claim_lines.where("cancels_claim_id IS NOT NULL").select("claim_id", "cancels_claim_id").distinct()
+    removed = pairs.join(ids, "claim_id", how="left_semi").select(F.col("cancels_claim_id").alias("claim_id"))
+    wanted = ids.withColumnRenamed("claim_id", "cancels_claim_id")
+    return removed.unionByName(pairs.join(wanted, "cancels_claim_id", how="left_semi").select("claim_id"))
+
+
 def _standing(claim_lines: DataFrame) -> DataFrame:
     removed = (
         claim_lines.where("cancels_claim_id IS NOT NULL")

@@ -147,7 +147,7 @@ class TypedRow:
         """
         cells = bronze.select(
             *KEPT,
-            *[_trimmed(name).alias(name) for name in self._cells],
+            *[trimmed(name).alias(name) for name in self._cells],
             *[value.alias(name) for name, value in self._as_delivered.items()],
         )
         typed = cells.select("*", *[value.alias(name) for name, value in self._typed.items()])
@@ -192,6 +192,7 @@ class TypedRow:
         return F.col(name).isNotNull() & F.col(f"`{name} as {what}`").isNull()
 
 
-def _trimmed(name: str) -> Column:
+def trimmed(name: str) -> Column:
+    """The cell's text without blanks around it; null where nothing is told."""
     trimmed = F.trim(F.col(name))
     return F.when(trimmed != "", trimmed)

@@ -15,11 +15,11 @@ from pmpm_spark.model import CLAIM_ROWS, ENROLLMENT_ROWS
 from pmpm_spark.model.intake import LINES
 from pmpm_spark.sources.bronze import BronzeLoad, KnownFile
 from pmpm_spark.sources.rif.bronze import bronze_loads
-from pmpm_spark.sources.rif.claims import claim_rows, with_codes
+from pmpm_spark.sources.rif.claims import claim_id_in, claim_rows, with_codes
 from pmpm_spark.sources.rif.enrollment import enrollment_rows
 from pmpm_spark.sources.rif.layout import BRONZE, CLAIM_KINDS
 from pmpm_spark.sources.source_kind import SourceKind
-from pmpm_spark.stage import Stage
+from pmpm_spark.stage import CLAIM, Stage
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -60,6 +60,6 @@ def all_enrollment_rows(beneficiary: DataFrame, *, part_c: str) -> DataFrame:
 
 STAGES = (
     Stage(ENROLLMENT_ROWS, (BRONZE["beneficiary"],), all_enrollment_rows, settings=("part_c",)),
-    Stage(CLAIM_ROWS, tuple(BRONZE[kind] for kind in CLAIM_KINDS), all_claim_rows),
+    Stage(CLAIM_ROWS, tuple(BRONZE[kind] for kind in CLAIM_KINDS), all_claim_rows, by=CLAIM, id_in=claim_id_in),
 )
 SOURCE = SourceKind(BRONZE_TABLES, ROWS, STAGES, new_loads)

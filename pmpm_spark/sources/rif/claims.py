@@ -17,9 +17,9 @@ from pyspark.sql import types as T
 
 from pmpm_spark.model.claim_lines import LINE_COLUMNS
 from pmpm_spark.model.intake import CODED
-from pmpm_spark.sources.cells import TypedRow, rif_date
+from pmpm_spark.sources.cells import TypedRow, rif_date, trimmed
 from pmpm_spark.sources.rif.layout import BRONZE, INSTITUTIONAL_KINDS, columns_of
-from pmpm_spark.table import MONEY
+from pmpm_spark.table import MONEY, Table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -71,6 +71,13 @@ def claim_rows(kind: str, bronze: DataFrame) -> DataFrame:
         "reject_reasons",
         "rejected_row",
     )
+
+
+def claim_id_in(bronze: Table) -> Column:
+    """The claim id of a row as delivered; null where none is told."""
+    if bronze is BRONZE["pde"]:
+        return F.concat(F.lit(PHARMACY_PREFIX), trimmed("PDE_ID"))
+    return trimmed("CLM_ID")
 
 
 def _value(value: Column | None, data_type: T.DataType) -> Column:

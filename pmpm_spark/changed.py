@@ -1,0 +1,217 @@
+"""What changed, by claim or by member: of a stage whose rows are those of one of them, only theirs are made anew.
+
+A claim or member of a table has changed where new files tell of it, where an input's was made anew, or, where a table
+was written whole, where the rows that carry its id are not what they were (one fingerprint an id). What stands of the
+others is kept as it is (decision 120). The ids that a run finds are kept as a table, until a later run finds others.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import functions as F
+
+from pmpm_spark.delta_text import slice_predicate
+from pmpm_spark.measures import sum_of_hashes
+from pmpm_spark.stage import CLAIM, MEMBER, Stage
+from pmpm_spark.store import Receipt, Store
+from pmpm_spark.table import Table, conform, text
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+log = logging.getLogger(__name__)
+
+CHANGED = Table(
+    name="ops.changed",
+    grain="one row per claim or member that the last run with changes found changed in a table",
+    key=("found_in", "claim_id", "member_id"),
+    columns=(
+        text("found_in", "table and id: silver.claim_lines by claim_id"),
+        text("claim_id", "claim; empty where it tells a member"),
+        text("member_id", "member; empty where it tells a claim"),
+    ),
+    key_is_built_in=True,
+    is_read_while_written=True,
+)
+
+WORTH_ROWS = 20_000
+"""A table of fewer rows is made anew as quickly as it is looked through."""
+MOST = 0.3
+"""Where more of a table's rows are of changed ids than this share, all is made anew."""
+TINY = 100_000
+"""So many ids fit in memory beside each part of a table."""
+MOST_ROUNDS = 10
+
+
+@dataclass(frozen=True)
+class Ids:
+    """Claims or members that changed: one column, each once."""
+
+    unit: str
+    frame: DataFrame
+    count: int
+
+    def of(self, rows: DataFrame, unit: Column | None = None) -> DataFrame:
+        """The rows that carry one of the ids."""
+        return self._met(rows, unit, "left_semi")
+
+    def others(self, rows: DataFrame) -> DataFrame:
+        return self._met(rows, None, "left_anti")
+
+    def _met(self, rows: DataFrame, unit: Column | None, how: str) -> DataFrame:
+        ids = self.frame.withColumnRenamed(self.unit, "changed_id")
+        beside = F.broadcast(ids) if self.count <= TINY else ids
+        return rows.join(beside, (F.col(self.unit) if unit is None else unit) == F.col("changed_id"), how=how)
+
+
+@dataclass(frozen=True)
+class Patch:
+    """What makes a stage's table: `frame` is added to it, or replaces it; None where it is what it was."""
+
+    frame: DataFrame | None
+    is_added: bool
+    rows: int
+    """Rows that stay beside those that are added."""
+
+
+@dataclass
+class Changes:
+    """Of one run: the versions before it, and what it found changed since."""
+
+    store: Store
+    before: Mapping[str, int]
+    batch_id: str
+    slices: Mapping[str, Sequence[Any]]
+    build: Callable[[Stage, Callable[[Table], DataFrame]], DataFrame]
+    _found: dict[tuple[str, str], Ids] = field(default_factory=dict)
+    _patched: dict[str, Ids] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _is_begun: bool = False
+
+    def patch(self, stage: Stage, former: Receipt | None) -> Patch | None:
+        """How the table can be made of what stands and of the ids that changed; None where it is made whole."""
+        if stage.by is None or former is None or former.rows < WORTH_ROWS:
+            return None
+        if former.version != self.before.get(former.table) or former.inputs != self._versions(stage, self.before):
+            return None
+        now = self._versions(stage, self.store.versions)
+        moved = [t for t in stage.inputs if t.layer != "reference" and now[t.name] != former.inputs[t.name]]
+        if not all(self._tells(stage, table) for table in moved):
+            return None
+        if not moved:
+            return Patch(None, True, former.rows)
+        with self._lock:
+            ids = self._ids(stage, moved)
+            if ids is None:
+                return None
+            brings_rows = any(table.layer == "bronze" for table in moved)  # also of no id
+            patch = self._patch(stage, former, ids) if ids.count or brings_rows else Patch(None, True, former.rows)
+            if patch is not None:
+                self._patched[stage.output.name] = ids
+                log.info("%s: of %s changed %ss", stage.output.name, f"{ids.count:,}", stage.by.removesuffix("_id"))
+        return patch
+
+    def _versions(self, stage: Stage, versions: Mapping[str, int]) -> dict[str, int]:
+        return {table.name: versions[table.name] for table in stage.inputs if table.name in versions}
+
+    def _tells(self, stage: Stage, table: Table) -> bool:
+        """Whether the table's rows can be told by the stage's id, now and before."""
+        return table.name in self.before and (stage.by in table.column_names or table.layer == "bronze")
+
+    def _patch(self, stage: Stage, former: Receipt, ids: Ids) -> Patch | None:
+        stands = self.store.delta.at(stage.output, former.version)
+        if stage.output.slice_by:
+            stands = stands.where(slice_predicate(self.slices))
+        hits = ids.of(stands.select(ids.unit)).count()
+        if hits > MOST * former.rows:
+            return None
+        made = self.build(stage, lambda table: self.rows_of(stage, table, ids))
+        if not hits:
+            return Patch(made, True, former.rows)
+        # each side as the contract has it: the embedded engine writes no union of two types that a later step makes one
+        return Patch(ids.others(stands).unionByName(conform(made, stage.output)), False, 0)
+
+    def rows_of(self, stage: Stage, table: Table, ids: Ids) -> DataFrame:
+        """The rows of an input that the changed ids are made of; all of one that does not tell the id."""
+        rows = self.store.read(table)
+        if table.layer == "bronze":
+            # what cannot be told by a claim is made of its own row alone
+            is_new = F.col("_batch_id") == self.batch_id
+            of_ids = ids.of(rows.where(~is_new), stage.id_in(table))
+            return rows.where(is_new).unionByName(of_ids)
+        return ids.of(rows) if ids.unit in table.column_names else rows
+
+    def _ids(self, stage: Stage, moved: Sequence[Table]) -> Ids | None:
+        """The ids that changed in any of these inputs, and what hangs together with them."""
+        found = [self._changed_in(stage, table) for table in moved]
+        if len(found) == 1:
+            ids = found[0]
+        else:
+            label = " + ".join(table.name for table in moved)
+            every = reduce(lambda left, right: left.unionByName(right), [ids.frame for ids in found])
+            ids = self._kept(label, str(stage.by), every)
+        if stage.links is None or not ids.count:
+            return ids
+        for round_number in range(MOST_ROUNDS):
+            linked = [
+                stage.links(self.store.delta.at(table, version), ids.frame)
+                for table in moved
+                for version in (self.before[table.name], self.store.versions[table.name])
+            ]
+            every = reduce(lambda left, right: left.unionByName(right), [ids.frame, *linked])
+            wider = self._kept(f"{stage.output.name} {round_number}", str(stage.by), every)
+            if wider.count == ids.count:
+                return ids
+            ids = wider
+        return None
+
+    def _changed_in(self, stage: Stage, table: Table) -> Ids:
+        unit = str(stage.by)
+        if (table.name, unit) not in self._found:
+            patched = self._patched.get(table.name)
+            if patched is not None and patched.unit == unit:
+                return patched
+            if patched is not None:
+                frame = reduce(
+                    lambda left, right: left.unionByName(right),
+                    [
+                        patched.of(self.store.delta.at(table, version).select(patched.unit, unit)).select(unit)
+                        for version in (self.before[table.name], self.store.versions[table.name])
+                    ],
+                )
+            elif table.layer == "bronze":
+                new = self.store.read(table).where(F.col("_batch_id") == self.batch_id)
+                frame = new.select(stage.id_in(table).alias(unit))
+            else:
+                frame = self._of_other_rows(table, unit)
+            self._found[(table.name, unit)] = self._kept(table.name, unit, frame)
+        return self._found[(table.name, unit)]
+
+    def _of_other_rows(self, table: Table, unit: str) -> DataFrame:
+        """The ids whose rows are not those that they were."""
+
+        def prints(version: int, name: str) -> DataFrame:
+            rows = self.store.delta.at(table, version)
+            hashes = sum_of_hashes(F.xxhash64(*table.column_names)).alias(f"hash_{name}")
+            return rows.groupBy(unit).agg(F.count(F.lit(1)).alias(f"rows_{name}"), hashes)
+
+        then, now = prints(self.before[table.name], "then"), prints(self.store.versions[table.name], "now")
+        are_same = (F.col("rows_then") == F.col("rows_now")) & (F.col("hash_then") == F.col("hash_now"))
+        return then.join(now, unit, how="full").where(~F.coalesce(are_same, F.lit(False))).select(unit)
+
+    def _kept(self, found_in: str, unit: str, frame: DataFrame) -> Ids:
+        """The ids written once: what asks for them does not find them anew."""
+        label = f"{found_in} by {unit}"
+        other = MEMBER if unit == CLAIM else CLAIM
+        rows = frame.where(F.col(unit).isNotNull()).distinct()
+        told = rows.select(F.lit(label).alias("found_in"), unit, F.lit("").alias(other))
+        receipt = self.store.publish(CHANGED, told, append=self._is_begun)
+        self._is_begun = True
+        kept = self.store.read(CHANGED).where(F.col("found_in") == label).select(unit)
+        return Ids(unit, kept, receipt.rows)
