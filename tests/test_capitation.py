@@ -31,6 +31,7 @@ from pmpm_spark.runs import RunBook
 from pmpm_spark.sources.lists import LISTS, list_files
 from pmpm_spark.warehouse import published
 from tests import panel
+from tests.paying import make_payable
 
 C1 = Terms("C1", "N1", date(2023, 1, 1), date(2023, 12, 31))
 EXAMPLES = Path(__file__).resolve().parent.parent / "conf" / "examples" / "capitation"
@@ -97,7 +98,7 @@ def test_payment_runs_post_what_changed_and_one_that_dies_posts_nothing(
     first_rates = "K1,2021-01-01,,*,*,*,100.00,false\nK2,2021-01-01,,*,*,*,50.00,false\n"
     lists_of_contracts(tmp_path / "lists", first_rates)
     config = load_config(str(panel.write_config(tmp_path, tmp_path / "lists", tmp_path / "wh", tmp_path / "claims")))
-    run(spark, config)
+    make_payable(spark, config)
 
     def posted(as_of: date) -> dict[str, tuple[int, Decimal]]:
         return {one.contract_id: (one.lines, one.amount) for one in capitate(spark, config, as_of).contracts}
@@ -121,7 +122,7 @@ def test_payment_runs_post_what_changed_and_one_that_dies_posts_nothing(
         tmp_path / "lists", first_rates.replace("2021-01-01,,*,*,*,100", "2021-01-01,2021-04-30,*,*,*,100")
         + "K1,2021-05-01,,*,*,*,110.00,false\n"
     )  # fmt: skip
-    run(spark, config)
+    make_payable(spark, config)
     assert posted(date(2021, 6, 5)) == {"K1": (2, Decimal(20)), "K2": (0, Decimal(0))}
     ledger = published(spark, config).read(CAPITATION_LEDGER)
     sums = ledger.groupBy("contract_id").agg(F.sum("amount").alias("amount"), F.count(F.lit(1)).alias("lines"))
@@ -130,7 +131,7 @@ def test_payment_runs_post_what_changed_and_one_that_dies_posts_nothing(
         "K2": (3, Decimal("150.00")),
     }
     lists_of_contracts(tmp_path / "lists", first_rates.replace("2021-01-01,,*,*,*,100", "2021-03-01,,*,*,*,100"))
-    run(spark, config)
+    make_payable(spark, config)
     with pytest.raises(InputError, match=r"K1.*2021-01"):
         posted(date(2021, 7, 5))
     assert published(spark, config).read(CAPITATION_LEDGER).count() == 11
