@@ -51,7 +51,7 @@ def ran(
         policies = (Policy("month", Eligibility(part_a_b="current_month")),) if name == "synpuf" else POLICIES
         told = Source(name, str(root if name == "rif" else root / name), **lists, **source)
         config = RunConfig(told, Warehouse(str(tmp_path_factory.mktemp(name))), YEARS, policies)
-        found[name] = Compared(config, run(spark, config), None)
+        found[name] = Compared(config, run(spark, config, group="load" if name == "synpuf" else None), None)
     return found
 
 
