@@ -101,6 +101,7 @@ RISK = ("every_score", "normalized_by", "a_cap_holds")
 NO_ENGINE = (
     "tests/oracle/",
     "tests/test_small_cells.py",
+    "tests/test_which_engine.py",
     "tests/test_conf_databricks.py",
     "tests/test_conf_emr.py",
     "tests/test_export.py",
