@@ -32,7 +32,7 @@ from pmpm_spark.sources.lists import LISTS, list_files
 from pmpm_spark.warehouse import published
 from tests import panel
 from tests.loaded import Loads
-from tests.paying import make_payable
+from tests.partly import run_without_gold
 
 C1 = Terms("C1", "N1", date(2023, 1, 1), date(2023, 12, 31))
 EXAMPLES = Path(__file__).resolve().parent.parent / "conf" / "examples" / "capitation"
@@ -106,7 +106,7 @@ def test_payment_runs_post_what_changed_and_one_that_dies_posts_nothing(
     lists_of_contracts(tmp_path / "lists", first_rates)
     config = load_config(str(panel.write_config(tmp_path, tmp_path / "lists", tmp_path / "wh", claims)))
     loads.begin(config, but=[the_list.setting for the_list in LISTS])
-    make_payable(spark, config)
+    run_without_gold(spark, config)
 
     def posted(as_of: date) -> dict[str, tuple[int, Decimal]]:
         return {one.contract_id: (one.lines, one.amount) for one in capitate(spark, config, as_of).contracts}
@@ -130,7 +130,7 @@ def test_payment_runs_post_what_changed_and_one_that_dies_posts_nothing(
         tmp_path / "lists", first_rates.replace("2021-01-01,,*,*,*,100", "2021-01-01,2021-04-30,*,*,*,100")
         + "K1,2021-05-01,,*,*,*,110.00,false\n"
     )  # fmt: skip
-    make_payable(spark, config)
+    run_without_gold(spark, config)
     assert posted(date(2021, 6, 5)) == {"K1": (2, Decimal(20)), "K2": (0, Decimal(0))}
     ledger = published(spark, config).read(CAPITATION_LEDGER)
     sums = ledger.groupBy("contract_id").agg(F.sum("amount").alias("amount"), F.count(F.lit(1)).alias("lines"))
@@ -139,7 +139,7 @@ def test_payment_runs_post_what_changed_and_one_that_dies_posts_nothing(
         "K2": (3, Decimal("150.00")),
     }
     lists_of_contracts(tmp_path / "lists", first_rates.replace("2021-01-01,,*,*,*,100", "2021-03-01,,*,*,*,100"))
-    make_payable(spark, config)
+    run_without_gold(spark, config)
     with pytest.raises(InputError, match=r"K1.*2021-01"):
         posted(date(2021, 7, 5))
     assert published(spark, config).read(CAPITATION_LEDGER).count() == 11

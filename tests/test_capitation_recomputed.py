@@ -30,7 +30,7 @@ from tests.equality import FACTORS, read_for_oracle
 from tests.oracle.capitation_duckdb import open_books, post, read_list, rows
 from tests.oracle.rif_duckdb import OracleSettings, compute
 from tests.oracle.variance_duckdb import read_budget, variance
-from tests.paying import make_payable
+from tests.partly import run_without_gold
 
 pytestmark = [pytest.mark.delta, pytest.mark.timeout(1800)]  # several whole runs
 
@@ -367,7 +367,7 @@ def test_drawn_contracts_are_paid_as_recomputed_run_after_run(
             getattr(world, event)()
         if events or place == 0:
             world.write(tmp_path)
-            make_payable(spark, config)
+            run_without_gold(spark, config)
         tell_drawn(con, world, tmp_path, as_of)
         read_lists(con, tmp_path)
         number = capitate(spark, config, as_of).posting_run
@@ -489,7 +489,7 @@ def test_two_contracts_over_real_files_are_paid_as_recomputed(
         if place:
             run(spark, config, group="load")
         else:
-            make_payable(spark, config)
+            run_without_gold(spark, config)
         read_lists(con, tmp_path)
         read_budget(con, told["contract_budget"])
         number = capitate(spark, config, as_of).posting_run
@@ -535,7 +535,7 @@ def test_generated_contracts_are_paid_and_compared_as_recomputed(spark: SparkSes
     for name in ("contracts", "contract_rates", "contract_members"):
         read_list(con, name, f"{files[name]}/*.csv")
     read_budget(con, f"{files['contract_budget']}/*.csv")
-    make_payable(spark, config)
+    run_without_gold(spark, config)
     for as_of in (payment_days((2021, 2022))[0], date(2022, 11, 3)):
         assert capitate(spark, config, as_of).posting_run == post(con, as_of)
         variance(con, (2022,))
