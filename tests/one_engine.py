@@ -119,6 +119,22 @@ STEPS = (
     "truncation_never",
     "lines_services",
 )
+LEDGER = ("a_change_is", "a_score_", "who_is", "two_rates", "a_rate_that")
+VARIANCE = (
+    "what_one_side",
+    "without_a_budget",
+    "a_year_without",
+    "a_part_of",
+    "an_alert_is",
+    "only_what",
+    "a_cell_with",
+    "a_contract_of",
+)
+DRAWN = (
+    "tests/gold/test_experience_scores.py::test_drawn",
+    "tests/gold/test_financial_performance.py::test_every_column_of_many",
+    "tests/gold/test_membership.py::test_changes_and_what",
+)
 FINANCE = (
     "every_figure",
     "the_costs_of",
@@ -165,6 +181,16 @@ ONCE = {
         BY_RULE, "rule by rule; on Spark all rules of the programs at once: tests/silver/test_programs_by_hand.py"
     ),
     "tests/test_capitation_story.py": "a dozen payment runs; on Spark every table of a payment run by hand",
+    **{
+        f"tests/gold/test_capitation_ledger.py::test_{word}": "line by line; on Spark three payment runs by hand"
+        for word in LEDGER
+    },
+    **{
+        f"tests/gold/test_capitation_variance.py::test_{word}": "part by part; on Spark the worked example, and months and "
+        "their year"
+        for word in VARIANCE
+    },
+    **dict.fromkeys(DRAWN, "drawn rows; on Spark by hand, and every table of a payment run in tests/test_catalog.py"),
     "tests/test_capitation.py::test_a_load_with_too_many": "what is refused and how it is told; the tables are tried on both",
     **{
         f"tests/test_finance_guide.py::test_{word}": "a page, and what is told of lists; on Spark each figure by hand, and "

@@ -347,7 +347,7 @@ STEPS: tuple[tuple[date, tuple[str, ...]], ...] = (
 def test_drawn_contracts_are_paid_as_recomputed_run_after_run(
     seed: int, pay: str, overlap: str, spark: SparkSession, tmp_path: Path
 ) -> None:
-    world = World(random.Random(seed), tuple(f"M{n:03d}" for n in range(300)))
+    world = World(random.Random(seed), tuple(f"M{n:03d}" for n in range(150)))
     world.begin()
     policy = Policy(
         "drawn",
