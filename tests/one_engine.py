@@ -180,7 +180,6 @@ ONCE = {
     **dict.fromkeys(
         BY_RULE, "rule by rule; on Spark all rules of the programs at once: tests/silver/test_programs_by_hand.py"
     ),
-    "tests/test_capitation_story.py": "a dozen payment runs; on Spark every table of a payment run by hand",
     **{
         f"tests/gold/test_capitation_ledger.py::test_{word}": "line by line; on Spark three payment runs by hand"
         for word in LEDGER
@@ -191,12 +190,6 @@ ONCE = {
         for word in VARIANCE
     },
     **dict.fromkeys(DRAWN, "drawn rows; on Spark by hand, and every table of a payment run in tests/test_catalog.py"),
-    "tests/test_capitation.py::test_a_load_with_too_many": "what is refused and how it is told; the tables are tried on both",
-    **{
-        f"tests/test_finance_guide.py::test_{word}": "a page, and what is told of lists; on Spark each figure by hand, and "
-        "every table of a payment run in tests/test_catalog.py"
-        for word in FINANCE
-    },
     **{
         f"tests/gold/test_outcome_measures.py::test_{word}": "rule by rule; on Spark the worked example and each chain"
         for word in OUTCOMES
@@ -214,6 +207,13 @@ LONG = {
     **dict.fromkeys(
         WHOLE_RUNS, "a whole run takes Spark minutes: one is in tests/test_jobs.py, many in tests/prove.py"
     ),
+    "tests/test_capitation_story.py": "a dozen payment runs; on Spark every table of a payment run by hand",
+    "tests/test_capitation.py::test_a_load_with_too_many": "what is refused and how it is told; the tables are tried on both",
+    **{
+        f"tests/test_finance_guide.py::test_{word}": "a page, and what is told of lists; on Spark each figure by hand, and "
+        "every table of a payment run in tests/test_catalog.py"
+        for word in FINANCE
+    },
     "tests/gold/test_capitation_ledger.py::test_whatever_changes": "six payment runs of forty people; on Spark by hand",
     "tests/gold/test_capitation_variance.py::test_every_split": "two years of 300 contracts; on Spark by hand",
     "tests/silver/test_hospital_stays.py::test_generated": "hundreds of members; on Spark by hand",
