@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from tests.browser import NO_BROWSER
 from tests.connect_server import REMOTE, start_server, wait_for_server
+from tests.loaded import Loads
 from tests.one_engine import is_long, reason_to_leave_out
 from tests.one_version import reason_to_leave_out_on
 
@@ -22,10 +24,26 @@ SHARED = Path(os.environ.get("PMPM_SHARED", REPOSITORY.parent / "shared"))
 NOT_THERE = "the shared data is not there (PMPM_SHARED)"
 
 LONGEST_FIRST = (
-    "test_jobs", "test_hand_over", "test_capitation_recomputed", "test_capitation", "test_one_truth", "test_payments", "test_common",
-    "test_generate", "test_equality", "test_cclf_order", "test_dollars", "test_planted",
+    "test_jobs", "test_catalog", "test_equality", "test_capitation_recomputed", "test_one_truth", "test_capitation", "test_common",
+    "test_payments", "test_planted", "test_cclf_order", "test_programs_by_hand", "test_store", "test_generate", "test_comparison",
+    "test_finance_guide",
 )  # fmt: skip
 """Files that take minutes: begun first, so that no process waits at the end for the other."""
+TOGETHER = (
+    ("test_equality", "test_dollars", "test_programs_run", "test_risk_run", "test_outcomes_recomputed"),
+    ("test_one_truth", "test_generate_cclf"),
+    ("test_planted_outcomes", "test_planted_stays"),
+)
+"""Files that begin with the same loads (tests/loaded.py): one process takes them."""
+
+
+class FilesTogether(LoadFileScheduling):  # type: ignore[misc]
+    """A process takes a file, and with it those that begin as it does."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = str(super()._split_scope(nodeid))
+        stem = Path(file).stem
+        return next((group[0] for group in TOGETHER if stem in group), file)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -50,6 +68,11 @@ def pytest_configure(config: pytest.Config) -> None:
             os.environ.pop(REMOTE, None)
 
         config.add_cleanup(stop)
+
+
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    return FilesTogether(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m looks at the markers
@@ -93,6 +116,11 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def engine(request: pytest.FixtureRequest) -> str:
     return str(request.config.getoption("--engine"))
+
+
+@pytest.fixture(scope="session")
+def loads(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Loads:
+    return Loads(spark, tmp_path_factory.mktemp("loads"))
 
 
 @pytest.fixture(scope="session")

@@ -18,9 +18,10 @@ from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from pmpm_spark.config import RunConfig, Source, Warehouse
-from pmpm_spark.generate import generate
+from pmpm_spark.generate import RIF, generate
 from pmpm_spark.pipeline import RunResult, run
 from pmpm_spark.policy import Policy
+from tests.loaded import Loads
 from tests.oracle.rif_duckdb import OracleSettings, Result, check_identities, compute, read_inputs
 
 Row = dict[str, Any]
@@ -83,12 +84,15 @@ _QUOTIENTS = 1e-12
 
 
 def generate_each(
-    spark: SparkSession, folder: Path, formats: Iterable[str], *, members: int, years: tuple[int, int], seed: int
+    loads: Loads, folder: Path, formats: Iterable[str], *, members: int, years: tuple[int, int], seed: int
 ) -> dict[str, Path]:
     """The folders of one truth in several formats."""
     roots = {name: folder / name for name in formats}
     for name, root in roots.items():
-        generate(spark, str(root), members=members, years=years, seed=seed, file_format=name)
+        if name == RIF:
+            roots[name] = loads.files(members, years, seed)
+        else:
+            generate(loads.spark, str(root), members=members, years=years, seed=seed, file_format=name)
     return roots
 
 
@@ -100,10 +104,13 @@ class Compared:
     result: RunResult
     oracle: Any
     computed: dict[str, Result] = field(default_factory=dict)
+    load: RunResult | None = None
+    """The load before the run, where it was one by itself."""
 
     @cached_property
     def versions(self) -> dict[str, int]:
-        return {receipt.table: receipt.version for receipt in self.result.receipts}
+        receipts = (*(self.load.receipts if self.load else ()), *self.result.receipts)
+        return {receipt.table: receipt.version for receipt in receipts}
 
     def table(self, name: str, columns: Sequence[str]) -> list[Row]:
         """The published rows of a table."""
@@ -161,12 +168,14 @@ def run_and_recompute(
     years: tuple[int, ...],
     policies: tuple[Policy, ...],
     part_c: str = "hmo_indicator",
+    loads: Loads | None = None,
 ) -> Compared:
     """Run the pipeline on the files and have the recomputation read the same ones."""
     named = {name: str(path) for name, path in lists.items()}
     source = Source("rif", str(rif), part_c=part_c, max_reject_share=1.0, **named)
     config = RunConfig(source, Warehouse(str(warehouse)), years, policies)
-    return Compared(config, run(spark, config), read_for_oracle(rif, lists))
+    load = loads.begin(config) if loads else None
+    return Compared(config, run(spark, config), read_for_oracle(rif, lists), load=load)
 
 
 def read_for_oracle(rif: Path, lists: dict[str, Path]) -> Any:

@@ -34,6 +34,7 @@ WHOLE_RUNS = (
     "tests/test_capitation.py::test_payment_runs",
     "tests/test_payments.py",
     "tests/test_planted.py",
+    "tests/test_planted_outcomes.py",
     "tests/test_restate.py",
     "tests/test_unchanged.py",
     "tests/test_changed.py::test_of_some_ids",
@@ -101,6 +102,7 @@ RISK = ("every_score", "normalized_by", "a_cap_holds")
 NO_ENGINE = (
     "tests/oracle/",
     "tests/test_small_cells.py",
+    "tests/test_which_engine.py",
     "tests/test_conf_databricks.py",
     "tests/test_conf_emr.py",
     "tests/test_export.py",
@@ -117,6 +119,32 @@ STEPS = (
     "months_and_categories",
     "truncation_never",
     "lines_services",
+)
+LEDGER = ("a_change_is", "a_score_", "who_is", "two_rates", "a_rate_that")
+VARIANCE = (
+    "what_one_side",
+    "without_a_budget",
+    "a_year_without",
+    "a_part_of",
+    "an_alert_is",
+    "only_what",
+    "a_cell_with",
+    "a_contract_of",
+)
+DRAWN = (
+    "tests/gold/test_experience_scores.py::test_drawn",
+    "tests/gold/test_financial_performance.py::test_every_column_of_many",
+    "tests/gold/test_membership.py::test_changes_and_what",
+)
+FINANCE = (
+    "every_figure",
+    "the_costs_of",
+    "the_page_follows",
+    "the_result",
+    "what_cannot",
+    "a_year_outside",
+    "more_returned",
+    "a_loss_ratio",
 )
 GENERATED = (
     *[f"tests/gold/test_risk.py::test_{word}" for word in RISK],
@@ -153,7 +181,16 @@ ONCE = {
     **dict.fromkeys(
         BY_RULE, "rule by rule; on Spark all rules of the programs at once: tests/silver/test_programs_by_hand.py"
     ),
-    "tests/test_capitation_story.py": "a dozen payment runs; on Spark every table of a payment run by hand",
+    **{
+        f"tests/gold/test_capitation_ledger.py::test_{word}": "line by line; on Spark three payment runs by hand"
+        for word in LEDGER
+    },
+    **{
+        f"tests/gold/test_capitation_variance.py::test_{word}": "part by part; on Spark the worked example, and months and "
+        "their year"
+        for word in VARIANCE
+    },
+    **dict.fromkeys(DRAWN, "drawn rows; on Spark by hand, and every table of a payment run in tests/test_catalog.py"),
     **{
         f"tests/gold/test_outcome_measures.py::test_{word}": "rule by rule; on Spark the worked example and each chain"
         for word in OUTCOMES
@@ -171,6 +208,13 @@ LONG = {
     **dict.fromkeys(
         WHOLE_RUNS, "a whole run takes Spark minutes: one is in tests/test_jobs.py, many in tests/prove.py"
     ),
+    "tests/test_capitation_story.py": "a dozen payment runs; on Spark every table of a payment run by hand",
+    "tests/test_capitation.py::test_a_load_with_too_many": "what is refused and how it is told; the tables are tried on both",
+    **{
+        f"tests/test_finance_guide.py::test_{word}": "a page, and what is told of lists; on Spark each figure by hand, and "
+        "every table of a payment run in tests/test_catalog.py"
+        for word in FINANCE
+    },
     "tests/gold/test_capitation_ledger.py::test_whatever_changes": "six payment runs of forty people; on Spark by hand",
     "tests/gold/test_capitation_variance.py::test_every_split": "two years of 300 contracts; on Spark by hand",
     "tests/silver/test_hospital_stays.py::test_generated": "hundreds of members; on Spark by hand",

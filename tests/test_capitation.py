@@ -31,6 +31,8 @@ from pmpm_spark.runs import RunBook
 from pmpm_spark.sources.lists import LISTS, list_files
 from pmpm_spark.warehouse import published
 from tests import panel
+from tests.loaded import Loads
+from tests.partly import run_without_gold
 
 C1 = Terms("C1", "N1", date(2023, 1, 1), date(2023, 12, 31))
 EXAMPLES = Path(__file__).resolve().parent.parent / "conf" / "examples" / "capitation"
@@ -88,16 +90,23 @@ def lists_of_contracts(folder: Path, rates: str) -> None:
     (folder / "contract_rates.csv").write_text(f"{columns}\n{rates}")
 
 
+@pytest.fixture(scope="module")
+def claims(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("panel") / "claims"
+    panel.write_files(folder)
+    return folder
+
+
 def test_payment_runs_post_what_changed_and_one_that_dies_posts_nothing(
-    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spark: SparkSession, loads: Loads, claims: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ann is N1's all year and costs 100 a month; Ben, N2's, dies in March: three months of 50 are due, and no more."""
-    panel.write_files(tmp_path / "claims")
     panel.write_lists(tmp_path / "lists")
     first_rates = "K1,2021-01-01,,*,*,*,100.00,false\nK2,2021-01-01,,*,*,*,50.00,false\n"
     lists_of_contracts(tmp_path / "lists", first_rates)
-    config = load_config(str(panel.write_config(tmp_path, tmp_path / "lists", tmp_path / "wh", tmp_path / "claims")))
-    run(spark, config)
+    config = load_config(str(panel.write_config(tmp_path, tmp_path / "lists", tmp_path / "wh", claims)))
+    loads.begin(config, but=[the_list.setting for the_list in LISTS])
+    run_without_gold(spark, config)
 
     def posted(as_of: date) -> dict[str, tuple[int, Decimal]]:
         return {one.contract_id: (one.lines, one.amount) for one in capitate(spark, config, as_of).contracts}
@@ -121,7 +130,7 @@ def test_payment_runs_post_what_changed_and_one_that_dies_posts_nothing(
         tmp_path / "lists", first_rates.replace("2021-01-01,,*,*,*,100", "2021-01-01,2021-04-30,*,*,*,100")
         + "K1,2021-05-01,,*,*,*,110.00,false\n"
     )  # fmt: skip
-    run(spark, config)
+    run_without_gold(spark, config)
     assert posted(date(2021, 6, 5)) == {"K1": (2, Decimal(20)), "K2": (0, Decimal(0))}
     ledger = published(spark, config).read(CAPITATION_LEDGER)
     sums = ledger.groupBy("contract_id").agg(F.sum("amount").alias("amount"), F.count(F.lit(1)).alias("lines"))
@@ -130,7 +139,7 @@ def test_payment_runs_post_what_changed_and_one_that_dies_posts_nothing(
         "K2": (3, Decimal("150.00")),
     }
     lists_of_contracts(tmp_path / "lists", first_rates.replace("2021-01-01,,*,*,*,100", "2021-03-01,,*,*,*,100"))
-    run(spark, config)
+    run_without_gold(spark, config)
     with pytest.raises(InputError, match=r"K1.*2021-01"):
         posted(date(2021, 7, 5))
     assert published(spark, config).read(CAPITATION_LEDGER).count() == 11
@@ -170,17 +179,16 @@ BUDGET = "contract_id,year,service_category,member_months,services_per_1000,cost
 
 
 def test_payment_runs_tell_allocated_against_actual_and_refuse_a_budget_that_does_not_hold(
-    spark: SparkSession, tmp_path: Path
+    spark: SparkSession, loads: Loads, claims: Path, tmp_path: Path
 ) -> None:
     """Ann's year costs 1,320 of 1,200 that are due and 1,400 that are expected; Ben's three months 40 of 150."""
     lists, as_of = tmp_path / "lists", date(2021, 12, 5)
-    panel.write_files(tmp_path / "claims")
     panel.write_lists(lists)
     lists_of_contracts(lists, "K1,2021-01-01,,*,*,*,100.00,false\nK2,2021-01-01,,*,*,*,50.00,false\n")
     budget = f"{BUDGET}\nK1,2021,inpatient,12,1000,1200\nK1,2021,professional,12,2000,100\n"
     (lists / "contract_budget.csv").write_text(budget)
-    path = panel.write_config(tmp_path, lists, tmp_path / "wh", tmp_path / "claims")
-    config = load_config(str(path))
+    config = load_config(str(panel.write_config(tmp_path, lists, tmp_path / "wh", claims)))
+    loads.begin(config, but=[the_list.setting for the_list in LISTS])
     run(spark, config)
     for posted in (True, False):  # the same day again posts nothing, and tells the same
         result = capitate(spark, config, as_of)

@@ -19,7 +19,6 @@ from pyspark.sql import functions as F
 from pmpm_spark.cli.compare import compared as compared_text
 from pmpm_spark.config import Reference, RunConfig, Source, Warehouse
 from pmpm_spark.errors import InputError
-from pmpm_spark.generate import generate
 from pmpm_spark.pipeline import run
 from pmpm_spark.policy import Attribution, Cost, Eligibility, Policy
 from pmpm_spark.warehouse import published
@@ -29,6 +28,7 @@ from pmpm_spark.why.network import network_sections
 from pmpm_spark.why.rules import rules_of
 from tests.equality import LISTS, Compared, read_for_oracle
 from tests.impacts import impact
+from tests.loaded import Loads
 from tests.oracle.dollars_plain import Dollars, Line, MemberYear, chain_ladder, dollars
 
 pytestmark = [pytest.mark.delta, pytest.mark.timeout(1800)]  # a fixture is a whole run
@@ -65,7 +65,7 @@ PARTS = (
 )  # fmt: skip
 
 
-def ran(spark: SparkSession, files: Path, suffix: str, folder: Path) -> Compared:
+def ran(spark: SparkSession, loads: Loads, files: Path, suffix: str, folder: Path) -> Compared:
     reference = folder / "reference"
     reference.mkdir()
     factors = "".join(f"{category},{runout},{share},test\n" for (category, runout), share in RUNOUT.items())
@@ -80,18 +80,18 @@ def ran(spark: SparkSession, files: Path, suffix: str, folder: Path) -> Compared
     source = Source("rif", str(files), max_reject_share=1.0, **{name: str(path) for name, path in lists.items()})
     warehouse = Warehouse(str(folder / "warehouse"))
     config = RunConfig(source, warehouse, YEARS, POLICIES, Reference(str(reference)))
-    return Compared(config, run(spark, config), read_for_oracle(files, lists))
+    load = loads.begin(config)
+    return Compared(config, run(spark, config), read_for_oracle(files, lists), load=load)
 
 
 @pytest.fixture(scope="module", params=["cut", "generated"])
 def compared(
-    request: pytest.FixtureRequest, spark: SparkSession, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, spark: SparkSession, loads: Loads, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[str, Compared]:
     folder = tmp_path_factory.mktemp(request.param)
     if request.param == "cut":
-        return "cut", ran(spark, CUT, ".csv", folder)
-    generate(spark, str(folder / "files"), members=350, years=YEARS, seed=11)
-    return "generated", ran(spark, folder / "files", "", folder)
+        return "cut", ran(spark, loads, CUT, ".csv", folder)
+    return "generated", ran(spark, loads, loads.files(350, YEARS, 11), "", folder)
 
 
 def rate_of(month: date) -> Decimal:

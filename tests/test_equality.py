@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from pmpm_spark.generate import generate
 from pmpm_spark.policy import Attribution, Cost, Eligibility, Policy, Risk
 from tests.equality import (
     FACTORS,
@@ -28,6 +27,7 @@ from tests.equality import (
     load_counts,
     run_and_recompute,
 )
+from tests.loaded import Loads
 from tests.prove import eight
 
 pytestmark = [pytest.mark.delta, pytest.mark.timeout(1800)]  # a fixture is a whole run
@@ -84,16 +84,18 @@ def lists_in(folder: Path, suffix: str = ".csv") -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def whole_set(spark: SparkSession, shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Compared:
+def whole_set(
+    spark: SparkSession, loads: Loads, shared_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Compared:
     rif = shared_data / "rif"
     warehouse = tmp_path_factory.mktemp("whole")
-    return run_and_recompute(spark, rif, lists_in(rif), warehouse, YEARS, EIGHT)
+    return run_and_recompute(spark, rif, lists_in(rif), warehouse, YEARS, EIGHT, loads=loads)
 
 
 @pytest.fixture(scope="module")
-def cut(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Compared:
+def cut(spark: SparkSession, loads: Loads, tmp_path_factory: pytest.TempPathFactory) -> Compared:
     warehouse = tmp_path_factory.mktemp("cut")
-    return run_and_recompute(spark, CUT, lists_in(CUT), warehouse, YEARS, ON_CUT)
+    return run_and_recompute(spark, CUT, lists_in(CUT), warehouse, YEARS, ON_CUT, loads=loads)
 
 
 @pytest.fixture(scope="module")
@@ -104,11 +106,10 @@ def cut_by_contract(spark: SparkSession, cut: Compared) -> Compared:
 
 
 @pytest.fixture(scope="module")
-def generated(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Compared:
-    root = tmp_path_factory.mktemp("generated")
-    files = root / "files"
-    generate(spark, str(files), members=350, years=(2021, 2022), seed=11)
-    return run_and_recompute(spark, files, lists_in(files, ""), root / "warehouse", (2021, 2022), ON_GENERATED)
+def generated(spark: SparkSession, loads: Loads, tmp_path_factory: pytest.TempPathFactory) -> Compared:
+    warehouse, years = tmp_path_factory.mktemp("generated"), (2021, 2022)
+    files = loads.files(350, years, 11)
+    return run_and_recompute(spark, files, lists_in(files, ""), warehouse, years, ON_GENERATED, loads=loads)
 
 
 @pytest.mark.parametrize("table", KEYS)

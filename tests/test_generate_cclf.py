@@ -27,6 +27,7 @@ from pmpm_spark.pipeline import run
 from pmpm_spark.policy import Attribution, Cost, Eligibility, Policy, Risk
 from pmpm_spark.silver.attribution import UNATTRIBUTED
 from tests.equality import FIGURES, KEYS, LISTS, REPOSITORY, Compared, generate_each, is_equal
+from tests.loaded import Loads
 from tests.oracle.cclf_plain import figures, read_layout
 
 pytestmark = [pytest.mark.delta, pytest.mark.timeout(1800)]  # a fixture is two whole runs
@@ -55,21 +56,22 @@ NOT_CARRIED_IN_COSTS = {
 
 
 @pytest.fixture(scope="module")
-def generated(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def generated(loads: Loads, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("generated")
-    return generate_each(spark, folder, ("rif", "cclf"), members=MEMBERS, years=YEARS, seed=SEED)
+    return generate_each(loads, folder, ("rif", "cclf"), members=MEMBERS, years=YEARS, seed=SEED)
 
 
 @pytest.fixture(scope="module")
 def published(
-    spark: SparkSession, generated: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+    spark: SparkSession, loads: Loads, generated: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Compared]:
     found = {}
     for name, root in generated.items():
         path = root / "cclf" if name == "cclf" else root
         source = Source(name, str(path), **{of: str(root / of) for of in LISTS})
         config = RunConfig(source, Warehouse(str(tmp_path_factory.mktemp(name))), YEARS, (*POLICIES, COMPUTED))
-        found[name] = Compared(config, run(spark, config), None)
+        load = loads.begin(config)
+        found[name] = Compared(config, run(spark, config), None, load=load)
     return found
 
 

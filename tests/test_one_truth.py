@@ -19,6 +19,7 @@ from pmpm_spark.policy import Attribution, Cost, Eligibility, Policy
 from pmpm_spark.silver.attribution import UNATTRIBUTED
 from pmpm_spark.warehouse import Published, published
 from tests.equality import FIGURES, KEYS, LISTS, Compared, generate_each, is_equal
+from tests.loaded import Loads
 
 pytestmark = [pytest.mark.delta, pytest.mark.timeout(1800)]  # a fixture is several whole runs
 
@@ -33,16 +34,16 @@ NOT_OF_TUVA = ("in_network_paid_amount",)
 
 
 @pytest.fixture(scope="module")
-def generated(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def generated(loads: Loads, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("generated")
     return generate_each(
-        spark, folder, ("rif", "common", "tuva", "synpuf"), members=MEMBERS_GENERATED, years=YEARS, seed=SEED
+        loads, folder, ("rif", "common", "tuva", "synpuf"), members=MEMBERS_GENERATED, years=YEARS, seed=SEED
     )
 
 
 @pytest.fixture(scope="module")
 def ran(
-    spark: SparkSession, generated: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+    spark: SparkSession, loads: Loads, generated: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Compared]:
     found = {}
     for name, root in generated.items():
@@ -51,7 +52,9 @@ def ran(
         policies = (Policy("month", Eligibility(part_a_b="current_month")),) if name == "synpuf" else POLICIES
         told = Source(name, str(root if name == "rif" else root / name), **lists, **source)
         config = RunConfig(told, Warehouse(str(tmp_path_factory.mktemp(name))), YEARS, policies)
-        found[name] = Compared(config, run(spark, config), None)
+        load = loads.begin(config)
+        result = run(spark, config, only=FINAL_CLAIM_LINES.name if name == "synpuf" else None)
+        found[name] = Compared(config, result, None, load=load)
     return found
 
 

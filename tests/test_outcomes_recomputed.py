@@ -20,6 +20,7 @@ from pmpm_spark.policy import Eligibility, Outcomes, Policy, Risk
 from pmpm_spark.silver.readmissions import READMISSIONS, REASONS
 from pmpm_spark.warehouse import published
 from tests.equality import FACTORS, read_for_oracle
+from tests.loaded import Loads
 from tests.oracle.outcomes_duckdb import Rules, judge, open_tables
 from tests.oracle.rif_duckdb import OracleSettings, compute
 from tests.outcomes import H1, H2, PSYCHIATRIC, SPAN, Row, World, claim, make, observation
@@ -250,13 +251,14 @@ def tell_real(con: duckdb.DuckDBPyConnection, part_c: str) -> date:
 @pytest.mark.shared
 @pytest.mark.delta
 def test_readmissions_over_real_files_are_those_recomputed(
-    spark: SparkSession, tmp_path: Path, shared_data: Path
+    spark: SparkSession, loads: Loads, tmp_path: Path, shared_data: Path
 ) -> None:
     rif, years = shared_data / "rif", (2016, 2017, 2018, 2022)  # with most stays, and with networks
     lists = {name: rif / f"{name}.csv" for name in ("network_roster", "providers", "risk_scores", "member_attribution")}
     source = Source("rif", str(rif), max_reject_share=1.0, **{name: str(path) for name, path in lists.items()})
     policy = Policy("default", Eligibility(part_a_b="current_month"), risk=Risk(normalization="population"))
     config = RunConfig(source, Warehouse(str(tmp_path / "warehouse")), years, (policy,))
+    loads.begin(config)
     result = run(spark, config)
     assert any(
         "readmissions_hwr_like 2016, 2017, 2018, 2022: code sets that are not supplied" in said

@@ -8,12 +8,13 @@ import pytest
 from pyspark.sql import SparkSession
 
 from pmpm_spark.config import Reference, RunConfig, Source, Warehouse
-from pmpm_spark.generate import EPISODES, generate
+from pmpm_spark.generate import EPISODES
 from pmpm_spark.generate.stays import PEOPLE, planted_member_id
 from pmpm_spark.pipeline import run
 from pmpm_spark.policy import Eligibility, Policy
 from pmpm_spark.silver.readmissions import READMISSIONS
 from pmpm_spark.warehouse import published
+from tests.loaded import Loads
 from tests.planted import csv_rows
 
 pytestmark = [pytest.mark.delta, pytest.mark.timeout(1800)]
@@ -23,14 +24,14 @@ SETS = "code_set,code_system,code,first_year,last_year,source\nplanned_drg,MS-DR
 
 
 @pytest.fixture(scope="module")
-def root(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("outcomes") / "input"
-    generate(spark, str(folder), members=MEMBERS, years=YEARS, seed=5)
-    return folder
+def root(loads: Loads) -> Path:
+    return loads.files(MEMBERS, YEARS, 5)
 
 
 @pytest.mark.parametrize("planned", [False, True], ids=["nothing is planned", "470 is planned"])
-def test_a_run_finds_the_planted_readmissions(spark: SparkSession, root: Path, tmp_path: Path, planned: bool) -> None:
+def test_a_run_finds_the_planted_readmissions(
+    spark: SparkSession, loads: Loads, root: Path, tmp_path: Path, planned: bool
+) -> None:
     names = ("network_roster", "providers", "risk_scores", "member_attribution")
     source = Source("rif", str(root), **{name: str(root / name) for name in names})
     reference = Reference(str(tmp_path / "reference")) if planned else Reference()
@@ -39,6 +40,7 @@ def test_a_run_finds_the_planted_readmissions(spark: SparkSession, root: Path, t
         (tmp_path / "reference" / "outcome_code_sets.csv").write_text(SETS)
     policy = Policy("p", Eligibility(part_a_b="current_month"))
     config = RunConfig(source, Warehouse(str(tmp_path / "warehouse")), YEARS[1:], (policy,), reference)
+    loads.begin(config)
     run(spark, config)
     ids = [planted_member_id(MEMBERS, n) for n in range(len(PEOPLE))]
     rows = published(spark, config).read(READMISSIONS).where(f"member_id IN ({', '.join(map(repr, ids))})").collect()

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pyspark.sql import SparkSession
 
-from pmpm_spark.generate import EPISODES, PLANTED, STAYS, generate
+from pmpm_spark.generate import EPISODES, PLANTED, STAYS
 from pmpm_spark.generate.stays import PEOPLE, planted_member_id
+from tests.loaded import Loads
 from tests.planted import csv_rows, episodes_of, research_rows, stays_of
 
 MEMBERS, YEARS = 30, (2021, 2022)
@@ -19,10 +19,8 @@ LAST_TOLD = date(2022, 12, 31)
 
 
 @pytest.fixture(scope="module")
-def root(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("stays") / "input"
-    generate(spark, str(folder), members=MEMBERS, years=YEARS, seed=5)
-    return folder
+def root(loads: Loads) -> Path:
+    return loads.files(MEMBERS, YEARS, 5)
 
 
 def bills(root: Path, kind: str = "inpatient") -> list[dict[str, str]]:

@@ -27,6 +27,7 @@ from pmpm_spark.table import Table
 from pmpm_spark.warehouse import Published, published
 from tests.equality import LISTS, generate_each
 from tests.impacts import impact
+from tests.loaded import Loads
 
 pytestmark = pytest.mark.delta
 
@@ -46,9 +47,9 @@ path = "{warehouse}"
 
 
 @pytest.fixture(scope="module")
-def config(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
+def config(loads: Loads, tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
     root = tmp_path_factory.mktemp("policies")
-    made = generate_each(spark, root, ("common",), members=80, years=YEARS, seed=7)["common"]
+    made = generate_each(loads, root, ("common",), members=80, years=YEARS, seed=7)["common"]
     written = root / "config.toml"
     written.write_text(
         CONFIG.format(

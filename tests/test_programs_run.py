@@ -37,6 +37,7 @@ from pmpm_spark.why.months import reasons_section
 from pmpm_spark.why.rules import rules_of
 from tests.equality import LISTS
 from tests.impacts import impact
+from tests.loaded import Loads
 from tests.oracle import programs_plain as plain
 
 pytestmark = pytest.mark.delta
@@ -69,7 +70,8 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
 
 
 @pytest.fixture(scope="module")
-def ran(spark: SparkSession, config: RunConfig) -> Published:
+def ran(spark: SparkSession, loads: Loads, config: RunConfig) -> Published:
+    loads.begin(config, but=("other_initiatives",))
     run(spark, config)
     return published(spark, config)
 

@@ -26,6 +26,7 @@ from pmpm_spark.silver.risk_scores import RISK_SCORES
 from pmpm_spark.warehouse import Published, published
 from tests.drawn_hcc import DUAL
 from tests.equality import LISTS
+from tests.loaded import Loads
 
 pytestmark = pytest.mark.delta
 
@@ -39,10 +40,13 @@ EITHER = Policy(
 
 
 @pytest.fixture(scope="module")
-def ran(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tuple[Published, tuple[str, ...]]:
+def ran(
+    spark: SparkSession, loads: Loads, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Published, tuple[str, ...]]:
     lists = {name: str(FILES / f"{name}.csv") for name in LISTS}
     source = Source("rif", str(FILES), max_reject_share=1.0, **lists)
     config = RunConfig(source, Warehouse(str(tmp_path_factory.mktemp("risk"))), YEARS, (COMPUTED, EITHER))
+    loads.begin(config)
     notices = run(spark, config).notices
     return published(spark, config), notices
 

@@ -47,6 +47,9 @@ def test_the_file_for_small_inputs_says_all_that_the_other_says_and_more() -> No
     local, small = (read_properties(find_conf(f"spark/{name}.conf")) for name in ("local", "small"))
     differing = {key for key in local if small.get(key) != local[key]}
     assert differing == {"spark.sql.shuffle.partitions", "spark.databricks.delta.snapshotPartitions"}
+    assert local["spark.sql.sources.parallelPartitionDiscovery.parallelism"] == "4", (
+        "VACUUM would start 10,000 tasks a table"
+    )
     assert set(small) - set(local) == {
         "spark.driver.extraJavaOptions",
         "spark.databricks.delta.stats.collect",

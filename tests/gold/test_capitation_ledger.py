@@ -103,7 +103,9 @@ class World:
             first_told=number_of(date(2022, 1, 1)),
             last_payable=number_of(as_of),
         )
-        return conform(built, CAPITATION_DUE)
+        return spark.createDataFrame(
+            conform(built, CAPITATION_DUE).collect(), CAPITATION_DUE.schema
+        )  # as a stored table
 
     def post(self, as_of: date) -> list[tuple[str, str, str, str, str]]:
         """The lines that a run posts: member, month, reason, amount, withheld."""
@@ -222,8 +224,7 @@ def test_a_score_of_a_year_without_a_factor_is_refused_and_not_paid_as_one(spark
     world.factors = FACTORS.replace("2023", "2022")
     nothing = world.spark.createDataFrame([], CAPITATION_LEDGER.schema)
     world.scores = "member_id | performance_year | origin | risk_score\nA | 2023 | supplied | 1.21"
-    due = world.due(date(2023, 1, 5), (C1,), nothing)
-    check_due(due, "one")  # no rate is risk-adjusted: no factor is needed
+    check_due(world.due(date(2023, 1, 5), (C1,), nothing), "one")  # no rate is risk-adjusted: no factor is needed
     world.rates = (replace(ANYBODY, risk_adjusted=True),)
     due = world.due(date(2023, 1, 5), (C1,), nothing)
     assert {row["member_id"]: row["due_amount"] for row in due.where("is_due").collect()} == {"A": None, "B": 100}
