@@ -47,6 +47,7 @@ from pmpm_spark.model import (
     COVERAGE_RECORDS,
     ENROLLMENT_ROWS,
     FINAL_CLAIM_LINES,
+    LIST_ROWS,
     LOAD_AUDIT,
     MEMBER_ATTRIBUTION,
     MEMBER_ID_CHANGES,
@@ -116,7 +117,7 @@ from pmpm_spark.silver.told_months import TOLD_MONTHS, told_months
 from pmpm_spark.silver.truncated_costs import TRUNCATED_COSTS, truncated_costs, truncates
 from pmpm_spark.silver.truncation_limits import TRUNCATION_LIMITS, truncation_limits
 from pmpm_spark.sources.kinds import SOURCE_KINDS
-from pmpm_spark.sources.lists import LISTS, List, list_stages
+from pmpm_spark.sources.lists import LISTS, list_stages
 from pmpm_spark.stage import CLAIM, MEMBER, Stage, in_order
 from pmpm_spark.table import Table
 
@@ -140,23 +141,6 @@ def built(
 def given_to(kind: str) -> tuple[Table, ...]:
     """What the stages of a source do not make themselves."""
     return (*SOURCE_KINDS[kind].bronze, *LIST_BRONZE, SOURCE_FILES, *REFERENCE_TABLES)
-
-
-def _with_list_rows(
-    combine: Callable[..., DataFrame], lists: tuple[List, ...], changes: int
-) -> Callable[..., DataFrame]:
-    """Give a combining function the fates of the lists' rows, typed from their bronze tables.
-
-    `changes` frames before those hold the ids that are in use no more.
-    """
-
-    def build(*frames: DataFrame) -> DataFrame:
-        at = len(frames) - len(lists)
-        ids = frames[at - changes : at]
-        typed = [the_list.rows(bronze, *ids) for the_list, bronze in zip(lists, frames[at:], strict=True)]
-        return combine(*frames[: at - changes], *typed)
-
-    return build
 
 
 STAGES = in_order(
@@ -427,13 +411,13 @@ def stages_of(kind: str) -> tuple[Stage, ...]:
     has_changes = any(stage.output is MEMBER_ID_CHANGES for stage in source.stages)
     changes = (MEMBER_ID_CHANGES,) if has_changes else ()
     lists = (*LISTS, *source.lists)
-    with_lists = (*source.rows, *changes, *[the_list.bronze for the_list in lists])
+    rows = (*source.rows, LIST_ROWS)
     return in_order(
         (
             *source.stages,
             *list_stages(lists, *changes),
-            Stage(REJECTS, with_lists, _with_list_rows(intake.rejects, lists, len(changes))),
-            Stage(LOAD_AUDIT, (SOURCE_FILES, *with_lists), _with_list_rows(intake.load_audit, lists, len(changes))),
+            Stage(REJECTS, rows, intake.rejects),
+            Stage(LOAD_AUDIT, (SOURCE_FILES, *rows), intake.load_audit),
             *STAGES,
         ),
         given=given_to(kind),

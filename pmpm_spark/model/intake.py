@@ -114,6 +114,15 @@ OTHER_ROWS = Table(
     key_is_built_in=True,
 )
 
+LIST_ROWS = Table(
+    name="intake.list_rows",
+    grain="one row per bronze row of a list",
+    key=("_bronze_table", "_source_file", "_source_row", "_batch_id"),
+    columns=(*PROVENANCE, *FATE),
+    rules=_FATE_RULES,
+    key_is_built_in=True,
+)
+
 COVERED_RUN = T.ArrayType(
     T.StructType(
         [

@@ -28,6 +28,7 @@ from pmpm_spark.model import (
     CONTRACT_RATES,
     CONTRACTS,
     FINANCE_AMOUNTS,
+    LIST_ROWS,
     MEMBER_ATTRIBUTION,
     NETWORK_ROSTER,
     OTHER_INITIATIVES,
@@ -94,18 +95,30 @@ class List:
 
 
 def list_stages(lists: Sequence[List], *member_id_changes: Table) -> tuple[Stage, ...]:
-    """One stage for each table, of every list that tells of it."""
+    """One stage for each table, of every list that tells of it; and one for the fates of all lists' rows."""
     of_table: dict[str, list[List]] = {}
     for the_list in lists:
         of_table.setdefault(the_list.silver.name, []).append(the_list)
-    return tuple(
+    tables = [
         Stage(
             telling[0].silver,
             (*[the_list.bronze for the_list in telling], *member_id_changes),
             partial(accepted_rows, tuple(telling)),
         )
         for telling in of_table.values()
-    )
+    ]
+    every = (*[the_list.bronze for the_list in lists], *member_id_changes)
+    return (*tables, Stage(LIST_ROWS, every, partial(fates, tuple(lists))))
+
+
+def fates(lists: Sequence[List], *frames: DataFrame) -> DataFrame:
+    """What became of every row of the lists: of their bronze rows, and then of the changes of ids."""
+    bronze, changes = frames[: len(lists)], frames[len(lists) :]
+    told = [
+        the_list.rows(rows, *changes).select(*LIST_ROWS.column_names)
+        for the_list, rows in zip(lists, bronze, strict=True)
+    ]
+    return reduce(lambda left, right: left.unionByName(right), told)
 
 
 def accepted_rows(lists: Sequence[List], *frames: DataFrame) -> DataFrame:
