@@ -48,7 +48,6 @@ BOOK = (
     "a_stage_alone",
     "a_failed_run_says",
     "a_run_that_fails",
-    "a_table_that_differs",
     "a_second_run",
     "one_name",
     "years_that",
