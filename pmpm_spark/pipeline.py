@@ -122,6 +122,8 @@ def run(
     stages = chosen(groups_of(kind)[group] if group else stages_of(kind), only, start)
     loads = only is None and start is None and group in (None, "load")
     names = {table.name for table in STORED}
+    if SOURCE_FILES.name in rebuild:
+        raise ConfigError(f"--rebuild {SOURCE_FILES.name}: it alone says which files were loaded; rebuild their tables")
     unknown = [name for name in rebuild if name not in names]
     if unknown:
         raise ConfigError(f"--rebuild {unknown[0]}: there is no such table; `pmpm tables` lists them")
@@ -153,7 +155,7 @@ def _run_locked(
     bring_back(book, store, STORED)
     upgrade = planned(store, _used(stages, config.source.kind, loads, _told(stale)), rebuild)
     before = dict(store.versions)
-    for name in {*rebuild, *upgrade.anew}:
+    for name in rebuild:
         store.versions.pop(name, None)
     run_id = new_run_id()
     told: dict[str, Any] = {

@@ -48,11 +48,12 @@ class Upgrade:
     notices: tuple[str, ...] = ()
 
     def done(self, store: Store) -> list[str]:
-        """Alter the tables; what is to be said of it. What fails or is cut off is taken back with the run."""
+        """Alter tables, and forget those that are made anew; what is to be said. It is taken back with the run."""
         for name, alteration in self.altered.items():
             _alter(store, self.tables[name], alteration)
             log.info("%s: brought to its contract (%s)", name, _told(alteration))
         for name in self.anew:
+            store.versions.pop(name)
             log.info("%s: another version of pmpm made it; it is made anew", name)
         return list(self.notices)
 

@@ -392,6 +392,8 @@ def test_a_rebuild_loses_nothing_that_the_run_does_not_make(world: World, config
     pipeline.run(world.spark, both)
     with pytest.raises(ConfigError, match=r"--rebuild silver\.first: this run does not make it"):
         pipeline.run(world.spark, both, only="second", rebuild=["silver.first"])
+    with pytest.raises(ConfigError, match=r"--rebuild bronze\.source_files: it alone says which files were loaded"):
+        pipeline.run(world.spark, both, rebuild=["bronze.source_files"])
     with pytest.raises(ConfigError, match="--rebuild would lose what this run does not make: add house 2022"):
         pipeline.run(world.spark, with_rules(config, 2021), rebuild=["gold.second"])
     assert {row[1] for row in second(world.spark, config)} == {2021, 2022}
