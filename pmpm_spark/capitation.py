@@ -154,7 +154,7 @@ def capitate(spark: SparkSession, config: RunConfig, as_of: date, *, break_lease
         before = dict(store.versions)
         run_id = new_run_id()
         with started(book, store, STORED, run_id, before, last.told):
-            notices = upgrade.done(store)
+            upgrade.done(store)
             receipts, result = _work(store, config, as_of, run_id, book.made())
         confirm()
         paid = {"as_of": as_of.isoformat(), "posting_run": result.posting_run}
@@ -166,7 +166,7 @@ def capitate(spark: SparkSession, config: RunConfig, as_of: date, *, break_lease
             versions=store.versions,
             contracts={**last.contracts, **contract_hashes(store, STORED)},
             receipts=receipts,
-            notices=(*last.notices, *notices),
+            notices=last.notices,
         )
         return result
 

@@ -99,7 +99,9 @@ class Store:
             raise StageError(f"{table.name}: not published yet in this warehouse; run `pmpm run` first")
         found = self.difference(table, self.versions[table.name], self.contracts.get(table.name))
         if found.other:
-            raise StageError(f"{table.name}: {found.other}: another version of pmpm made it; run `pmpm run` first")
+            is_book = self.contracts.get(table.name) == UNKNOWN
+            do = "use that one" if is_book else "run `pmpm run` first (of payments `pmpm capitate`)"
+            raise StageError(f"{table.name}: {found.other}: another version of pmpm made it; {do}")
         stored = self.delta.at(table, self.versions[table.name])
         if not found.added:
             return stored

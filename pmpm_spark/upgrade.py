@@ -8,15 +8,17 @@ else touches it. A table that a run does not use is left as it is (decision 119)
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from pyspark.sql import functions as F
 
 from pmpm_spark.contract_change import layout_differs, rules_differ
-from pmpm_spark.delta_text import Alteration, constraints, properties
-from pmpm_spark.errors import StageError
-from pmpm_spark.store import REBUILD, UNKNOWN, Store, contract_hash
+from pmpm_spark.delta_text import Alteration, constraints, engine_condition, properties
+from pmpm_spark.errors import StageError, is_engine_error
+from pmpm_spark.store import DEBUG_VARIABLE, REBUILD, UNKNOWN, Store, contract_hash
 from pmpm_spark.table import Table
 
 log = logging.getLogger(__name__)
@@ -155,15 +157,30 @@ def _alteration(store: Store, table: Table, else_do: str) -> Alteration:
 def _broken(store: Store, table: Table, rules: Mapping[str, str]) -> str:
     """The first rule of these that stored rows break; empty where they keep all."""
     counts = [F.count_if(~F.expr(rule)).alias(name) for name, rule in rules.items()]
-    found = store.read(table).agg(*counts).collect()[0]
+    with _told_if_the_engine_fails(table):
+        found = store.read(table).agg(*counts).collect()[0]
     return next((f"{found[name]:,} rows break the rule {name}" for name in rules if found[name]), "")
 
 
 def _alter(store: Store, table: Table, alteration: Alteration) -> None:
     if store.current_version(table) != store.versions[table.name]:
         store.restore(table, store.versions[table.name])
-    store.versions[table.name] = store.delta.alter(table, alteration)
+    with _told_if_the_engine_fails(table):
+        store.versions[table.name] = store.delta.alter(table, alteration)
     store.contracts.pop(table.name, None)
+
+
+@contextmanager
+def _told_if_the_engine_fails(table: Table) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if not is_engine_error(error) or os.environ.get(DEBUG_VARIABLE):
+            raise
+        raise StageError(
+            f"{table.name}: the engine failed while its contract was changed ({engine_condition(error)}); the table is "
+            "as it was"
+        ) from None
 
 
 def _told(alteration: Alteration) -> str:

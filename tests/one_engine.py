@@ -8,6 +8,7 @@ ONLY_SPARK = {
     "tests/test_catalog.py": "the embedded engine has no catalog to keep",
     "tests/test_jobs.py": "spark-submit, a driver that is killed, and Spark's event log",
     "tests/test_store.py::test_a_warehouse_may_be_a_schema_of_a_catalog": "the embedded engine has no catalog to keep",
+    "tests/test_upgrade.py::test_in_a_schema": "the embedded engine has no catalog to keep",
     "tests/test_store.py::test_a_folder_whose_very_first_commit_was_cut_off_is_named": (
         "the embedded engine makes the table there all the same"
     ),

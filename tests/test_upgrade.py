@@ -154,7 +154,10 @@ def test_what_old_rows_cannot_stand_for_is_made_anew_or_refused_and_never_read(s
     if what != "a partition":  # which readers do not see
         with pytest.raises(StageError) as caught:
             made.read(PAID)
-        assert str(caught.value) == f"gold.paid: {told}: another version of pmpm made it; run `pmpm run` first"
+        assert (
+            str(caught.value)
+            == f"gold.paid: {told}: another version of pmpm made it; run `pmpm run` first (of payments `pmpm capitate`)"
+        )
     refused = {
         "kept": "no run can make its rows again, so it is left as it is; go on with the version of pmpm that made it "
         "(docs/operations.md, Upgrades)",
@@ -246,7 +249,7 @@ def test_a_book_of_a_later_version_is_refused(spark: SparkSession, tmp_path: Pat
     later = replace(RUNS, columns=(*RUNS.columns, text("more", "more")))
     Store(spark, warehouse).create(later)
     told = r"^ops\.runs: column more is not in its contract"
-    with pytest.raises(StageError, match=told):
+    with pytest.raises(StageError, match=f"{told}: another version of pmpm made it; use that one$"):
         RunBook(spark, warehouse).last_finished()
     with pytest.raises(StageError, match=told):
         RunBook(spark, warehouse).write("1", "started")
@@ -396,6 +399,22 @@ def test_an_alteration_that_is_cut_off_between_its_steps_goes_on(store: Store) -
     assert rows(next_one) == [("a", "1.00", "None", *NOTHING)]
     with pytest.raises(AuditError, match="pays_for_is_known"):
         next_one.publish(PAID, paid(next_one, "d | 3.00 | nobody"), append=True)
+
+
+def test_in_a_schema_a_table_is_altered_with_its_clustering(spark: SparkSession, tmp_path: Path) -> None:
+    spark.sql(f"CREATE SCHEMA `upgrade_test` LOCATION '{tmp_path}'")
+    clustered = replace(PAID, cluster_by=("id",))
+    try:
+        made = of_former(Store(spark, Warehouse(schema="upgrade_test")), FORMER, "a | 1.00")
+        planned(made, Used(kept=[clustered])).done(made)
+        assert rows(made, clustered) == [("a", "1.00", "None", *NOTHING)]
+        (told,) = spark.sql(f"DESCRIBE DETAIL {made.delta.name_of(PAID)}").collect()  # type: ignore[attr-defined]
+        assert told["clusteringColumns"] == ["id"]
+        assert set(made.delta.layout(PAID).rules) == set(PAID.rules)
+        with pytest.raises(AuditError, match="pays_for_is_known by 1 rows"):
+            made.publish(clustered, paid(made, "d | 3.00 | nobody"), append=True)
+    finally:
+        spark.sql("DROP SCHEMA `upgrade_test` CASCADE")
 
 
 def test_a_run_before_the_migration_can_be_gone_back_to_and_the_next_run_migrates_again(world: World) -> None:
