@@ -157,7 +157,11 @@ def _keep_register(
 ) -> None:
     """Write the register of files anew: what stays, and what came. One row a file."""
     replaced = {load.table.name for load in loads if load.replaces}
-    rows: list[tuple[Any, ...]] = [tuple(row) for row in register if row["_bronze_table"] not in replaced]
+    rows: list[tuple[Any, ...]] = [
+        tuple(row[name] for name in SOURCE_FILES.column_names)
+        for row in register
+        if row["_bronze_table"] not in replaced
+    ]
     for load in loads:
         for file in load.files:
             told = (load.table.name, file.name, batch_id, file.fingerprint, file.rows, file.text_bytes, ingested_at)

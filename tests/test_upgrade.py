@@ -199,6 +199,18 @@ def test_files_that_were_loaded_before_are_named_where_a_column_is_new(store: St
     )
 
 
+def test_a_column_of_files_may_stand_among_others(store: Store) -> None:
+    files = Table(
+        name="bronze.files", grain="one row per line", key=("line",), columns=(text("a", "a"), text("line", "l"))
+    )
+    wider = replace(files, columns=(text("a", "a"), text("b", "b"), text("line", "l")))
+    made = of_former(store, files, "a1 | 1")
+    planned(made, Used(delivered=[wider])).done(made)
+    made.publish(wider, frame(store.spark, wider, "a | b | line\na2 | b2 | 2"), append=True)
+    found = sorted((row["a"], row["b"], row["line"]) for row in made.read(wider).collect())
+    assert found == [("a1", None, "1"), ("a2", "b2", "2")]
+
+
 def test_a_rule_is_loosened_and_one_that_old_rows_break_is_refused(store: Store) -> None:
     strict = replace(FORMER, rules={"amount_is_positive": "amount > 0"})
     loose, none = replace(FORMER, rules={"amount_is_positive": "amount >= 0"}), replace(FORMER, rules={})
