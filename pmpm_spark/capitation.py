@@ -49,7 +49,6 @@ from pmpm_spark.runs import (
     Run,
     RunBook,
     bring_back,
-    check_contracts,
     contract_hashes,
     locked,
     new_run_id,
@@ -64,9 +63,11 @@ from pmpm_spark.silver.member_month_costs import MEMBER_MONTH_COSTS
 from pmpm_spark.silver.member_months import MEMBER_MONTHS
 from pmpm_spark.silver.risk_scores import RISK_SCORES
 from pmpm_spark.silver.told_months import TOLD_MONTHS
-from pmpm_spark.stages import STORED
+from pmpm_spark.stages import CAPITATION, STORED
 from pmpm_spark.store import Receipt, Store
 from pmpm_spark.table import small_frame
+from pmpm_spark.upgrade import Used
+from pmpm_spark.upgrade import planned as planned_upgrade
 from pmpm_spark.variance import YearOfContract, checked_budget, publish_variance
 
 if TYPE_CHECKING:
@@ -90,6 +91,9 @@ FOLLOWS = (
 """What decides who is paid for and how much, with what a load between two runs may bring of it."""
 APPENDED = (CAPITATION_LEDGER, CAPITATION_UNPOSTED, MEMBER_MONTH_CHANGES)
 """What a payment run adds to, and leaves as it is where nothing is new."""
+BOOKS = (CAPITATION_DUE, *APPENDED, CAPITATION_RUNS)
+"""What no later payment run can make again: what was posted, and what was counted then."""
+USED = Used(made=[table for table in CAPITATION if table not in BOOKS], kept=BOOKS, read=READ)
 
 
 @dataclass(frozen=True)
@@ -140,23 +144,25 @@ def capitate(spark: SparkSession, config: RunConfig, as_of: date, *, break_lease
         last = book.last_finished()
         if last is None:
             raise InputError("no run has finished in this warehouse; run `pmpm run` first")
-        check_contracts(STORED, last.contracts, ())
-        store = Store(spark, config.warehouse, config.reference.path, dict(last.versions))
+        store = Store(spark, config.warehouse, config.reference.path, dict(last.versions), last.contracts)
         missing = [table.name for table in READ if table.name not in store.versions]
         if missing:
             raise InputError(f"{missing[0]}: not published yet in this warehouse; run `pmpm run` first")
         _check_policy(config.policies[0], last)
         bring_back(book, store, STORED)
+        upgrade = planned_upgrade(store, USED)
         before = dict(store.versions)
         run_id = new_run_id()
         with started(book, store, STORED, run_id, before, last.told):
+            upgrade.done(store)
             receipts, result = _work(store, config, as_of, run_id, book.made())
         confirm()
+        paid = {"as_of": as_of.isoformat(), "posting_run": result.posting_run}
         book.write(
             run_id,
             "finished",
             **last.told,
-            inputs=json.dumps({"capitation": {"as_of": as_of.isoformat(), "posting_run": result.posting_run}}),
+            inputs=json.dumps({"capitation": paid, **upgrade.said}),
             versions=store.versions,
             contracts={**last.contracts, **contract_hashes(store, STORED)},
             receipts=receipts,
@@ -198,7 +204,7 @@ def _check_follows(store: Store, made: Mapping[str, Receipt], pays_for_attribute
 def _work(
     store: Store, config: RunConfig, as_of: date, run_id: str, made: Mapping[str, Receipt]
 ) -> tuple[list[Receipt], CapitationResult]:
-    for table in (CAPITATION_DUE, *APPENDED, CAPITATION_RUNS):
+    for table in BOOKS:
         if table.name not in store.versions:
             store.create(table)
     stood = dict(store.versions)

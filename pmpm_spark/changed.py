@@ -211,7 +211,9 @@ class Changes:
         other = MEMBER if unit == CLAIM else CLAIM
         rows = frame.where(F.col(unit).isNotNull()).distinct()
         told = rows.select(F.lit(label).alias("found_in"), unit, F.lit("").alias(other))
-        receipt = self.store.publish(CHANGED, told, append=self._is_begun)
+        if not self._is_begun:
+            self.store.versions.pop(CHANGED.name, None)  # made anew: nothing of it is kept from run to run
+        receipt = self.store.publish(CHANGED, told, append=True)
         self._is_begun = True
         kept = self.store.read(CHANGED).where(F.col("found_in") == label).select(unit)
         return Ids(unit, kept, receipt.rows)

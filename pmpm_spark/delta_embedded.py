@@ -11,20 +11,26 @@ import json
 import shutil
 import tempfile
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from pmpm_spark.at_once import CORES
 from pmpm_spark.config import Warehouse
 from pmpm_spark.delta_text import (
+    CONSTRAINT,
+    Alteration,
+    Layout,
     Written,
     definition,
     engine_condition,
     folder_of,
     is_local_folder,
+    layout_of,
     literal,
     newest_commit,
     quoted,
@@ -35,6 +41,10 @@ from pmpm_spark.table import Table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+
+WRITER_OF_CONSTRAINTS = 3
+"""The writer version of Delta's protocol that knows constraints."""
 
 
 class DeltaEmbedded:
@@ -133,6 +143,42 @@ class DeltaEmbedded:
             # pysail finds no commit of a version that a later checkpoint covers: it is shown a log that ends there
             return self.spark.read.format("delta").load(str(self._log_until(folder, version)))
         return self.spark.read.format("delta").option("versionAsOf", version).load(str(folder))
+
+    def schema(self, table: Table, version: int) -> T.StructType:
+        from deltalake import DeltaTable
+        from deltalake.exceptions import DeltaError
+
+        try:
+            told = DeltaTable(self._folder(table), version=version).schema()
+        except DeltaError as error:
+            raise StageError(f"{table.name}: its Delta log cannot be read ({engine_condition(error)})") from None
+        return T.StructType.fromJson(json.loads(told.to_json()))
+
+    def layout(self, table: Table) -> Layout:
+        told = self._log(table).metadata()
+        return layout_of(told.configuration, told.partition_columns)
+
+    def alter(self, table: Table, change: Alteration) -> int:
+        """By the `deltalake` package: the engine alters no table. Each step is a version."""
+        from deltalake import Schema
+
+        if change.added:
+            fields = [T.StructField(c.name, c.type, True, {"comment": c.meaning}) for c in change.added]
+            self._log(table).alter.add_columns(Schema.from_json(T.StructType(fields).json()).fields)
+        for name in change.gone:
+            self._log(table).alter.drop_constraint(name)
+        if change.ruled:
+            self._constrain(table, change.ruled)
+        if change.properties:
+            self._log(table).alter.set_table_properties(dict(change.properties))
+        return int(self._log(table).version())
+
+    def _constrain(self, table: Table, rules: Mapping[str, str]) -> None:
+        """Constraints as they are told: `add_constraint` writes them in words of its own, without their parentheses."""
+        if self._log(table).protocol().min_writer_version < WRITER_OF_CONSTRAINTS:
+            self._log(table).alter.add_constraint(dict.fromkeys(list(rules)[:1], "true"))  # what raises the protocol
+        told = {f"{CONSTRAINT}{name}": rule for name, rule in rules.items()}
+        self._log(table).alter.set_table_properties(told, raise_if_not_exists=False)
 
     def is_empty(self, table: Table, version: int) -> bool:
         from deltalake import DeltaTable

@@ -15,10 +15,14 @@ from pmpm_spark.at_once import CORES
 from pmpm_spark.config import Warehouse
 from pmpm_spark.delta_text import (
     OURS,
+    Alteration,
+    Layout,
     Written,
     definition,
     engine_condition,
     is_local_folder,
+    layout_of,
+    literal,
     newest_commit,
     place_of,
     quoted,
@@ -30,6 +34,7 @@ from pmpm_spark.table import Table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import types as T
 
 ABSENT = (
     "DELTA_TABLE_ONLY_OPERATION",
@@ -131,6 +136,30 @@ class DeltaOnSpark:
         if self.warehouse.path is None:
             return reader.table(self.name_of(table))
         return reader.load(self._folder(table))
+
+    def schema(self, table: Table, version: int) -> T.StructType:
+        return self.at(table, version).schema
+
+    def layout(self, table: Table) -> Layout:
+        told = self.spark.sql(f"DESCRIBE DETAIL {self.name_of(table)}").select("properties", "partitionColumns")
+        properties, partition_by = told.collect()[0]
+        return layout_of(properties, partition_by)
+
+    def alter(self, table: Table, change: Alteration) -> int:
+        alter = f"ALTER TABLE {self.name_of(table)}"
+        if change.added:
+            told = (f"{quoted(c.name)} {c.type.simpleString()} COMMENT {literal(c.meaning)}" for c in change.added)
+            self.spark.sql(f"{alter} ADD COLUMNS ({', '.join(told)})")
+        for name in change.gone:
+            self.spark.sql(f"{alter} DROP CONSTRAINT {quoted(name)}")
+        for name, rule in change.ruled.items():
+            self.spark.sql(f"{alter} ADD CONSTRAINT {quoted(name)} CHECK ({rule})")
+        if change.properties:
+            told = (f"{literal(key)} = {literal(value)}" for key, value in change.properties.items())
+            self.spark.sql(f"{alter} SET TBLPROPERTIES ({', '.join(told)})")
+        if self._is_clustered(table):
+            self.spark.sql(f"{alter} {_cluster_by(table)}")
+        return self._version_now(table)
 
     def is_empty(self, table: Table, version: int) -> bool:
         return self.at(table, version).isEmpty()

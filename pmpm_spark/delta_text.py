@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,10 +16,11 @@ from pmpm_spark.config import Warehouse
 from pmpm_spark.errors import StageError
 from pmpm_spark.paths import is_local, plain
 from pmpm_spark.spark_versions import condition_of
-from pmpm_spark.table import Table
+from pmpm_spark.table import Column, Table
 
 DELTA_KEEPS_FILES, DELTA_KEEPS_LOG = 7, 30
 """Days that Delta keeps what no longer counts where a table does not say."""
+CONSTRAINT = "delta.constraints."
 OURS = "pmpm.table"
 """The property by which a catalog tells a table of ours from somebody else's of the same name."""
 
@@ -31,6 +32,24 @@ class Written:
     version: int
     rows: int
     broken: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A stored table's constraints as SQL text by name, and the columns that it is partitioned by."""
+
+    rules: Mapping[str, str]
+    partition_by: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Alteration:
+    """What brings a stored table to its contract without a row being written."""
+
+    added: tuple[Column, ...] = ()
+    gone: tuple[str, ...] = ()
+    ruled: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[str, str] = field(default_factory=dict)
 
 
 class Delta(Protocol):
@@ -62,6 +81,16 @@ class Delta(Protocol):
         """Delete files that have not been of the newest version for so long; the version, which may be a new one."""
 
     def at(self, table: Table, version: int) -> DataFrame: ...
+
+    def schema(self, table: Table, version: int) -> T.StructType:
+        """The columns of a version, with which of them may be null."""
+
+    def layout(self, table: Table) -> Layout:
+        """The constraints and partitions of the newest version."""
+
+    def alter(self, table: Table, change: Alteration) -> int:
+        """Add nullable columns, take constraints away and add others, and set the properties that the contract has
+        besides; the version that this makes. Old rows must keep the new constraints: not every engine looks."""
 
     def is_empty(self, table: Table, version: int) -> bool: ...
 
@@ -99,21 +128,41 @@ def definition(table: Table, layout: str, warehouse: Warehouse) -> str:
         f"{quoted(c.name)} {c.type.simpleString()}{' NOT NULL' * (c.name in table.key)} COMMENT {literal(c.meaning)}"
         for c in table.columns
     )
-    # a rule holds where it is null; for Delta alone it would not
-    properties = {f"delta.constraints.{name}": f"({rule}) IS NOT FALSE" for name, rule in table.rules.items()}
+    told = ", ".join(f"{literal(key)} = {literal(value)}" for key, value in _all_properties(table, warehouse).items())
+    return f"({columns}) USING delta{layout} COMMENT {literal(table.grain)}" + (
+        f" TBLPROPERTIES ({told})" if told else ""
+    )
+
+
+def _all_properties(table: Table, warehouse: Warehouse) -> dict[str, str]:
+    rules = {f"{CONSTRAINT}{name}": rule for name, rule in constraints(table).items()}
+    return rules | properties(table, warehouse)
+
+
+def constraints(table: Table) -> dict[str, str]:
+    """The rules by name as Delta is to hold them. A rule holds where it is null; for Delta alone it would not."""
+    return {name: f"({rule}) IS NOT FALSE" for name, rule in table.rules.items()}
+
+
+def layout_of(configuration: Mapping[str, str], partition_by: Sequence[str]) -> Layout:
+    """The layout as a table's properties tell it."""
+    rules = {name.removeprefix(CONSTRAINT): text for name, text in configuration.items() if name.startswith(CONSTRAINT)}
+    return Layout(rules, tuple(partition_by))
+
+
+def properties(table: Table, warehouse: Warehouse) -> dict[str, str]:
+    """What Delta is told of a table beside its constraints."""
+    told = {}
     if any(isinstance(c.type, T.DoubleType) for c in table.columns):
         # the embedded engine takes a number that is alone in its file from the log, a last digit off
         kinds = (T.StringType, T.DateType, T.IntegerType, T.LongType, T.DecimalType)
         columns_told = (c for c in table.columns if isinstance(c.type, kinds))
         told_in_log = [c.name for c in columns_told if c.name not in table.partition_by]
-        properties["delta.dataSkippingStatsColumns"] = ",".join(told_in_log)
-    properties |= _retention(warehouse.retention_days)
+        told["delta.dataSkippingStatsColumns"] = ",".join(told_in_log)
+    told |= _retention(warehouse.retention_days)
     if warehouse.path is None:
-        properties[OURS] = table.name
-    told = ", ".join(f"{literal(key)} = {literal(value)}" for key, value in properties.items())
-    return f"({columns}) USING delta{layout} COMMENT {literal(table.grain)}" + (
-        f" TBLPROPERTIES ({told})" if told else ""
-    )
+        told[OURS] = table.name
+    return told
 
 
 def _retention(days: int) -> dict[str, str]:

@@ -27,8 +27,9 @@ from pyspark.sql import types as T
 from pmpm_spark.config import Warehouse
 from pmpm_spark.delta_text import is_local_folder
 from pmpm_spark.errors import BusyError, LeaseLost
-from pmpm_spark.store import Store
+from pmpm_spark.store import UNKNOWN, Store
 from pmpm_spark.table import Table, column, small_frame, text
+from pmpm_spark.upgrade import bring_to_contract
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -85,8 +86,12 @@ class Lease:
         Raises:
             BusyError: another run has it.
         """
-        if self._store.current_version(LEASES) is None:
+        newest = self._store.current_version(LEASES)
+        if newest is None:
             self._store.create(LEASES)
+        else:
+            self._store.versions[LEASES.name], self._store.contracts[LEASES.name] = newest, UNKNOWN
+            bring_to_contract(self._store, LEASES)
         for other in self._others():
             if not break_others:
                 raise _busy(other)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pmpm_spark.at_once import in_turn
 from pmpm_spark.config import TABULAR, Source, Warehouse
 from pmpm_spark.delta_text import folder_of, is_local_folder
-from pmpm_spark.errors import AuditError, ConfigError
+from pmpm_spark.errors import AuditError, ConfigError, InputError
 from pmpm_spark.model import SOURCE_FILES
 from pmpm_spark.paths import plain
 from pmpm_spark.sources.bronze import BronzeLoad, KnownFile
@@ -76,6 +76,7 @@ def _load(store: Store, source: Source, batch_id: str, ingested_at: datetime, sc
     spark = store.spark
     register = store.read(SOURCE_FILES).collect() if SOURCE_FILES.name in store.versions else []
     # what stands in no bronze table, since it is rebuilt, was not loaded
+    rebuilt = [row for row in register if row["_bronze_table"] not in store.versions]
     register = [row for row in register if row["_bronze_table"] in store.versions]
     files_before = [
         KnownFile(r["_bronze_table"], r["_source_file"], r["_batch_id"], r["fingerprint"]) for r in register
@@ -88,9 +89,10 @@ def _load(store: Store, source: Source, batch_id: str, ingested_at: datetime, sc
             f"the warehouse holds files of another source.kind than {source.kind}: choose another warehouse"
         )
 
-    told = {"file_format": source.format} if source.kind in TABULAR else {}
+    told: dict[str, Any] = {"file_format": source.format} if source.kind in TABULAR else {}
     loads, notices = kind.loads(spark, source.path, files_before, batch_id, ingested_at, scratch, **told)
     loaded.notices += notices
+    _check_rebuilt(rebuilt, loads)
     for the_list in LISTS:
         path, theirs = getattr(source, the_list.setting), source.columns_of(the_list.setting)
         file_format = getattr(source.formats, the_list.setting)
@@ -119,6 +121,23 @@ def _load(store: Store, source: Source, batch_id: str, ingested_at: datetime, sc
     return loaded
 
 
+def _check_rebuilt(rebuilt: Sequence[Row], loads: Sequence[BronzeLoad]) -> None:
+    """A rebuild reads every file again that was loaded before; lists are what they are now.
+
+    Raises:
+        InputError: a file is not there any more.
+    """
+    lists = {the_list.bronze.name for the_list in LISTS}
+    came = {(load.table.name, file.fingerprint) for load in loads for file in load.files}
+    gone = [row for row in rebuilt if row["_bronze_table"] not in lists]
+    gone = [row for row in gone if (row["_bronze_table"], row["fingerprint"]) not in came]
+    if gone:
+        raise InputError(
+            f"--rebuild {gone[0]['_bronze_table']}: {len(gone):,} files that it was loaded from are not there as they "
+            f"were ({gone[0]['_source_file']}): their rows would be lost; bring them back"
+        )
+
+
 def _publish(store: Store, load: BronzeLoad) -> Receipt:
     receipt = store.publish(load.table, load.frame, append=not load.replaces)
     expected = sum(file.rows for file in load.files)
@@ -138,7 +157,11 @@ def _keep_register(
 ) -> None:
     """Write the register of files anew: what stays, and what came. One row a file."""
     replaced = {load.table.name for load in loads if load.replaces}
-    rows: list[tuple[Any, ...]] = [tuple(row) for row in register if row["_bronze_table"] not in replaced]
+    rows: list[tuple[Any, ...]] = [
+        tuple(row[name] for name in SOURCE_FILES.column_names)
+        for row in register
+        if row["_bronze_table"] not in replaced
+    ]
     for load in loads:
         for file in load.files:
             told = (load.table.name, file.name, batch_id, file.fingerprint, file.rows, file.text_bytes, ingested_at)

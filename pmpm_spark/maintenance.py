@@ -44,7 +44,7 @@ def maintain(spark: SparkSession, config: RunConfig, *, break_lease: bool = Fals
         last = book.last_finished()
         if last is None:
             raise InputError("no run has finished in this warehouse; run `pmpm run` first")
-        store = Store(spark, config.warehouse, config.reference.path, dict(last.versions))
+        store = Store(spark, config.warehouse, config.reference.path, dict(last.versions), last.contracts)
         bring_back(book, store, STORED)
         before = dict(store.versions)
         run_id = new_run_id()

@@ -40,7 +40,7 @@ from pmpm_spark.gold.restatement import RESTATEMENT
 from pmpm_spark.identities import IDENTITIES
 from pmpm_spark.lease import leased
 from pmpm_spark.loading import load_sources
-from pmpm_spark.model import LOAD_AUDIT, MEMBERS, REJECTS
+from pmpm_spark.model import LOAD_AUDIT, MEMBERS, REJECTS, SOURCE_FILES
 from pmpm_spark.outcome_checks import check_outcome_codes
 from pmpm_spark.program_checks import check_code_sets
 from pmpm_spark.recipes import recipe
@@ -52,7 +52,6 @@ from pmpm_spark.runs import (
     Run,
     RunBook,
     bring_back,
-    check_contracts,
     contract_hashes,
     locked,
     new_run_id,
@@ -62,11 +61,13 @@ from pmpm_spark.silver.claim_costs import CLAIM_COSTS
 from pmpm_spark.silver.claim_lags import CLAIM_LAGS
 from pmpm_spark.silver.member_years import MEMBER_YEARS
 from pmpm_spark.silver.risk_scores import RISK_SCORES
+from pmpm_spark.sources.kinds import SOURCE_KINDS
 from pmpm_spark.stage import Stage, chosen
-from pmpm_spark.stages import STORED, built, groups_of, stages_of
+from pmpm_spark.stages import LIST_BRONZE, STORED, built, groups_of, stages_of
 from pmpm_spark.store import Receipt, Store
 from pmpm_spark.survey_checks import survey_notices
 from pmpm_spark.table import Table
+from pmpm_spark.upgrade import Used, planned
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -123,6 +124,8 @@ def run(
     stages = chosen(groups_of(kind)[group] if group else stages_of(kind), only, start)
     loads = only is None and start is None and group in (None, "load")
     names = {table.name for table in STORED}
+    if SOURCE_FILES.name in rebuild:
+        raise ConfigError(f"--rebuild {SOURCE_FILES.name}: it alone says which files were loaded; rebuild their tables")
     unknown = [name for name in rebuild if name not in names]
     if unknown:
         raise ConfigError(f"--rebuild {unknown[0]}: there is no such table; `pmpm tables` lists them")
@@ -149,10 +152,10 @@ def _run_locked(
     last = book.last_finished()
     versions = dict(last.versions) if last else {}
     contracts = dict(last.contracts) if last else {}
-    check_contracts(STORED, contracts, rebuild)
     stale = _check_slices(book, config, stages, rebuild)
-    store = Store(spark, config.warehouse, config.reference.path, versions)
+    store = Store(spark, config.warehouse, config.reference.path, versions, contracts)
     bring_back(book, store, STORED)
+    upgrade = planned(store, _used(stages, config.source.kind, loads, _told(stale)), rebuild)
     before = dict(store.versions)
     for name in rebuild:
         store.versions.pop(name, None)
@@ -163,15 +166,18 @@ def _run_locked(
         "settings": settings_text(config),
     }
     with started(book, store, STORED, run_id, before, told):
+        upgraded = upgrade.done(store)
         inputs: dict[str, Any] = {
             "reference": reference_fingerprint(config.reference.path),
             "reference_tables": reference_fingerprints(config.reference.path),
         }
         recipes = _recipes(store, config, stages, inputs["reference_tables"])
         made = {} if anew else _made_by_these(book, recipes)
-        changes = _changes(store, config, {} if rebuild else before, run_id)
+        is_other = bool(rebuild or upgrade.anew or upgrade.altered)  # versions tell nothing of rows then
+        changes = _changes(store, config, {} if is_other else before, run_id)
         receipts, notices, files = _work(store, config, stages, loads, run_id, made, changes, progress)
-        inputs |= {"recipes": recipes, **({"files_loaded": files} if loads else {})}
+        inputs |= {"recipes": recipes, **({"files_loaded": files} if loads else {}), **upgrade.said}
+        notices += upgraded
         if any(receipt.table == NETWORK_PMPM.name for receipt in receipts):
             receipts.append(_restated(store, book, config, run_id, inputs))
         if stale and inputs.get("files_loaded"):
@@ -193,6 +199,21 @@ def _run_locked(
     return RunResult(run_id, tuple(receipts), tuple(notices), unchanged)
 
 
+def _used(stages: Sequence[Stage], kind: str, loads: bool, left: str) -> Used:
+    """What a run does with the tables that it uses; `left` are the policies and years that it does not make."""
+    named = {table.name: table for table in STORED}
+    made = {name: named[name] for name in _made_by(stages)} | ({t.name: t for t in LIST_BRONZE} if loads else {})
+    delivered, inputs = SOURCE_KINDS[kind].bronze, [table for stage in stages for table in stage.inputs]
+    reads = {table.name for table in inputs} | ({t.name for t in (*delivered, SOURCE_FILES)} if loads else set())
+    return Used(
+        made=tuple(made.values()),
+        delivered=[table for table in delivered if table.name in reads],
+        kept=[SOURCE_FILES] if SOURCE_FILES.name in reads else [],
+        read=[t for t in inputs if t.name not in made and t not in delivered and t is not SOURCE_FILES],
+        slices_left=left,
+    )
+
+
 def _made_by(stages: Sequence[Stage]) -> set[str]:
     """What a run of these stages can make: where it makes the networks' figures it says what it moved of them."""
     names = {stage.output.name for stage in stages}
@@ -200,7 +221,7 @@ def _made_by(stages: Sequence[Stage]) -> set[str]:
 
 
 def _restated(store: Store, book: RunBook, config: RunConfig, run_id: str, inputs: Mapping[str, Any]) -> Receipt:
-    run = Run(run_id, store.versions, {}, (), "")
+    run = Run(run_id, store.versions, store.contracts, (), "")
     now = {
         (policy.label, year): Maker(run, policy, inputs["reference"], inputs["reference_tables"])
         for policy in config.policies

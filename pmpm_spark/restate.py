@@ -168,7 +168,8 @@ class _Comparison:
 
     def _read(self, makers: Mapping[Slice, Maker]) -> Read:
         run = next(iter(makers.values())).run
-        return Store(self.store.spark, self.store.warehouse, self.store.reference_path, run.versions).read
+        store = self.store
+        return Store(store.spark, store.warehouse, store.reference_path, run.versions, run.contracts).read
 
     def rows(self) -> Rows:
         then, now = self._read(self.then), self._read(self.now)

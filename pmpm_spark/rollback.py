@@ -14,14 +14,16 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pmpm_spark.config import RunConfig
-from pmpm_spark.errors import ConfigError, InputError, PmpmError, StageError
+from pmpm_spark.errors import ConfigError, InputError, PmpmError, StageError, is_engine_error
 from pmpm_spark.lease import leased
 from pmpm_spark.runs import Run, RunBook, bring_back, locked, new_run_id, restore_unfinished, started
 from pmpm_spark.stages import CAPITATION, STORED
-from pmpm_spark.store import Store, contract_hash
+from pmpm_spark.store import Store
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+    from pmpm_spark.table import Table
 
 log = logging.getLogger(__name__)
 
@@ -38,16 +40,27 @@ class RolledBack:
     tables: tuple[str, ...]
 
 
-def standing(run: Run, current: Run, config: RunConfig, now: datetime) -> str:
-    """Why a run cannot be gone back to; empty where it can."""
+def standing(run: Run, current: Run, config: RunConfig, now: datetime, store: Store) -> str:
+    """Why a run cannot be gone back to; empty where it can. `store` is any of the warehouse."""
     if run.run_id == current.run_id:
         return "it is the run that counts"
     days = config.warehouse.retention_days
     if now - run.begun > timedelta(days=days):
         return f"it is older than warehouse.retention_days ({days})"
-    known = {table.name: contract_hash(table) for table in RESTORED}
-    other = sorted(name for name, stored in run.contracts.items() if known.get(name, stored) != stored)
-    return f"{other[0]} had another contract then: go back with the version of pmpm that made it" if other else ""
+    for table in RESTORED:
+        if table.name in run.contracts and not _can_be_read(store, table, run):
+            return f"{table.name} had another contract then: go back with the version of pmpm that made it"
+    return ""
+
+
+def _can_be_read(store: Store, table: Table, run: Run) -> bool:
+    """Whether the table can be read as it was then: it lacks no more than columns that are null."""
+    try:
+        return not store.difference(table, run.versions[table.name], run.contracts[table.name]).other
+    except Exception as error:
+        if not isinstance(error, StageError) and not is_engine_error(error):
+            raise
+        return False  # its files or its log are gone
 
 
 def rollback(spark: SparkSession, config: RunConfig, run_id: str, *, break_lease: bool = False) -> RolledBack:
@@ -66,10 +79,10 @@ def rollback(spark: SparkSession, config: RunConfig, run_id: str, *, break_lease
         if to is None:
             raise InputError(f"{run_id}: no finished run of this warehouse; `pmpm rollback` without a run lists them")
         current = runs[-1]
-        reason = standing(to, current, config, datetime.now(UTC))
+        store = Store(spark, config.warehouse, config.reference.path, dict(current.versions))
+        reason = standing(to, current, config, datetime.now(UTC), store)
         if reason:
             raise ConfigError(f"run {run_id}: {reason}")
-        store = Store(spark, config.warehouse, config.reference.path, dict(current.versions))
         bring_back(book, store, STORED)
         before = dict(store.versions)
         own, told = new_run_id(), to.told

@@ -26,8 +26,9 @@ from pmpm_spark.errors import BusyError, ConfigError, StageError
 from pmpm_spark.logs import RUN_ID
 from pmpm_spark.paths import is_local, plain
 from pmpm_spark.policy import Policy, policy_of_run
-from pmpm_spark.store import REBUILD, Receipt, Store, contract_hash
+from pmpm_spark.store import UNKNOWN, Receipt, Store, contract_hash
 from pmpm_spark.table import TEXTS, Table, column, count, day, money, small_frame, text, year
+from pmpm_spark.upgrade import bring_to_contract
 
 if TYPE_CHECKING:
     from pyspark.sql import Row, SparkSession
@@ -152,6 +153,7 @@ class RunBook:
         newest = self._store.current_version(RUNS)
         if newest is not None:
             self._store.versions[RUNS.name] = newest
+            self._store.contracts[RUNS.name] = UNKNOWN
         self._finished: list[Row] | None = None
         """The finished runs, the last one last: read once, until another is written."""
 
@@ -293,6 +295,8 @@ class RunBook:
             "receipts": [asdict(receipt) for receipt in receipts],
             "notices": list(told.get("notices", ())),
         }
+        if RUNS.name in self._store.contracts:
+            bring_to_contract(self._store, RUNS)
         frame = small_frame(self._spark, [tuple(row[c.name] for c in RUNS.columns)], RUNS.schema)
         self._store.publish(RUNS, frame, append=True)
         if status == "finished":
@@ -309,7 +313,7 @@ def _run(row: Row) -> Run:
         dict(row["contracts"]),
         tuple(row["policies"]),
         row["settings"],
-        tuple(row["notices"]),
+        tuple(row["notices"] or ()),
         tuple(row["policy_hashes"]),
         row["inputs"],
     )
@@ -374,22 +378,20 @@ def started(
 
 
 def contract_hashes(store: Store, tables: Sequence[Table]) -> dict[str, str]:
-    """The hash of the contract of each table that has a version."""
-    return {table.name: contract_hash(table) for table in tables if table.name in store.versions}
+    """The hash of the contract that each table with a version was stored under."""
+    stored = [table for table in tables if table.name in store.versions]
+    return {table.name: store.contracts.get(table.name, contract_hash(table)) for table in stored}
 
 
-def check_contracts(tables: Sequence[Table], contracts: Mapping[str, str], rebuild: Sequence[str]) -> None:
-    """Refuse a stored table whose columns, rules or layout are not its contract's.
+def check_contracts(tables: Sequence[Table], contracts: Mapping[str, str]) -> None:
+    """Refuse to read on where a table was stored under another contract.
 
     Raises:
-        StageError: names the table and the command that rebuilds it.
+        StageError: names the table.
     """
     for table in tables:
-        stored = contracts.get(table.name)
-        if stored is not None and stored != contract_hash(table) and table.name not in rebuild:
-            raise StageError(
-                f"{table.name}: the stored table differs from its contract; rebuild it with `{REBUILD} {table.name}`"
-            )
+        if contracts.get(table.name, contract_hash(table)) != contract_hash(table):
+            raise StageError(f"{table.name}: another version of pmpm made it; run `pmpm run` first")
 
 
 @contextmanager

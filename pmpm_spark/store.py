@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import functions as F
 
 from pmpm_spark.config import Warehouse
+from pmpm_spark.contract_change import Difference, columns_differ
 from pmpm_spark.delta_embedded import DeltaEmbedded
 from pmpm_spark.delta_spark import DeltaOnSpark
 from pmpm_spark.delta_text import DELTA_KEEPS_FILES, Delta, engine_condition, slice_predicate
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 REBUILD = "pmpm run --rebuild"
+UNKNOWN = ""
+"""The contract of a table of which no book tells it."""
 DEBUG_VARIABLE = "PMPM_DEBUG"
 """Set it to see the engine's own error. It may quote members' values: never in a shared log."""
 
@@ -63,11 +66,15 @@ class Store:
         warehouse: Warehouse,
         reference_path: str | None = None,
         versions: Mapping[str, int] | None = None,
+        contracts: Mapping[str, str] | None = None,
     ) -> None:
         self.spark = spark
         self.warehouse = warehouse
         self.reference_path = reference_path
         self.versions: dict[str, int] = dict(versions or {})
+        self.contracts: dict[str, str] = dict(contracts or {})
+        """The hash of the contract that each table was stored under, where it may not be the one that it has now."""
+        self._differences: dict[tuple[str, str], Difference] = {}
         self._ours = frozenset(self.versions)
         """Tables that a run of this warehouse made, also those that are made anew."""
         self.engine = engine_name(spark)
@@ -81,14 +88,35 @@ class Store:
     def read(self, table: Table) -> DataFrame:
         """The table at the version that counts; a reference table from its file.
 
+        Columns that its contract had not yet are null.
+
         Raises:
-            StageError: the table was never published.
+            StageError: the table was never published, or by a contract that this one cannot be read as.
         """
         if table.layer == "reference":
             return reference_table(self.spark, table, self.reference_path)
         if table.name not in self.versions:
             raise StageError(f"{table.name}: not published yet in this warehouse; run `pmpm run` first")
-        return self.delta.at(table, self.versions[table.name])
+        found = self.difference(table, self.versions[table.name], self.contracts.get(table.name))
+        if found.other:
+            is_book = self.contracts.get(table.name) == UNKNOWN
+            do = "use that one" if is_book else "run `pmpm run` first (of payments `pmpm capitate`)"
+            raise StageError(f"{table.name}: {found.other}: another version of pmpm made it; {do}")
+        stored = self.delta.at(table, self.versions[table.name])
+        if not found.added:
+            return stored
+        return stored.select("*", *[F.lit(None).cast(c.type).alias(c.name) for c in found.added])
+
+    def difference(self, table: Table, version: int, contract: str | None) -> Difference:
+        """How the columns of a version that was stored under the contract of a hash differ from the contract now."""
+        if contract is None or contract == contract_hash(table):
+            return Difference()
+        if contract == UNKNOWN:
+            return columns_differ(table, self.delta.schema(table, version))
+        at = (table.name, contract)
+        if at not in self._differences:
+            self._differences[at] = columns_differ(table, self.delta.schema(table, version))
+        return self._differences[at]
 
     def is_as_at(self, table: Table, version: int | None) -> bool:
         """Whether the rows that count are those of a version: the same one, or one that held the same rows."""
@@ -176,6 +204,7 @@ class Store:
         if table.name not in self._ours:
             self.delta.refuse_others(table)
         self.versions[table.name] = self.delta.create(table)
+        self.contracts.pop(table.name, None)
 
     def current_version(self, table: Table) -> int | None:
         """The newest Delta version, counted or not; None where the table does not stand.

@@ -37,4 +37,5 @@ def published(spark: SparkSession, config: RunConfig) -> Published:
     if run is None:
         where = config.warehouse.path or schema_of(config.warehouse)
         raise InputError(f"{where}: no run has finished in this warehouse; run `pmpm run` first")
-    return Published(Store(spark, config.warehouse, config.reference.path, run.versions), run)
+    store = Store(spark, config.warehouse, config.reference.path, run.versions, run.contracts)
+    return Published(store, run)

@@ -10,6 +10,7 @@ from pathlib import Path
 from pmpm_spark.jars import PACKAGES, fetch_delta_jars
 from pmpm_spark.java import find_java
 from pmpm_spark.properties import read_properties
+from tests.own_driver import check_own_driver
 
 ROOT = Path(__file__).resolve().parent.parent
 LATE_OPTIMIZING = " ".join(
@@ -46,6 +47,7 @@ def environment(**more: str) -> dict[str, str]:
 
 def submit_command(properties: Path, *options: str) -> tuple[list[str], dict[str, str]]:
     """spark-submit with a file of properties and Delta's JARs, and the environment that it needs."""
+    check_own_driver()
     other = os.environ.get(OTHER_DELTA)
     jars = ",".join(map(str, () if other else fetch_delta_jars(read_properties(properties))))
     delta = ("--conf", f"{PACKAGES}={other}") if other else ("--conf", f"{PACKAGES}=", "--jars", jars)

@@ -28,7 +28,7 @@ from pmpm_spark.checks import (
 )
 from pmpm_spark.config import Reference, RunConfig, Source, Warehouse, load_config
 from pmpm_spark.errors import ConfigError, InputError
-from pmpm_spark.loading import load_sources
+from pmpm_spark.loading import Loaded, load_sources
 from pmpm_spark.model import FINAL_CLAIM_LINES, LOAD_AUDIT, REJECTS
 from pmpm_spark.policy import Cost, Policy, Risk
 from pmpm_spark.runs import RUNS
@@ -272,6 +272,32 @@ def test_nothing_is_written_before_everything_named_was_found(spark: SparkSessio
             load_sources(store, source, "batch", datetime.now(UTC))
     assert store.versions == {}
     assert not (tmp_path / "warehouse").exists()
+
+
+def test_a_rebuild_reads_every_file_again_or_none(spark: SparkSession, tmp_path: Path) -> None:
+    people(tmp_path / "claims")
+    (tmp_path / "roster.csv").write_text("network_id,tin\nN1,111\n")
+    source = Source("rif", str(tmp_path / "claims"), network_roster=str(tmp_path / "roster.csv"))
+    store = Store(spark, Warehouse(path=str(tmp_path / "warehouse")))
+    first = load_sources(store, source, "1", datetime.now(UTC))
+    (table,) = {receipt.table for receipt in first.receipts} & {"bronze.rif_beneficiary"}
+    (tmp_path / "roster.csv").write_text("network_id,tin\nN2,111\n")
+    rows = store.versions.copy()
+
+    def rebuilt() -> Loaded:
+        store.versions = {
+            name: version for name, version in rows.items() if name not in (table, "bronze.network_roster")
+        }
+        return load_sources(store, source, "2", datetime.now(UTC))
+
+    again = {receipt.table: receipt.rows for receipt in rebuilt().receipts}
+    assert again[table] == next(receipt.rows for receipt in first.receipts if receipt.table == table)
+    for file in (tmp_path / "claims").iterdir():
+        file.write_text(file.read_text() + "\n")
+    with pytest.raises(
+        InputError, match=r"^--rebuild bronze\.rif_beneficiary: 1 files .* are not there as they were \("
+    ):
+        rebuilt()
 
 
 def test_a_year_with_scores_needs_its_normalization_factor(spark: SparkSession, tmp_path: Path) -> None:

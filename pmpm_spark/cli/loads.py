@@ -13,6 +13,7 @@ from pmpm_spark.errors import InputError
 from pmpm_spark.model import LOAD_AUDIT, SOURCE_FILES
 from pmpm_spark.rollback import standing
 from pmpm_spark.runs import RunBook
+from pmpm_spark.store import Store
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -42,7 +43,7 @@ def runs(spark: SparkSession, config: RunConfig) -> Rows:
     found = RunBook(spark, config.warehouse).finished()
     if not found:
         raise InputError("no run has finished in this warehouse; run `pmpm run` first")
-    now = datetime.now(UTC)
+    now, store = datetime.now(UTC), Store(spark, config.warehouse)
     rows = [
         (
             run.run_id,
@@ -50,7 +51,7 @@ def runs(spark: SparkSession, config: RunConfig) -> Rows:
             run.what,
             ", ".join(run.policies),
             ", ".join(map(str, json.loads(run.settings)["performance_years"])),
-            standing(run, found[-1], config, now) or "-",
+            standing(run, found[-1], config, now, store) or "-",
         )
         for run in found
     ]

@@ -97,7 +97,7 @@ def member_of(warehouse: Published, member_id: str, policies: Sequence[str]) -> 
         InputError: no enrollment record and no claim is of such a member.
         StageError: a table was made by another contract, as by a former version of this package.
     """
-    check_contracts(TABLES, warehouse.run.contracts, ())
+    check_contracts(TABLES, warehouse.run.contracts)
     current = _current_id(warehouse, member_id)
     found = members_of(warehouse, policies, F.col("member_id") == current)
     if current not in found:
