@@ -95,6 +95,30 @@ def twins(spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     )
 
 
+def test_deliveries_of_cclf_one_after_another_change_what_they_tell_of(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Claims are adjusted and cancelled by later deliveries, and ids change: what hangs together is made anew together."""
+    monkeypatch.setattr(changed, "WORTH_ROWS", 0)
+    monkeypatch.setattr(changed, "MOST", 1.0)
+    generate(spark, str(tmp_path / "whole"), members=60, years=YEARS, seed=5, file_format="cclf")
+    deliveries = sorted((tmp_path / "whole" / "cclf").iterdir())
+    files = tmp_path / "files"
+    files.mkdir()
+    source = Source("cclf", str(files), **{name: str(tmp_path / "whole" / name) for name in LISTS})
+    config = RunConfig(source, Warehouse(str(tmp_path)), YEARS, (Policy("house"),))
+    twins = Twins(spark, tmp_path, monkeypatch, config)
+    for path in deliveries[:-3]:
+        shutil.copy(path, files)
+    twins.run("all but three")
+    for path in deliveries[-3:]:
+        shutil.copy(path, files)
+        twins.run(path.name)
+        run = published(spark, twins.of("by_change"))
+        found = {row[0] for row in run.read(CHANGED).select("found_in").distinct().collect()}
+        assert {"intake.claim_rows by claim_id", "silver.final_claim_lines by member_id"} <= found
+
+
 def few_late_lines(twins: Twins) -> None:
     """The first lines of a kind that was held back, as a file by itself, and one that is delivered again."""
     kind = sorted(name for name in (*LATE[:2], "outpatient"))[twins.number % 3]

@@ -14,6 +14,8 @@ from pmpm_spark.embedded import missing_packages
 from pmpm_spark.engine import EMBEDDED, ENGINES, SPARK
 from pmpm_spark.errors import ConfigError
 from pmpm_spark.paths import is_local, plain
+from pmpm_spark.profiles import SMALL_PROPERTIES, properties_for
+from pmpm_spark.properties import DEFAULT_PROPERTIES
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -40,7 +42,7 @@ def loads(arguments: argparse.Namespace) -> int:
     from pmpm_spark.warehouse import published
 
     config = _config(arguments)
-    warehouse = published(_session("spark/small.conf", config.engine), config)
+    warehouse = published(_session(SMALL_PROPERTIES, config.engine), config)
     print(rendered(loads_of(warehouse, by_file=arguments.files), arguments.format))
     return 0
 
@@ -55,7 +57,7 @@ def run_and_tell(
     """Run the job and print the summary."""
     config = _config(arguments)
     return _run(
-        _session("spark/local.conf", config.engine),
+        _session(properties_for(config.source), config.engine),
         config,
         group=group,
         only=only,
@@ -111,7 +113,7 @@ def demo(arguments: argparse.Namespace) -> int:
         raise ConfigError("--members must be at least 1")
     source, note = out / f"input-{arguments.members}", out / DEMO_NOTE
     engine = arguments.engine or (SPARK if missing_packages() else EMBEDDED)
-    spark = _session("spark/small.conf", engine)
+    spark = _session(SMALL_PROPERTIES, engine)
     if not (source / "finished").is_file() or not (source / SURVEYS).is_dir():
         print(f"generating {arguments.members:,} people in {source}", file=sys.stderr)
         _empty(source)
@@ -209,7 +211,7 @@ def show(arguments: argparse.Namespace) -> int:
     config = _config(arguments)
     at_most = arguments.limit if arguments.limit is not None else (60 if arguments.format == "table" else None)
     found = shown_rows(
-        lambda: published(_session("spark/small.conf", config.engine), config),
+        lambda: published(_session(SMALL_PROPERTIES, config.engine), config),
         config.warehouse,
         arguments.table,
         years=arguments.year,
@@ -234,7 +236,7 @@ def export(arguments: argparse.Namespace) -> int:
 
     config = _config(arguments)
     out = _here("export", arguments.out, "folder")
-    spark = _session("spark/small.conf", config.engine)
+    spark = _session(SMALL_PROPERTIES, config.engine)
     warehouse = published(spark, config)
     hashes = RunBook(spark, config.warehouse).slices({table.name for table in GOLD})
     manifest = export_to(
@@ -261,7 +263,7 @@ def report(arguments: argparse.Namespace) -> int:
         raise ConfigError("report: name a file with --out, or in the configuration as report.path")
     here = _here("report", path, "file")
     check_packages()
-    warehouse = published(_session("spark/small.conf", config.engine), config)
+    warehouse = published(_session(SMALL_PROPERTIES, config.engine), config)
     print(write_report(warehouse, here, policy=arguments.policy, year=arguments.year))
     return 0
 
@@ -280,7 +282,7 @@ def explain(arguments: argparse.Namespace) -> int:
     if arguments.month is not None and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", arguments.month):
         raise ConfigError("--month: write YYYY-MM")
     config = _config(arguments)
-    warehouse = published(_session("spark/small.conf", config.engine), config)
+    warehouse = published(_session(SMALL_PROPERTIES, config.engine), config)
     asked = {"policy": arguments.policy, "form": arguments.format}
     if arguments.risk:
         print(risk_explained(warehouse, arguments.member_id, year=arguments.year, form=arguments.format))
@@ -297,7 +299,7 @@ def compare(arguments: argparse.Namespace) -> int:
     from pmpm_spark.warehouse import published
 
     config = _config(arguments)
-    warehouse = published(_session("spark/small.conf", config.engine), config)
+    warehouse = published(_session(SMALL_PROPERTIES, config.engine), config)
     asked = {"policy": arguments.policy, "form": arguments.format}
     print(compared(warehouse, arguments.by, arguments.one, arguments.other, arguments.year, **asked))
     return 0
@@ -311,7 +313,7 @@ def changes(arguments: argparse.Namespace) -> int:
     from pmpm_spark.warehouse import published
 
     config = _config(arguments)
-    spark = _session("spark/small.conf", config.engine)
+    spark = _session(SMALL_PROPERTIES, config.engine)
     warehouse, book = published(spark, config), RunBook(spark, config.warehouse)
     asked = {"policy": arguments.policy, "year": arguments.year, "network": arguments.network}
     rows = changed_rows(warehouse, book, arguments.since, **asked)
@@ -336,7 +338,7 @@ def capitate(arguments: argparse.Namespace) -> int:
     except ValueError:
         raise ConfigError("--as-of: write YYYY-MM-DD") from None
     config = _config(arguments)
-    spark = _session("spark/local.conf", config.engine)
+    spark = _session(properties_for(config.source), config.engine)
     result = capitate_as_of(spark, config, as_of, break_lease=arguments.break_lease)
     names = ("contract_id", "due_amount", "lines", "amount", "unposted_amount")
     print(as_table(Rows(names, [tuple(getattr(one, name) for name in names) for one in result.contracts])))
@@ -366,7 +368,7 @@ def maintain(arguments: argparse.Namespace) -> int:
     from pmpm_spark.maintenance import maintain as maintain_tables
 
     config = _config(arguments)
-    spark = _session("spark/small.conf", config.engine)
+    spark = _session(SMALL_PROPERTIES, config.engine)
     done = maintain_tables(spark, config, break_lease=arguments.break_lease)
     print(
         f"run {done.run_id} is published: {len(done.tables)} tables maintained, {len(done.put_together)} put together"
@@ -381,7 +383,7 @@ def rollback(arguments: argparse.Namespace) -> int:
     from pmpm_spark.rollback import rollback as roll_back
 
     config = _config(arguments)
-    spark = _session("spark/small.conf", config.engine)
+    spark = _session(SMALL_PROPERTIES, config.engine)
     if arguments.run_id is None:
         print(rendered(runs_of(spark, config), arguments.format))
         return 0
@@ -448,7 +450,7 @@ def policies_impact(arguments: argparse.Namespace) -> int:
 
     config = _config(arguments)
     one, other = arguments.policies
-    warehouse = published(_session("spark/small.conf", config.engine), config)
+    warehouse = published(_session(SMALL_PROPERTIES, config.engine), config)
     found = impact_rows(warehouse, one, other, performance_year=arguments.year, network_id=arguments.network)
     print(rendered(found, arguments.format))
     return 0
@@ -467,7 +469,7 @@ def generate(arguments: argparse.Namespace) -> int:
         raise ConfigError("--years: write FIRST-LAST, as 2020-2022")
     if arguments.members < 1:
         raise ConfigError("--members must be at least 1")
-    properties = "spark/small.conf" if arguments.members <= 20_000 else "spark/local.conf"
+    properties = SMALL_PROPERTIES if arguments.members <= 20_000 else DEFAULT_PROPERTIES
     spark = _session(properties, arguments.engine or SPARK)
     span = (int(years[1]), int(years[2]))
     generate_input(
