@@ -101,18 +101,18 @@ def test_deliveries_of_cclf_one_after_another_change_what_they_tell_of(
     """Claims are adjusted and cancelled by later deliveries, and ids change: what hangs together is made anew together."""
     monkeypatch.setattr(changed, "WORTH_ROWS", 0)
     monkeypatch.setattr(changed, "MOST", 1.0)
-    generate(spark, str(tmp_path / "whole"), members=60, years=YEARS, seed=5, file_format="cclf")
+    generate(spark, str(tmp_path / "whole"), members=30, years=YEARS, seed=5, file_format="cclf")
     deliveries = sorted((tmp_path / "whole" / "cclf").iterdir())
     files = tmp_path / "files"
     files.mkdir()
     source = Source("cclf", str(files), **{name: str(tmp_path / "whole" / name) for name in LISTS})
     config = RunConfig(source, Warehouse(str(tmp_path)), YEARS, (Policy("house"),))
     twins = Twins(spark, tmp_path, monkeypatch, config)
-    for path in deliveries[:-3]:
-        shutil.copy(path, files)
-    twins.run("all but three")
-    for path in deliveries[-3:]:
-        shutil.copy(path, files)
+    for path in deliveries[:-2]:
+        shutil.copytree(path, files / path.name)
+    twins.run("all but two")
+    for path in deliveries[-2:]:
+        shutil.copytree(path, files / path.name)
         twins.run(path.name)
         run = published(spark, twins.of("by_change"))
         found = {row[0] for row in run.read(CHANGED).select("found_in").distinct().collect()}
