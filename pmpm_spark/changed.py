@@ -29,10 +29,14 @@ log = logging.getLogger(__name__)
 
 CHANGED = Table(
     name="ops.changed",
-    grain="one row per claim or member that the last run with changes found changed in a table",
+    grain="one row per claim or member that the last run that made some anew, alone, found changed in a table",
     key=("found_in", "claim_id", "member_id"),
     columns=(
-        text("found_in", "table and id: silver.claim_lines by claim_id"),
+        text(
+            "found_in",
+            "tables that they were found in and the id: `silver.claim_lines by claim_id`; a table and a number: that "
+            "table's claims with those that hang together with them, after so many looks",
+        ),
         text("claim_id", "claim; empty where it tells a member"),
         text("member_id", "member; empty where it tells a claim"),
     ),
@@ -114,7 +118,9 @@ class Changes:
             patch = self._patch(stage, former, ids) if ids.count or brings_rows else Patch(None, True, former.rows)
             if patch is not None:
                 self._patched[stage.output.name] = ids
-                log.info("%s: of %s changed %ss", stage.output.name, f"{ids.count:,}", stage.by.removesuffix("_id"))
+                log.info(
+                    "%s: for %s changed %ss alone", stage.output.name, f"{ids.count:,}", stage.by.removesuffix("_id")
+                )
         return patch
 
     def _versions(self, stage: Stage, versions: Mapping[str, int]) -> dict[str, int]:

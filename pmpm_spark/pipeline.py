@@ -54,6 +54,7 @@ from pmpm_spark.runs import (
     bring_back,
     contract_hashes,
     locked,
+    moved,
     new_run_id,
     started,
 )
@@ -172,7 +173,7 @@ def _run_locked(
             "reference_tables": reference_fingerprints(config.reference.path),
         }
         recipes = _recipes(store, config, stages, inputs["reference_tables"])
-        made = {} if anew else _made_by_these(book, recipes)
+        made = {} if anew else _made_by_these(book, recipes, versions, before)
         is_other = bool(rebuild or upgrade.anew or upgrade.altered)  # versions tell nothing of rows then
         changes = _changes(store, config, {} if is_other else before, run_id)
         receipts, notices, files = _work(store, config, stages, loads, run_id, made, changes, progress)
@@ -336,10 +337,19 @@ def _recipes(store: Store, config: RunConfig, stages: Sequence[Stage], reference
     return {stage.output.name: recipe(stage, store.engine, setting, reference) for stage in stages}
 
 
-def _made_by_these(book: RunBook, recipes: Mapping[str, str]) -> dict[str, Receipt]:
-    """The receipts of tables that were last published by the recipe that they have now."""
+def _made_by_these(
+    book: RunBook, recipes: Mapping[str, str], counted: Mapping[str, int], now: Mapping[str, int]
+) -> dict[str, Receipt]:
+    """The receipts of tables that were last published by the recipe that they have now.
+
+    What an unfinished run left was taken back: the rows of the versions that `counted` are those of `now`.
+    """
     former = book.recipes()
-    return {name: receipt for name, receipt in book.made().items() if recipes.get(name, "") == former[name] != ""}
+    return {
+        name: moved(receipt, counted, now)
+        for name, receipt in book.made().items()
+        if recipes.get(name, "") == former[name] != ""
+    }
 
 
 def _rejects_of(store: Store, config: RunConfig, stages: Sequence[Stage]) -> Callable[[], DataFrame] | None:

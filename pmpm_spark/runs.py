@@ -224,14 +224,15 @@ class RunBook:
     def made(self) -> dict[str, Receipt]:
         """The receipt that each table was last published with.
 
-        Versions are those that count now: maintenance and a rollback give the same rows other ones.
+        Versions are those that count now: maintenance, a rollback and what was taken back after a run that was cut off
+        give the same rows other ones, of which there is no receipt.
         """
         found: dict[str, Receipt] = {}
         before: Mapping[str, int] = {}
         for row in self._standing():
-            versions = dict(row["versions"])
-            if json.loads(row["inputs"]).keys() & {"maintenance", "rollback"}:
-                found = {name: _moved(receipt, before, versions) for name, receipt in found.items()}
+            versions, written = dict(row["versions"]), {said["table"] for said in row["receipts"]}
+            same_rows = {name: version for name, version in versions.items() if name not in written}
+            found = {name: moved(receipt, before, same_rows) for name, receipt in found.items()}
             for said in row["receipts"]:
                 told = said.asDict()
                 found[said["table"]] = Receipt(**{**told, "inputs": dict(told["inputs"] or {})})
@@ -319,7 +320,7 @@ def _run(row: Row) -> Run:
     )
 
 
-def _moved(receipt: Receipt, before: Mapping[str, int], now: Mapping[str, int]) -> Receipt:
+def moved(receipt: Receipt, before: Mapping[str, int], now: Mapping[str, int]) -> Receipt:
     """The receipt with the versions that hold now what those that counted before held."""
 
     def version(name: str, made: int) -> int:

@@ -421,6 +421,25 @@ def test_what_would_come_out_as_it_is_stands_and_what_changed_is_made_anew(world
     assert second(spark, other) == {("house", 2021, "c", 3)}
 
 
+def test_what_was_taken_back_after_a_run_that_was_cut_off_stands_as_it_stood(
+    world: World, config: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spark, rows = world.spark, world.rows
+    first = pipeline.run(spark, config)
+    world.rows, world.happens = [("c", 3)], SystemExit("the driver is gone")
+    with monkeypatch.context() as dying:
+        dying.setattr(runs, "restore_unfinished", lambda *_: [])
+        with pytest.raises(SystemExit):
+            pipeline.run(spark, config)
+    world.rows, world.happens = rows, None
+    for _ in range(2):  # the run that takes it back, and one that finds it in the book
+        again = pipeline.run(spark, config)
+        assert (again.receipts, again.unchanged) == ((), ("silver.first", "gold.second"))
+    before = {receipt.table: receipt.version for receipt in first.receipts}
+    assert published(spark, config).run.versions["silver.first"] > before["silver.first"]
+    assert second(spark, config) == BEFORE
+
+
 def test_a_run_that_leaves_a_table_stands_for_it(world: World, config: RunConfig, tmp_path: Path) -> None:
     pipeline.run(world.spark, config)
     (tmp_path / "reference").mkdir()

@@ -113,6 +113,14 @@ def test_what_was_loaded_before_is_left_out_by_its_content(spark, folder: Path) 
     again, notices = loads(spark, folder, known)
     assert [(load.table.name, [f.name for f in load.files]) for load in again] == [("bronze.rif_pde", ["new.csv"])]
     assert notices[-1] == "loaded before, nothing new: beneficiary_2021.csv, pde.csv, renamed.csv"
+    (folder / "pde.csv").unlink()
+    assert not [told for told in loads(spark, folder, known)[1] if "not there" in told], "its rows are in another file"
+    (folder / "renamed.csv").unlink()
+    others = {*known, ("bronze.risk_scores", "a list's file")}
+    assert (
+        loads(spark, folder, others)[1][-1]
+        == "1 files that were loaded before are not there any more; their rows stand"
+    )
 
 
 def test_files_that_are_none_of_these(spark, folder: Path) -> None:

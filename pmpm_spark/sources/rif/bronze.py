@@ -37,6 +37,7 @@ def bronze_loads(
     notices: list[str] = []
     groups: dict[tuple[str, tuple[str, ...]], list[SourceFile]] = {}
     seen = set(known)
+    there: set[tuple[str, str]] = set()
     kinds = set()
     others, before = [], []
     for file in scan(spark, path):
@@ -53,6 +54,7 @@ def bronze_loads(
         if unknown:
             notices.append(f"{file.name}: {len(unknown)} unknown columns passed over: {', '.join(unknown[:5])}")
         kinds.add(kind)
+        there.add((BRONZE[kind].name, file.fingerprint))
         if (BRONZE[kind].name, file.fingerprint) in seen:
             before.append(file.name)
             continue
@@ -67,6 +69,10 @@ def bronze_loads(
         notices.append(f"no RIF files, and not read as such: {some(others)}")
     if before:
         notices.append(f"loaded before, nothing new: {some(before)}")
+    ours = {table.name for table in BRONZE.values()}
+    gone = len({(table, content) for table, content in known if table in ours} - there)
+    if gone:
+        notices.append(f"{gone} files that were loaded before are not there any more; their rows stand")
     loads = [
         BronzeLoad(BRONZE[kind], _bronze_rows(spark, kind, heading, group, batch_id, ingested_at), tuple(group))
         for (kind, heading), group in sorted(groups.items())
