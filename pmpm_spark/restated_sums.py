@@ -30,6 +30,7 @@ from pmpm_spark.silver.risk_scores import RISK_SCORES
 from pmpm_spark.silver.truncated_costs import TRUNCATED_COSTS, truncated_costs, truncates, truncating
 from pmpm_spark.silver.truncation_limits import TRUNCATION_LIMITS, truncation_limits
 from pmpm_spark.silver.union import ids, of_run
+from pmpm_spark.spark_versions import array_position
 from pmpm_spark.table import MONEY, MONTHS, SCORE, TEXTS, Column, Table, column, count, money, text, year
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def _sum_of(name: str, data_type: T.DataType) -> SparkColumn:
 def _said_of_month(policies: Sequence[Policy]) -> SparkColumn:
     """At the month's place: 1, or the enrollment type's where that matters."""
     types = F.array(*[F.lit(name) for name in ENROLLMENT_TYPES])
-    place = F.coalesce(F.array_position(types, F.col("enrollment_type")).cast("bigint"), F.lit(0))
+    place = F.coalesce(array_position(types, F.col("enrollment_type")).cast("bigint"), F.lit(0))
     said = F.when(_is_of([p for p in policies if has_types(p)]), place + 1).otherwise(F.lit(1).cast("bigint"))
     weights = F.array(*[F.lit(1 << BITS_OF_MONTH * n).cast("bigint") for n in range(12)])
     return said * F.get(weights, F.month("member_month") - 1)

@@ -27,6 +27,13 @@ def try_cast_in_sql(value: Column, kind: T.DataType | str) -> Column:
     return F.call_function("transform", F.array(value), F.expr(f"one -> try_cast(one AS {name})"))[0]
 
 
+def array_position(values: Column, wanted: Column) -> Column:
+    """The place of the first such value, 1 up; 0 where there is none. The function of 3.5 takes a literal alone."""
+    if hasattr(Column, "try_cast"):  # of 4.0, as is the other
+        return F.array_position(values, wanted)
+    return F.call_function("array_position", values, wanted)
+
+
 def condition_of(error: PySparkException) -> str | None:
     """The engine's name for what went wrong; `getErrorClass` until 3.5."""
     name = "getCondition" if hasattr(error, "getCondition") else "getErrorClass"

@@ -53,7 +53,9 @@ def survey_responses(
         else _of_physicians(spark, draws, survey, number, waves, members=members, years=years)
         for number, survey in enumerate(SURVEYS)
     ]
-    return reduce(DataFrame.unionByName, [*parts, _faulty(spark, years[1])]).repartition(files, "member_id")
+    return reduce(lambda left, right: left.unionByName(right), [*parts, _faulty(spark, years[1])]).repartition(
+        files, "member_id"
+    )
 
 
 def planted(spark: SparkSession, *, years: tuple[int, int]) -> DataFrame:

@@ -35,7 +35,10 @@ def common_tables(beneficiaries: DataFrame, claims: Mapping[str, DataFrame], sav
     enrolled = save(
         _standing(enrollment_rows(_as_bronze(beneficiaries, "beneficiary"), part_c="hmo_indicator")), "enrollment"
     )
-    rows = save(reduce(DataFrame.unionByName, [_claims(kind, claims[kind]) for kind in CLAIM_KINDS]), "claims")
+    rows = save(
+        reduce(lambda left, right: left.unionByName(right), [_claims(kind, claims[kind]) for kind in CLAIM_KINDS]),
+        "claims",
+    )
     return {
         "members": intake.members(enrolled),
         "coverage_records": intake.coverage_records(enrolled),

@@ -119,7 +119,7 @@ def _standing(hccs: Column) -> Column:
     """Without the categories that are none by themselves."""
     for (model, hcc), others in COUNTS_BESIDE.items():
         alone = (F.col("model") == model) & ~F.arrays_overlap(hccs, F.array(*[F.lit(other) for other in others]))
-        hccs = F.when(alone, F.array_remove(hccs, F.lit(hcc))).otherwise(hccs)
+        hccs = F.when(alone, F.array_remove(hccs, hcc)).otherwise(hccs)
     return hccs
 
 

@@ -222,7 +222,9 @@ def _lines_by_file(spark: SparkSession, paths: list[str]) -> DataFrame:
             F.lit("").alias("path"), F.lit(0).alias("block"), line_id.alias("line_id"), "value"
         )
     while len(frames) > 1:  # in pairs: a chain of hundreds is deeper than a plan may be
-        frames = [reduce(DataFrame.unionByName, frames[at : at + 2]) for at in range(0, len(frames), 2)]
+        frames = [
+            reduce(lambda left, right: left.unionByName(right), frames[at : at + 2]) for at in range(0, len(frames), 2)
+        ]
     return frames[0]
 
 

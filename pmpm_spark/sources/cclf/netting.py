@@ -16,6 +16,7 @@ from pyspark.sql import functions as F
 from pmpm_spark.intake import own_row_key
 from pmpm_spark.model.intake import UNMATCHED_CANCEL
 from pmpm_spark.sources.cclf.fates import rejected_too
+from pmpm_spark.spark_versions import array_position
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -62,7 +63,7 @@ def _free(match: str) -> Column:
     """Of the versions that no cancel has taken and that agree, the one in this cancel's place."""
     wanted, taken = F.col(match), F.col("taken")
     free = F.filter(
-        F.col("others"), lambda v: (v[match] == wanted) & (F.array_position(taken, v["claim_id"]) == F.lit(0))
+        F.col("others"), lambda v: (v[match] == wanted) & (array_position(taken, v["claim_id"]) == F.lit(0))
     )
     return F.get(free, F.col("place") - 1)["claim_id"]
 
