@@ -11,12 +11,12 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
 from pmpm_spark.delta_text import slice_predicate
+from pmpm_spark.frames import union_of
 from pmpm_spark.measures import sum_of_hashes
 from pmpm_spark.stage import CLAIM, MEMBER, Stage
 from pmpm_spark.store import Receipt, Store
@@ -160,7 +160,7 @@ class Changes:
             ids = found[0]
         else:
             label = " + ".join(table.name for table in moved)
-            every = reduce(lambda left, right: left.unionByName(right), [ids.frame for ids in found])
+            every = union_of([ids.frame for ids in found])
             ids = self._kept(label, str(stage.by), every)
         if stage.links is None or not ids.count:
             return ids
@@ -170,7 +170,7 @@ class Changes:
                 for table in moved
                 for version in (self.before[table.name], self.store.versions[table.name])
             ]
-            every = reduce(lambda left, right: left.unionByName(right), [ids.frame, *linked])
+            every = union_of([ids.frame, *linked])
             wider = self._kept(f"{stage.output.name} {round_number}", str(stage.by), every)
             if wider.count == ids.count:
                 return ids
@@ -184,8 +184,7 @@ class Changes:
             if patched is not None and patched.unit == unit:
                 return patched
             if patched is not None:
-                frame = reduce(
-                    lambda left, right: left.unionByName(right),
+                frame = union_of(
                     [
                         patched.of(self.store.delta.at(table, version).select(patched.unit, unit)).select(unit)
                         for version in (self.before[table.name], self.store.versions[table.name])

@@ -4,12 +4,12 @@ run."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from pmpm_spark.frames import union_of
 from pmpm_spark.policy import Policy
 from pmpm_spark.silver.attribution import UNATTRIBUTED
 from pmpm_spark.silver.union import of_policies, of_run
@@ -122,5 +122,5 @@ def identities(
         side(dearest, "concentration", everything=F.col("counted_amount")),
         side(by_category.where("top_percent = 5"), "concentration", counted=F.col("counted_amount")),
     ]
-    rows = reduce(lambda left, right: left.unionByName(right), sides)
+    rows = union_of(sides)
     return rows.groupBy(*_GRAIN).agg(*[F.sum(name).alias(name) for name in ("counted", "excluded", "everything")])

@@ -7,12 +7,12 @@ one task.
 
 from __future__ import annotations
 
-from functools import reduce
 from typing import TYPE_CHECKING
 
 from pyspark.sql import Window
 from pyspark.sql import functions as F
 
+from pmpm_spark.frames import union_of
 from pmpm_spark.model.claim_lines import LINE_COLUMNS
 from pmpm_spark.model.coverage_records import COVERAGE_RECORDS
 from pmpm_spark.model.intake import COVERED_RUN, LINE, OUTCOMES
@@ -191,7 +191,7 @@ def claim_procedures(claim_rows: DataFrame) -> DataFrame:
 def rejects(*typed: DataFrame) -> DataFrame:
     """The rejected rows of everything that was taken in."""
     names = ("_bronze_table", "_source_file", "_source_row", "_batch_id", "reject_reasons", "rejected_row", "outcome")
-    rows = reduce(lambda left, right: left.unionByName(right), [frame.select(*names) for frame in typed])
+    rows = union_of([frame.select(*names) for frame in typed])
     return rows.where(F.col("outcome") == "rejected").drop("outcome")
 
 
@@ -203,7 +203,7 @@ def load_audit(source_files: DataFrame, *typed: DataFrame) -> DataFrame:
         told = F.coalesce("told_amount", F.lit(0)) if "told_amount" in frame.columns else F.lit(0)
         return frame.select(*file_key, "outcome", "reject_reasons", told.cast(MONEY).alias("told_amount"))
 
-    rows = reduce(lambda left, right: left.unionByName(right), [narrow(frame) for frame in typed])
+    rows = union_of([narrow(frame) for frame in typed])
     amounts = {outcome: f"amount_{outcome}" for outcome in OUTCOMES} | {"accepted": "paid_amount_accepted"}
     fates = rows.groupBy(*file_key).agg(
         *[F.count_if(F.col("outcome") == outcome).alias(outcome) for outcome in OUTCOMES],

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cached_property, reduce
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 from pmpm_spark.config import RunConfig
 from pmpm_spark.contract_terms import Rate, Terms, check_rates, current_ids
 from pmpm_spark.errors import InputError
+from pmpm_spark.frames import union_of
 from pmpm_spark.gold.capitation_ledger import CAPITATION_LEDGER, Former, posted_so_far, under_current_ids
 from pmpm_spark.gold.member_month_changes import MEMBER_MONTH_CHANGES, EarlierRun
 from pmpm_spark.model import (
@@ -264,7 +265,7 @@ def _first_and_last(*months: DataFrame) -> DataFrame:
         for rows in months
     ]
     return (
-        reduce(lambda left, right: left.unionByName(right), parts)
+        union_of(parts)
         .groupBy("contract_id", "member_id")
         .agg(F.min("number").alias("posted_first"), F.max("number").alias("posted_last"))
     )

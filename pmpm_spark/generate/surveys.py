@@ -6,13 +6,13 @@ mean of many is what is planted (`truth.SURVEYS`) of the networks that they belo
 
 from __future__ import annotations
 
-from functools import reduce
 from typing import TYPE_CHECKING
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from pmpm_spark.frames import union_of
 from pmpm_spark.generate.draws import Draws, lookup
 from pmpm_spark.generate.providers import network_of, npi_of, tin_of
 from pmpm_spark.generate.truth import (
@@ -53,9 +53,7 @@ def survey_responses(
         else _of_physicians(spark, draws, survey, number, waves, members=members, years=years)
         for number, survey in enumerate(SURVEYS)
     ]
-    return reduce(lambda left, right: left.unionByName(right), [*parts, _faulty(spark, years[1])]).repartition(
-        files, "member_id"
-    )
+    return union_of([*parts, _faulty(spark, years[1])]).repartition(files, "member_id")
 
 
 def planted(spark: SparkSession, *, years: tuple[int, int]) -> DataFrame:

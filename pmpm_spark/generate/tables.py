@@ -13,6 +13,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from pmpm_spark import intake
+from pmpm_spark.frames import union_of
 from pmpm_spark.generate.rif import PLACE, STANDS
 from pmpm_spark.model.claim_lines import INSTITUTIONAL
 from pmpm_spark.sources.rif import of_settled
@@ -36,7 +37,7 @@ def common_tables(beneficiaries: DataFrame, claims: Mapping[str, DataFrame], sav
         _standing(enrollment_rows(_as_bronze(beneficiaries, "beneficiary"), part_c="hmo_indicator")), "enrollment"
     )
     rows = save(
-        reduce(lambda left, right: left.unionByName(right), [_claims(kind, claims[kind]) for kind in CLAIM_KINDS]),
+        union_of([_claims(kind, claims[kind]) for kind in CLAIM_KINDS]),
         "claims",
     )
     return {

@@ -7,11 +7,11 @@ the years' months, denied and pharmacy included, to the cent. Steps tell how cou
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
+from pmpm_spark.frames import union_of
 from pmpm_spark.policy import Policy
 from pmpm_spark.silver.cost_steps import ROW_EFFECTS, reason_of
 from pmpm_spark.silver.truncated_costs import CHANGED_EFFECTS
@@ -57,7 +57,7 @@ def excluded(
     counted = costs.where("in_total AND exclusion_reason IS NULL")
     truncated = of_run(truncated_costs, policies, performance_years)
     parts = (_months(months), _dollars(costs), _steps(counted, ROW_EFFECTS), _steps(truncated, CHANGED_EFFECTS))
-    rows = reduce(lambda left, right: left.unionByName(right), parts)
+    rows = union_of(parts)
     return rows.groupBy(*_GRAIN).agg(
         F.sum("member_months").alias("member_months"),
         F.sum("claim_lines").alias("claim_lines"),

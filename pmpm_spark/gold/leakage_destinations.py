@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
+from pmpm_spark.frames import union_of
 from pmpm_spark.policy import Policy
 from pmpm_spark.silver.attribution import UNATTRIBUTED
 from pmpm_spark.silver.union import of_run
@@ -79,5 +79,5 @@ def leakage_destinations(
         return rows.where(F.col("roster_network_id") != F.col("network_id")).drop("member_id", "member_month")
 
     months = sorted({policy.cost.claim_month for policy in policies})
-    rows = reduce(lambda left, right: left.unionByName(right), [by(month) for month in months])
+    rows = union_of([by(month) for month in months])
     return rows.groupBy(*_KEY).agg(*[F.sum(name).alias(name) for name in ("claim_lines", "services", "paid_amount")])

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import Window
 from pyspark.sql import functions as F
 
+from pmpm_spark.frames import union_of
 from pmpm_spark.measures import in_cents, per_1000, per_member_month, ratio
 from pmpm_spark.policy import Cost, Policy
 from pmpm_spark.silver.cost_steps import ALLOWED, EFFECTS
@@ -95,7 +96,7 @@ def network_pmpm_by_subcategory(
         )
 
     months = sorted({policy.cost.claim_month for policy in policies})
-    parts = reduce(lambda left, right: left.unionByName(right), [by(month) for month in months])
+    parts = union_of([by(month) for month in months])
     sums = parts.groupBy(*_NETWORK, *LEVELS).agg(*[F.sum(name).alias(name) for name in _COUNTS])
     categories = of_run(network_pmpm_by_category, policies, performance_years).select(
         *_NETWORK, "service_category", "in_total", "member_months", F.col("counted_amount").alias("of_category")

@@ -6,11 +6,11 @@ One scan of the claims; everything that follows reads this. Definitions: payment
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
+from pmpm_spark.frames import union_of
 from pmpm_spark.silver.final_claim_lines import EMERGENCY
 from pmpm_spark.silver.outcome_codes import OBSERVATION, is_observation, sets_told
 from pmpm_spark.table import TEXTS, Table, column, day, flag, text
@@ -124,7 +124,7 @@ def _with_code_sets(
         if system in systems:
             found.append(_of_claim(placed, system, F.col(code)))
     names = ("claim_id", "year", "code_system", "code")
-    every = reduce(lambda left, right: left.unionByName(right), [part.select(*names) for part in found])
+    every = union_of([part.select(*names) for part in found])
     supplied = codes.where(F.col("code_set") != OBSERVATION).select(
         "code_set", "code_system", "code", "first_year", "last_year"
     )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import reduce
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
+from pmpm_spark.frames import union_of
 from pmpm_spark.policy import Policy
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def of_policies(policies: Sequence[Policy], rows_of: Callable[[Policy], DataFrame]) -> DataFrame:
-    return reduce(lambda left, right: left.unionByName(right), [rows_of(policy) for policy in policies])
+    return union_of([rows_of(policy) for policy in policies])
 
 
 def ids(*names: str) -> list[Column]:

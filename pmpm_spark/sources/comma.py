@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import reduce
 from typing import TYPE_CHECKING
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from pmpm_spark.frames import union_of
 from pmpm_spark.sources.bronze import add_provenance
 from pmpm_spark.sources.files import SourceFile, numbered_lines
 
@@ -35,7 +35,7 @@ def comma_rows(
     for file in files:
         of_width.setdefault(file.width, []).append(file)
     frames = [_rows_of_width(spark, group, columns, batch_id, ingested_at, told or {}) for group in of_width.values()]
-    return reduce(lambda left, right: left.unionByName(right), frames)
+    return union_of(frames)
 
 
 def _rows_of_width(

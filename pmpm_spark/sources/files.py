@@ -12,7 +12,6 @@ import posixpath
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -23,6 +22,7 @@ from pyspark.sql import types as T
 
 from pmpm_spark.engine import is_embedded
 from pmpm_spark.errors import InputError, is_engine_error
+from pmpm_spark.frames import union_of
 from pmpm_spark.measures import sum_of_hashes
 from pmpm_spark.paths import is_local, is_volume, plain
 from pmpm_spark.sources.packed import unparted
@@ -222,9 +222,7 @@ def _lines_by_file(spark: SparkSession, paths: list[str]) -> DataFrame:
             F.lit("").alias("path"), F.lit(0).alias("block"), line_id.alias("line_id"), "value"
         )
     while len(frames) > 1:  # in pairs: a chain of hundreds is deeper than a plan may be
-        frames = [
-            reduce(lambda left, right: left.unionByName(right), frames[at : at + 2]) for at in range(0, len(frames), 2)
-        ]
+        frames = [union_of(frames[at : at + 2]) for at in range(0, len(frames), 2)]
     return frames[0]
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial, reduce
+from functools import partial
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -20,6 +20,7 @@ from pyspark.sql import types as T
 
 from pmpm_spark.config import CSV
 from pmpm_spark.errors import InputError
+from pmpm_spark.frames import union_of
 from pmpm_spark.intake import accepted, latest_row_fates, with_current_ids
 from pmpm_spark.model import (
     CONTRACT_BUDGET,
@@ -118,7 +119,7 @@ def fates(lists: Sequence[List], *frames: DataFrame) -> DataFrame:
         the_list.rows(rows, *changes).select(*LIST_ROWS.column_names)
         for the_list, rows in zip(lists, bronze, strict=True)
     ]
-    return reduce(lambda left, right: left.unionByName(right), told)
+    return union_of(told)
 
 
 def accepted_rows(lists: Sequence[List], *frames: DataFrame) -> DataFrame:
@@ -129,7 +130,7 @@ def accepted_rows(lists: Sequence[List], *frames: DataFrame) -> DataFrame:
         accepted(the_list.rows(rows, *changes)).select(*silver.column_names)
         for the_list, rows in zip(lists, bronze, strict=True)
     ]
-    rows = reduce(lambda left, right: left.unionByName(right), told)
+    rows = union_of(told)
     return _one_for_the_year(rows, silver) if lists[0].restates else rows
 
 

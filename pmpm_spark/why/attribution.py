@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
+from pmpm_spark.frames import union_of
 from pmpm_spark.model import MEMBER_ATTRIBUTION, NETWORK_ROSTER, PROVIDERS
 from pmpm_spark.months import number_of
 from pmpm_spark.policy import Policy
@@ -88,7 +88,7 @@ def candidates_of(warehouse: Published, rules: Rules, years: Sequence[int], chos
     ]
     if not frames:
         return []
-    rows = reduce(lambda left, right: left.unionByName(right), frames)
+    rows = union_of(frames)
     return list(rows.orderBy("policy", "performance_year", "member_id", "place").collect())
 
 

@@ -2,11 +2,11 @@
 
 from datetime import date
 from decimal import Decimal
-from functools import reduce
 from typing import Any
 
 import pytest
 
+from pmpm_spark.frames import union_of
 from pmpm_spark.intake import claim_fates
 from pmpm_spark.model.intake import CLAIM_ROWS
 from pmpm_spark.sources.rif import of_settled
@@ -28,7 +28,7 @@ def typed(spark, kind: str, *lines: str) -> list[dict[str, Any]]:
 def settled(spark, **lines: list[str]) -> list[dict[str, Any]]:
     """The rows of one or more kinds with their fates, conformed to the contract."""
     frames = [claim_rows(kind, bronze(spark, kind, *told, file=f"{kind}.csv")) for kind, told in lines.items()]
-    fates = of_settled(claim_fates(reduce(lambda left, right: left.unionByName(right), frames)))
+    fates = of_settled(claim_fates(union_of(frames)))
     rows = [r.asDict(recursive=True) for r in conform(fates, CLAIM_ROWS).collect()]
     return sorted(rows, key=lambda r: (r["_source_file"], r["_source_row"]))
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
-from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
+from pmpm_spark.frames import union_of
 from pmpm_spark.intake import claim_fates, latest_row_fates
 from pmpm_spark.model import CLAIM_ROWS, ENROLLMENT_ROWS
 from pmpm_spark.model.intake import LINES
@@ -45,7 +45,7 @@ def new_loads(
 def all_claim_rows(*bronze: DataFrame) -> DataFrame:
     """The claim rows of every kind, each with its fate."""
     typed = [claim_rows(kind, frame) for kind, frame in zip(CLAIM_KINDS, bronze, strict=True)]
-    return of_settled(claim_fates(reduce(lambda left, right: left.unionByName(right), typed)))
+    return of_settled(claim_fates(union_of(typed)))
 
 
 def of_settled(rows: DataFrame) -> DataFrame:
