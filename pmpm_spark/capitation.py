@@ -155,7 +155,7 @@ def capitate(spark: SparkSession, config: RunConfig, as_of: date, *, break_lease
         run_id = new_run_id()
         with started(book, store, STORED, run_id, before, last.told):
             upgrade.done(store)
-            receipts, result = _work(store, config, as_of, run_id, book.made())
+            receipts, result = _work(store, config, as_of, run_id, book.made(before))
         confirm()
         paid = {"as_of": as_of.isoformat(), "posting_run": result.posting_run}
         book.write(

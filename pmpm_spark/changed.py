@@ -19,7 +19,7 @@ from pmpm_spark.delta_text import slice_predicate
 from pmpm_spark.frames import union_of
 from pmpm_spark.measures import sum_of_hashes
 from pmpm_spark.stage import CLAIM, MEMBER, Stage
-from pmpm_spark.store import Receipt, Store
+from pmpm_spark.store import Receipt, Store, versions_of
 from pmpm_spark.table import Table, conform, text
 
 if TYPE_CHECKING:
@@ -93,18 +93,18 @@ class Changes:
     batch_id: str
     slices: Mapping[str, Sequence[Any]]
     build: Callable[[Stage, Callable[[Table], DataFrame]], DataFrame]
-    _found: dict[tuple[str, str], Ids] = field(default_factory=dict)
+    _kept: dict[str, Ids] = field(default_factory=dict)
+    """What was found, by how CHANGED names it."""
     _patched: dict[str, Ids] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _is_begun: bool = False
 
     def patch(self, stage: Stage, former: Receipt | None) -> Patch | None:
         """How the table can be made of what stands and of the ids that changed; None where it is made whole."""
         if stage.by is None or former is None or former.rows < WORTH_ROWS:
             return None
-        if former.version != self.before.get(former.table) or former.inputs != self._versions(stage, self.before):
+        if former.version != self.before.get(former.table) or former.inputs != versions_of(stage.inputs, self.before):
             return None
-        now = self._versions(stage, self.store.versions)
+        now = versions_of(stage.inputs, self.store.versions)
         moved = [t for t in stage.inputs if t.layer != "reference" and now[t.name] != former.inputs[t.name]]
         if not all(self._tells(stage, table) for table in moved):
             return None
@@ -123,8 +123,20 @@ class Changes:
                 )
         return patch
 
-    def _versions(self, stage: Stage, versions: Mapping[str, int]) -> dict[str, int]:
-        return {table.name: versions[table.name] for table in stage.inputs if table.name in versions}
+    def publish(self, stage: Stage, patch: Patch | None) -> Receipt:
+        """Make the table as the patch says, or whole where there is none."""
+        if patch is None:
+            patch = Patch(self.build(stage, self.store.read), False, 0)
+        if patch.frame is None:
+            return self.store.left_as_it_is(stage.output, patch.rows, stage.inputs)
+        return self.store.publish(
+            stage.output,
+            patch.frame,
+            append=patch.is_added,
+            slices=self.slices if stage.output.slice_by else None,
+            inputs=stage.inputs,
+            rows_beside=patch.rows,
+        )
 
     def _tells(self, stage: Stage, table: Table) -> bool:
         """Whether the table's rows can be told by the stage's id, now and before."""
@@ -161,64 +173,58 @@ class Changes:
         else:
             label = " + ".join(table.name for table in moved)
             every = union_of([ids.frame for ids in found])
-            ids = self._kept(label, str(stage.by), every)
+            ids = self._ids_of(label, str(stage.by), every)
         if stage.links is None or not ids.count:
             return ids
         for round_number in range(MOST_ROUNDS):
-            linked = [
-                stage.links(self.store.delta.at(table, version), ids.frame)
-                for table in moved
-                for version in (self.before[table.name], self.store.versions[table.name])
-            ]
+            linked = [stage.links(rows, ids.frame) for table in moved for rows in self._then_and_now(table)]
             every = union_of([ids.frame, *linked])
-            wider = self._kept(f"{stage.output.name} {round_number}", str(stage.by), every)
+            wider = self._ids_of(f"{stage.output.name} {round_number}", str(stage.by), every)
             if wider.count == ids.count:
                 return ids
             ids = wider
         return None
 
     def _changed_in(self, stage: Stage, table: Table) -> Ids:
-        unit = str(stage.by)
-        if (table.name, unit) not in self._found:
-            patched = self._patched.get(table.name)
-            if patched is not None and patched.unit == unit:
-                return patched
-            if patched is not None:
-                frame = union_of(
-                    [
-                        patched.of(self.store.delta.at(table, version).select(patched.unit, unit)).select(unit)
-                        for version in (self.before[table.name], self.store.versions[table.name])
-                    ],
-                )
-            elif table.layer == "bronze":
-                new = self.store.read(table).where(F.col("_batch_id") == self.batch_id)
-                frame = new.select(stage.id_in(table).alias(unit))
-            else:
-                frame = self._of_other_rows(table, unit)
-            self._found[(table.name, unit)] = self._kept(table.name, unit, frame)
-        return self._found[(table.name, unit)]
+        unit, patched = str(stage.by), self._patched.get(table.name)
+        if patched is not None and patched.unit == unit:
+            return patched
+        if patched is not None:
+            both = [rows.select(patched.unit, unit) for rows in self._then_and_now(table)]
+            frame = union_of([patched.of(rows).select(unit) for rows in both])
+        elif table.layer == "bronze":
+            new = self.store.read(table).where(F.col("_batch_id") == self.batch_id)
+            frame = new.select(stage.id_in(table).alias(unit))
+        else:
+            frame = self._of_other_rows(table, unit)
+        return self._ids_of(table.name, unit, frame)
+
+    def _then_and_now(self, table: Table) -> tuple[DataFrame, DataFrame]:
+        """The table's rows before the run, and those that it has left."""
+        return self.store.delta.at(table, self.before[table.name]), self.store.read(table)
 
     def _of_other_rows(self, table: Table, unit: str) -> DataFrame:
         """The ids whose rows are not those that they were."""
 
-        def prints(version: int, name: str) -> DataFrame:
-            rows = self.store.delta.at(table, version)
+        def prints(rows: DataFrame, name: str) -> DataFrame:
             hashes = sum_of_hashes(F.xxhash64(*table.column_names)).alias(f"hash_{name}")
             return rows.groupBy(unit).agg(F.count(F.lit(1)).alias(f"rows_{name}"), hashes)
 
-        then, now = prints(self.before[table.name], "then"), prints(self.store.versions[table.name], "now")
+        then, now = self._then_and_now(table)
+        both = prints(then, "then").join(prints(now, "now"), unit, how="full")
         are_same = (F.col("rows_then") == F.col("rows_now")) & (F.col("hash_then") == F.col("hash_now"))
-        return then.join(now, unit, how="full").where(~F.coalesce(are_same, F.lit(False))).select(unit)
+        return both.where(~F.coalesce(are_same, F.lit(False))).select(unit)
 
-    def _kept(self, found_in: str, unit: str, frame: DataFrame) -> Ids:
-        """The ids written once: what asks for them does not find them anew."""
+    def _ids_of(self, found_in: str, unit: str, frame: DataFrame) -> Ids:
+        """The ids, written once: who asks for them again does not find them anew."""
         label = f"{found_in} by {unit}"
-        other = MEMBER if unit == CLAIM else CLAIM
-        rows = frame.where(F.col(unit).isNotNull()).distinct()
-        told = rows.select(F.lit(label).alias("found_in"), unit, F.lit("").alias(other))
-        if not self._is_begun:
-            self.store.versions.pop(CHANGED.name, None)  # made anew: nothing of it is kept from run to run
-        receipt = self.store.publish(CHANGED, told, append=True)
-        self._is_begun = True
-        kept = self.store.read(CHANGED).where(F.col("found_in") == label).select(unit)
-        return Ids(unit, kept, receipt.rows)
+        if label not in self._kept:
+            other = MEMBER if unit == CLAIM else CLAIM
+            rows = frame.where(F.col(unit).isNotNull()).distinct()
+            told = rows.select(F.lit(label).alias("found_in"), unit, F.lit("").alias(other))
+            if not self._kept:
+                self.store.versions.pop(CHANGED.name, None)  # made anew: nothing of it is kept from run to run
+            receipt = self.store.publish(CHANGED, told, append=True)
+            kept = self.store.read(CHANGED).where(F.col("found_in") == label).select(unit)
+            self._kept[label] = Ids(unit, kept, receipt.rows)
+        return self._kept[label]

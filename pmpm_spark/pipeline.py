@@ -54,7 +54,6 @@ from pmpm_spark.runs import (
     bring_back,
     contract_hashes,
     locked,
-    moved,
     new_run_id,
     started,
 )
@@ -65,7 +64,7 @@ from pmpm_spark.silver.risk_scores import RISK_SCORES
 from pmpm_spark.sources.kinds import SOURCE_KINDS
 from pmpm_spark.stage import Stage, chosen
 from pmpm_spark.stages import LIST_BRONZE, STORED, built, groups_of, stages_of
-from pmpm_spark.store import Receipt, Store
+from pmpm_spark.store import Receipt, Store, versions_of
 from pmpm_spark.survey_checks import survey_notices
 from pmpm_spark.table import Table
 from pmpm_spark.upgrade import Used, planned
@@ -173,7 +172,7 @@ def _run_locked(
             "reference_tables": reference_fingerprints(config.reference.path),
         }
         recipes = _recipes(store, config, stages, inputs["reference_tables"])
-        made = {} if anew else _made_by_these(book, recipes, versions, before)
+        made = {} if anew else _made_by_these(book, recipes, before)
         is_other = bool(rebuild or upgrade.anew or upgrade.altered)  # versions tell nothing of rows then
         changes = _changes(store, config, {} if is_other else before, run_id)
         receipts, notices, files = _work(store, config, stages, loads, run_id, made, changes, progress)
@@ -307,7 +306,7 @@ def _work(
                 receipts.append(receipt)
             # also of what stands as it stood: what is asked of it may be asked otherwise now
             if stage.output is LOAD_AUDIT:
-                check_rejects(store, config, _rejects_of(store, config, stages))
+                check_rejects(store, config, _rejects_of(store, stages, changes))
             if stage.output is RISK_SCORES:
                 check_factors(store, config, factors)
             if stage.output is CLAIM_COSTS:
@@ -337,27 +336,18 @@ def _recipes(store: Store, config: RunConfig, stages: Sequence[Stage], reference
     return {stage.output.name: recipe(stage, store.engine, setting, reference) for stage in stages}
 
 
-def _made_by_these(
-    book: RunBook, recipes: Mapping[str, str], counted: Mapping[str, int], now: Mapping[str, int]
-) -> dict[str, Receipt]:
-    """The receipts of tables that were last published by the recipe that they have now.
-
-    What an unfinished run left was taken back: the rows of the versions that `counted` are those of `now`.
-    """
+def _made_by_these(book: RunBook, recipes: Mapping[str, str], now: Mapping[str, int]) -> dict[str, Receipt]:
+    """The receipts of tables that were last published by the recipe that they have now."""
     former = book.recipes()
-    return {
-        name: moved(receipt, counted, now)
-        for name, receipt in book.made().items()
-        if recipes.get(name, "") == former[name] != ""
-    }
+    return {name: receipt for name, receipt in book.made(now).items() if recipes.get(name, "") == former[name] != ""}
 
 
-def _rejects_of(store: Store, config: RunConfig, stages: Sequence[Stage]) -> Callable[[], DataFrame] | None:
+def _rejects_of(store: Store, stages: Sequence[Stage], changes: Changes) -> Callable[[], DataFrame] | None:
     """The rejected rows, before they are published; what they are made of is what their counts are made of."""
     stage = next((one for one in stages if one.output is REJECTS), None)
     if stage is None:
         return None
-    return partial(built, stage, store.read, partial(setting_of, config), config.reference.path)
+    return partial(changes.build, stage, store.read)
 
 
 def _changes(store: Store, config: RunConfig, before: Mapping[str, int], run_id: str) -> Changes:
@@ -369,30 +359,15 @@ def _changes(store: Store, config: RunConfig, before: Mapping[str, int], run_id:
 
 def _publish(store: Store, config: RunConfig, stage: Stage, made: Mapping[str, Receipt], changes: Changes) -> Receipt:
     former = made.get(stage.output.name)
-    if former is not None:
-        now = {table.name: store.versions[table.name] for table in stage.inputs if table.name in store.versions}
-        if former.inputs == now and former.version == store.versions.get(former.table):
-            return former
+    as_now = (store.versions.get(stage.output.name), versions_of(stage.inputs, store.versions))
+    if former is not None and (former.version, former.inputs) == as_now:
+        return former
     if not stage.asked(config.policies):
         left = store.left_empty(stage.output, stage.inputs)
         if left is not None:
             log.info("%s", left)
             return left
-    slices = slices_of(config) if stage.output.slice_by else None
-    patch = changes.patch(stage, former)
-    if patch is None:
-        receipt = store.publish(stage.output, changes.build(stage, store.read), slices=slices, inputs=stage.inputs)
-    elif patch.frame is None:
-        receipt = store.left_as_it_is(stage.output, patch.rows, stage.inputs)
-    else:
-        receipt = store.publish(
-            stage.output,
-            patch.frame,
-            append=patch.is_added,
-            slices=slices,
-            inputs=stage.inputs,
-            rows_beside=patch.rows,
-        )
+    receipt = changes.publish(stage, changes.patch(stage, former))
     log.info("%s", receipt)
     return receipt
 

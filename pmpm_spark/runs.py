@@ -221,8 +221,9 @@ class RunBook:
             found |= {(label, year): fingerprint for label in labels for year in settings["performance_years"]}
         return found
 
-    def made(self) -> dict[str, Receipt]:
-        """The receipt that each table was last published with.
+    def made(self, now: Mapping[str, int] | None = None) -> dict[str, Receipt]:
+        """The receipt that each table was last published with; `now` are the versions after an unfinished run was taken
+        back, where one was.
 
         Versions are those that count now: maintenance, a rollback and what was taken back after a run that was cut off
         give the same rows other ones, of which there is no receipt.
@@ -232,12 +233,12 @@ class RunBook:
         for row in self._standing():
             versions, written = dict(row["versions"]), {said["table"] for said in row["receipts"]}
             same_rows = {name: version for name, version in versions.items() if name not in written}
-            found = {name: moved(receipt, before, same_rows) for name, receipt in found.items()}
+            found = {name: _moved(receipt, before, same_rows) for name, receipt in found.items()}
             for said in row["receipts"]:
                 told = said.asDict()
                 found[said["table"]] = Receipt(**{**told, "inputs": dict(told["inputs"] or {})})
             before = versions
-        return found
+        return found if now is None else {name: _moved(receipt, before, now) for name, receipt in found.items()}
 
     def recipes(self) -> dict[str, str]:
         """The recipe that each table was last published by; runs of older versions tell none."""
@@ -320,7 +321,7 @@ def _run(row: Row) -> Run:
     )
 
 
-def moved(receipt: Receipt, before: Mapping[str, int], now: Mapping[str, int]) -> Receipt:
+def _moved(receipt: Receipt, before: Mapping[str, int], now: Mapping[str, int]) -> Receipt:
     """The receipt with the versions that hold now what those that counted before held."""
 
     def version(name: str, made: int) -> int:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 CLAIM, MEMBER = "claim_id", "member_id"
 
 
+def _untold(table: Table) -> Column:
+    raise LookupError(f"{table.name}: no column is told to hold the id")
+
+
 @dataclass(frozen=True)
 class Stage:
     """`build` takes the frames of `inputs` by position and the `settings` by keyword, and returns `output`'s rows.
@@ -34,16 +38,12 @@ class Stage:
     rules: tuple[Table, ...] = ()
     asked: Callable[[Sequence[Policy]], bool] = lambda policies: True
     by: str | None = None
-    id_in: Callable[[Table], Column] = lambda table: _untold(table)
+    id_in: Callable[[Table], Column] = _untold
     links: Callable[[DataFrame, DataFrame], DataFrame] | None = None
 
     @property
     def reads(self) -> tuple[Table, ...]:
         return (*self.inputs, *self.rules)
-
-
-def _untold(table: Table) -> Column:
-    raise LookupError(f"{table.name}: no column is told to hold the id")
 
 
 def in_order(stages: Iterable[Stage], given: Iterable[Table] = ()) -> tuple[Stage, ...]:

@@ -192,7 +192,7 @@ class Store:
         return self._receipt(table, self.versions[table.name], rows, time.monotonic(), inputs)
 
     def _receipt(self, table: Table, version: int, rows: int, start: float, inputs: Sequence[Table]) -> Receipt:
-        read = {t.name: self.versions[t.name] for t in inputs if t.name in self.versions}
+        read = versions_of(inputs, self.versions)
         return Receipt(table.name, version, rows, time.monotonic() - start, read, self.engine)
 
     def create(self, table: Table) -> None:
@@ -238,6 +238,11 @@ class Store:
             raise AuditError(
                 f"{table.name}: {found:,} keys ({', '.join(table.key)}) stand more than once; nothing is published"
             )
+
+
+def versions_of(tables: Sequence[Table], versions: Mapping[str, int]) -> dict[str, int]:
+    """The versions of these tables, of those that have one."""
+    return {table.name: versions[table.name] for table in tables if table.name in versions}
 
 
 def contract_hash(table: Table) -> str:

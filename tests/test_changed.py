@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from pmpm_spark import changed, pipeline
-from pmpm_spark.changed import Changes, Ids, Patch
+from pmpm_spark.changed import CHANGED, Changes, Ids, Patch
 from pmpm_spark.config import RunConfig, Source, Warehouse
 from pmpm_spark.generate import generate
 from pmpm_spark.pipeline import setting_of, slices_of
@@ -21,7 +22,7 @@ from pmpm_spark.policy import Attribution, Cost, Policy, Risk
 from pmpm_spark.silver.final_claim_lines import linked_claims
 from pmpm_spark.stage import CLAIM, MEMBER, Stage
 from pmpm_spark.stages import STAGES, built, stages_of
-from pmpm_spark.store import Receipt, Store
+from pmpm_spark.store import Store
 from pmpm_spark.table import Table, column, conform, count, text
 from pmpm_spark.warehouse import published
 
@@ -72,7 +73,11 @@ class House:
         self.store = Store(spark, Warehouse(str(folder)))
         self.publish_lines(lines)
         self.publish_rate(1)
-        self.receipts = {stage.output.name: self.publish(stage, None) for stage in (BY_CLAIM, BY_MEMBER)}
+        changes = self.changes()
+        self.receipts = {stage.output.name: changes.publish(stage, None) for stage in (BY_CLAIM, BY_MEMBER)}
+
+    def changes(self) -> Changes:
+        return Changes(self.store, dict(self.store.versions), "batch", {}, _build)
 
     def publish_lines(self, lines: Mapping[str, tuple[str, int]]) -> None:
         rows = [(claim, *told) for claim, told in lines.items()]
@@ -81,18 +86,9 @@ class House:
     def publish_rate(self, rate: int) -> None:
         self.store.publish(RATES, self.spark.createDataFrame([(rate,)], RATES.schema))
 
-    def publish(self, stage: Stage, patch: Patch | None) -> Receipt:
-        if patch is None:
-            return self.store.publish(stage.output, _build(stage, self.store.read), inputs=stage.inputs)
-        if patch.frame is None:
-            return self.store.left_as_it_is(stage.output, patch.rows, stage.inputs)
-        return self.store.publish(
-            stage.output, patch.frame, append=patch.is_added, inputs=stage.inputs, rows_beside=patch.rows
-        )
-
     def next_run(self, lines: Mapping[str, tuple[str, int]] | None = None, rate: int | None = None) -> dict[str, str]:
         """How each table was made: whole, added to, replaced, or left."""
-        changes = Changes(self.store, dict(self.store.versions), "batch", {}, _build)
+        changes = self.changes()
         if lines is not None:
             self.publish_lines(lines)
         if rate is not None:
@@ -102,7 +98,7 @@ class House:
             name = stage.output.name
             patch = changes.patch(stage, self.receipts[name])
             how[name] = _told(patch)
-            self.receipts[name] = self.publish(stage, patch)
+            self.receipts[name] = changes.publish(stage, patch)
             assert self.receipts[name].rows == self.store.read(stage.output).count()
         return how
 
@@ -163,6 +159,26 @@ def test_what_tells_no_claim_changes_all_and_most_changed_is_all(house: House) -
     doubled = {claim: (member, 2 * cents if member == "C" else cents) for claim, (member, cents) in FIRST.items()}
     assert house.next_run(doubled)["silver.of_claim"] == "whole"
     assert house.rows(OF_MEMBER) == {"A": 220, "B": 400, "C": 11200, "D": 14}
+
+
+def test_two_stages_of_the_same_tables_find_their_members_once(house: House) -> None:
+    def of_both(lines: DataFrame, claims: DataFrame) -> DataFrame:
+        return lines.select("member_id", "cents").unionByName(claims.select("member_id", "cents"))
+
+    both = [
+        replace(BY_MEMBER, output=replace(OF_MEMBER, name=f"silver.{name}"), inputs=(LINES, OF_CLAIM)) for name in "ab"
+    ]
+    stages = [replace(stage, build=lambda *frames: of_member(of_both(*frames))) for stage in both]
+    made = {stage.output.name: house.changes().publish(stage, None) for stage in stages}
+    changes = house.changes()
+    house.publish_lines({**FIRST, "B2": ("B", 1)})
+    changes.publish(BY_CLAIM, changes.patch(BY_CLAIM, house.receipts[OF_CLAIM.name]))
+    for stage in stages:
+        changes.publish(stage, changes.patch(stage, made[stage.output.name]))
+        assert house.rows(stage.output) == {"A": 220, "B": 402, "C": 5600, "D": 14}
+    found = [tuple(row) for row in house.store.read(CHANGED).collect()]
+    assert len(found) == len(set(found))
+    assert ("silver.lines + silver.of_claim by member_id", "", "B") in found
 
 
 def test_what_was_not_made_of_what_stood_is_made_whole(house: House) -> None:

@@ -57,7 +57,7 @@ def run_and_tell(
     """Run the job and print the summary."""
     config = _config(arguments)
     return _run(
-        _session(properties_for(config.source), config.engine),
+        _session_for_run(config),
         config,
         group=group,
         only=only,
@@ -338,7 +338,7 @@ def capitate(arguments: argparse.Namespace) -> int:
     except ValueError:
         raise ConfigError("--as-of: write YYYY-MM-DD") from None
     config = _config(arguments)
-    spark = _session(properties_for(config.source), config.engine)
+    spark = _session_for_run(config)
     result = capitate_as_of(spark, config, as_of, break_lease=arguments.break_lease)
     names = ("contract_id", "due_amount", "lines", "amount", "unposted_amount")
     print(as_table(Rows(names, [tuple(getattr(one, name) for name in names) for one in result.contracts])))
@@ -500,6 +500,12 @@ def doctor(arguments: argparse.Namespace) -> int:
 
 def _config(arguments: argparse.Namespace) -> RunConfig:
     return load_config(arguments.config, arguments.sets, arguments.engine)
+
+
+def _session_for_run(config: RunConfig) -> SparkSession:
+    """Spark's properties go by the size of the input; the embedded engine has none, and nothing is looked through."""
+    properties = DEFAULT_PROPERTIES if config.engine == EMBEDDED else properties_for(config.source)
+    return _session(properties, config.engine)
 
 
 def _session(properties: str, engine: str) -> SparkSession:

@@ -114,24 +114,19 @@ def list_stages(lists: Sequence[List], *member_id_changes: Table) -> tuple[Stage
 
 def fates(lists: Sequence[List], *frames: DataFrame) -> DataFrame:
     """What became of every row of the lists: of their bronze rows, and then of the changes of ids."""
-    bronze, changes = frames[: len(lists)], frames[len(lists) :]
-    told = [
-        the_list.rows(rows, *changes).select(*LIST_ROWS.column_names)
-        for the_list, rows in zip(lists, bronze, strict=True)
-    ]
-    return union_of(told)
+    return union_of([rows.select(*LIST_ROWS.column_names) for rows in _typed(lists, frames)])
 
 
 def accepted_rows(lists: Sequence[List], *frames: DataFrame) -> DataFrame:
     """The silver rows of lists of one table: of their bronze rows, and then of the changes of ids."""
-    bronze, changes = frames[: len(lists)], frames[len(lists) :]
     silver = lists[0].silver
-    told = [
-        accepted(the_list.rows(rows, *changes)).select(*silver.column_names)
-        for the_list, rows in zip(lists, bronze, strict=True)
-    ]
-    rows = union_of(told)
+    rows = union_of([accepted(rows).select(*silver.column_names) for rows in _typed(lists, frames)])
     return _one_for_the_year(rows, silver) if lists[0].restates else rows
+
+
+def _typed(lists: Sequence[List], frames: Sequence[DataFrame]) -> list[DataFrame]:
+    bronze, changes = frames[: len(lists)], frames[len(lists) :]
+    return [the_list.rows(rows, *changes) for the_list, rows in zip(lists, bronze, strict=True)]
 
 
 def _newest_for_each_month(rows: DataFrame, restates: tuple[str, ...]) -> DataFrame:

@@ -70,7 +70,7 @@ def bronze_loads(
     if before:
         notices.append(f"loaded before, nothing new: {some(before)}")
     ours = {table.name for table in BRONZE.values()}
-    gone = len({(table, content) for table, content in known if table in ours} - there)
+    gone = sum(file[0] in ours and file not in there for file in set(known))
     if gone:
         notices.append(f"{gone} files that were loaded before are not there any more; their rows stand")
     loads = [
