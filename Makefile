@@ -64,7 +64,7 @@ test-matrix: $(READY) ## the demo and the Spark half of the tests on Spark 3.5, 
 	$(BIN)/python -m tests.versions $(if $(VERSIONS),--versions $(VERSIONS)) $(if $(MEMBERS),--members $(MEMBERS)) -- $(TESTS)
 
 test-version: $(READY) ## the same on one version beside the default, another with each commit (TESTS=...)
-	$(BIN)/python -m tests.versions --commits $$(git rev-list --count HEAD) $(if $(MEMBERS),--members $(MEMBERS)) -- $(TESTS)
+	$(BIN)/python -m tests.versions --commits $$(git rev-list --count HEAD 2>/dev/null || echo 0) $(if $(MEMBERS),--members $(MEMBERS)) -- $(TESTS)
 
 bench: $(READY) ## our job beside DuckDB, Polars and plain PySpark (SIZES="50000 200000" ONLY="duckdb spark" REPEATS=3), to docs/benchmarks.md
 	$(BIN)/python -m benchmarks.bench $(if $(SIZES),--sizes $(SIZES)) $(if $(ONLY),--only $(ONLY)) $(if $(REPEATS),--repeats $(REPEATS))
