@@ -15,6 +15,7 @@ import http.client
 import logging
 import os
 import pwd
+import re
 import ssl
 import sys
 import tempfile
@@ -32,7 +33,8 @@ log = logging.getLogger(__name__)
 PACKAGES = "spark.jars.packages"
 REPOSITORIES = "spark.jars.repositories"
 IVY_FOLDER = "spark.jars.ivy"
-MAVEN_CENTRAL = "https://repo1.maven.org/maven2"
+MIRROR_VARIABLE = "DEFAULT_ARTIFACT_REPOSITORY"
+"""What Spark's own fetching asks in the place of Maven Central, where the environment names it."""
 
 # artifact -> SHA-256 of its JAR, for each tested coordinate; what Spark itself brings is not among them
 PINNED = {
@@ -44,6 +46,7 @@ PINNED = {
         "delta-kernel-unitycatalog": "cea22dfb4ac562b3cd27bf652697750e8336009d73fb06631363aaaad5345ffa",
     },
 }
+IVY_CENTRAL = "org/apache/ivy/plugins/resolver/IBiblioResolver.class"
 _SYSTEM_CERTIFICATES = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Alpine
     "/etc/pki/tls/certs/ca-bundle.crt",  # Red Hat, Amazon Linux
@@ -121,7 +124,7 @@ def _fetch(name: str, sha256: str, folder: Path, properties: Mapping[str, str]) 
     folder.mkdir(parents=True, exist_ok=True)
     given = [url.strip() for url in properties.get(REPOSITORIES, "").split(",") if url.strip()]
     problem = "no answer"
-    for repository in (*given, MAVEN_CENTRAL):
+    for repository in (*given, *_asked_by_spark()):
         url = f"{repository.rstrip('/')}/io/delta/{artifact}/{version}/{name}.jar"
         try:
             with urllib.request.urlopen(url, timeout=30, context=_certificates()) as answer:  # noqa: S310
@@ -139,6 +142,20 @@ def _fetch(name: str, sha256: str, folder: Path, properties: Mapping[str, str]) 
         Path(unfinished).replace(folder / f"io.delta_{name}.jar")  # at once: another process may look now
         return
     raise SetupError(f"{name}: {problem}")
+
+
+def _asked_by_spark() -> tuple[str, ...]:
+    """The repository that Spark's own fetching would ask: the environment's, else the one that its Ivy has built in."""
+    if os.environ.get(MIRROR_VARIABLE):
+        return (os.environ[MIRROR_VARIABLE],)
+    import pyspark
+
+    for jar in Path(pyspark.__file__).parent.glob("jars/ivy-*.jar"):
+        with zipfile.ZipFile(jar) as classes, contextlib.suppress(KeyError):
+            built_in = re.search(rb"https://[\w./-]+/maven2/", classes.read(IVY_CENTRAL))
+            if built_in:
+                return (built_in[0].decode(),)
+    return ()
 
 
 def _certificates() -> ssl.SSLContext:

@@ -205,6 +205,18 @@ def test_tested_jars_are_fetched_once_from_the_mirror_first(monkeypatch: pytest.
     assert len(asked) == 2
 
 
+def test_where_no_mirror_is_named_what_sparks_own_fetching_asks_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = answering(monkeypatch, b"something else")
+    monkeypatch.delenv("DEFAULT_ARTIFACT_REPOSITORY", raising=False)
+    fetch_delta_jars({"spark.jars.packages": DELTA})
+    first = "/maven2/io/delta/delta-spark_4.1_2.13/4.4.0/delta-spark_4.1_2.13-4.4.0.jar"
+    assert len(asked) == 1 and asked[0].startswith("https://") and asked[0].endswith(first)
+
+    monkeypatch.setenv("DEFAULT_ARTIFACT_REPOSITORY", "https://company.example/all")
+    fetch_delta_jars({"spark.jars.packages": DELTA})
+    assert asked[1] == f"https://company.example/all{first.removeprefix('/maven2')}"
+
+
 def test_a_file_that_is_not_the_pinned_one_is_not_kept(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
