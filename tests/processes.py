@@ -45,6 +45,14 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), **more}
 
 
+def small_properties() -> str:
+    """The text of conf/spark/small.conf with the Delta of the Spark that is tried."""
+    lines = (ROOT / "conf" / "spark" / "small.conf").read_text(encoding="utf-8").splitlines()
+    other = os.environ.get(OTHER_DELTA)
+    delta = f"{PACKAGES} {other}"
+    return "".join(f"{delta if other and line.split(maxsplit=1)[:1] == [PACKAGES] else line}\n" for line in lines)
+
+
 def submit_command(properties: Path, *options: str) -> tuple[list[str], dict[str, str]]:
     """spark-submit with a file of properties and Delta's JARs, and the environment that it needs."""
     check_own_driver()

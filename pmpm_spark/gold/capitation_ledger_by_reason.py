@@ -55,7 +55,7 @@ def capitation_ledger_by_reason(
     return told.select(
         *PERIOD,
         "reason",
-        named[F.col("contract_id")].alias("network_id"),
+        F.element_at(named, F.col("contract_id")).alias("network_id"),
         "members",
         "lines",
         *_SUMS,

@@ -95,9 +95,8 @@ def _normalized(
     divisors = _divisors(years, factors, means, policies)
     scored = sums.join(F.broadcast(divisors), list(_YEAR), how="left").withColumn("risk_score", _mean_score(policies))
     factor = F.when(F.col("risk_score").isNotNull(), F.col("normalization_factor"))
-    kind = F.create_map(*[F.lit(told) for policy in policies for told in (policy.label, _kind(policy))])[
-        F.col("policy")
-    ]
+    kinds = F.create_map(*[F.lit(told) for policy in policies for told in (policy.label, _kind(policy))])
+    kind = F.element_at(kinds, F.col("policy"))
     rows = scored.withColumns(
         {
             "normalization_factor": factor,
