@@ -18,7 +18,7 @@ PIN := uv pip compile --generate-hashes --upgrade --quiet --python-version 3.11 
     --no-config --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo check test prove bench lint browser docs build package constraints clean test-s3 test-matrix test-version test-cluster
+.PHONY: help venv demo check test prove bench bench-skew lint browser docs build package constraints clean test-s3 test-matrix test-version test-cluster
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -68,6 +68,9 @@ test-version: $(READY) ## the same on one version beside the default, another wi
 
 bench: $(READY) ## our job beside DuckDB, Polars and plain PySpark (SIZES="50000 200000" ONLY="duckdb spark" REPEATS=3), to docs/benchmarks.md
 	$(BIN)/python -m benchmarks.bench $(if $(SIZES),--sizes $(SIZES)) $(if $(ONLY),--only $(ONLY)) $(if $(REPEATS),--repeats $(REPEATS))
+
+bench-skew: $(READY) ## our job on Spark over odd shapes: whether a task has far more to do than others (MEMBERS=3000 SHAPES="large_member")
+	$(BIN)/python -m benchmarks.skew $(if $(MEMBERS),--members $(MEMBERS)) $(if $(SHAPES),--shapes $(SHAPES))
 
 lint: $(READY) ## ruff, mypy and the import contracts
 	$(BIN)/ruff check .

@@ -54,13 +54,7 @@ def main() -> None:
 def _loaded(size: int, out: Path) -> Input:
     """The input with our tables loaded, both made once."""
     given = generated(size, out)
-    if not (given.folder / "loaded.done").is_file():
-        print(f"loading {size:,} members", file=sys.stderr)
-        shutil.rmtree(given.warehouse, ignore_errors=True)
-        config = given.folder / "load.toml"
-        config.write_text(given.config(given.warehouse, "embedded"), encoding="utf-8")
-        subprocess.run([sys.executable, "-m", "benchmarks.loaded", str(config)], check=True)  # noqa: S603
-        (given.folder / "loaded.done").write_text("", encoding="utf-8")
+    given.load()
     return given
 
 

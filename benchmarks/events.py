@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +17,23 @@ SUMS = {
 """Spark's metrics of a stage, and what we call their sums."""
 
 
-def logged(properties: Path, events: Path) -> Path:
-    """The same Spark properties, with an event log in the folder, made anew."""
+def logged(properties: Path, events: Path, more: Mapping[str, str] | None = None) -> Path:
+    """The same Spark properties and some more, with an event log in the folder, made anew."""
     shutil.rmtree(events, ignore_errors=True)
     events.mkdir(parents=True)
     told = {"enabled": "true", "compress": "false", "dir": f"file://{events}"}
-    kept = [line for line in properties.read_text().splitlines() if not line.startswith("spark.eventLog")]
+    given = properties.read_text().splitlines()
+    kept = [line for line in given if not line.startswith(("spark.eventLog", *[f"{name} " for name in more or {}]))]
     own = events.with_suffix(".conf")
-    own.write_text("\n".join([*kept, *[f"spark.eventLog.{name} {value}" for name, value in told.items()], ""]))
+    added = {**{f"spark.eventLog.{name}": value for name, value in told.items()}, **(more or {})}
+    own.write_text("\n".join([*kept, *[f"{name} {value}" for name, value in added.items()], ""]))
     return own
 
 
 def spark_figures(folder: Path) -> dict[str, float]:
     """Jobs, stages, tasks, bytes and records written to shuffles, bytes spilled to disk, CPU seconds in tasks."""
     found: dict[str, float] = dict.fromkeys(("jobs", "stages", "tasks", "executor_cpu", *SUMS.values()), 0)
-    for event in _events(folder):
+    for event in events_of(folder):
         if event["Event"] == "SparkListenerJobStart":
             found["jobs"] += 1
         elif event["Event"] == "SparkListenerStageCompleted":
@@ -49,7 +51,7 @@ def print_stages(folder: Path) -> None:
     """CPU, shuffle and result bytes of Spark's stages, the dearest first."""
     total: dict[str, float] = defaultdict(float)
     stages = []
-    for event in _events(folder):
+    for event in events_of(folder):
         if event["Event"] != "SparkListenerStageCompleted":
             continue
         info = event["Stage Info"]
@@ -68,7 +70,7 @@ def print_stages(folder: Path) -> None:
     print("  " + ", ".join(f"{key} {value:.1f}" for key, value in total.items()) + " (s, MB, MB) in tasks")
 
 
-def _events(folder: Path) -> Iterator[dict[str, Any]]:
+def events_of(folder: Path) -> Iterator[dict[str, Any]]:
     for file in folder.rglob("*"):
         if file.is_file() and "appstatus" not in file.name and not file.name.endswith(".crc"):
             with file.open(encoding="utf-8") as lines:

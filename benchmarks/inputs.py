@@ -91,6 +91,18 @@ class Input:
             f'[source.formats]\n{formats}\n\n[warehouse]\npath = "{warehouse}"\n'
         )
 
+    def load(self) -> None:
+        """Fill our warehouse, where it is not filled yet."""
+        done = self.folder / "loaded.done"
+        if done.is_file():
+            return
+        print(f"loading {self.members:,} members", file=sys.stderr)
+        shutil.rmtree(self.warehouse, ignore_errors=True)
+        config = self.folder / "load.toml"
+        config.write_text(self.config(self.warehouse, "embedded"), encoding="utf-8")
+        subprocess.run([sys.executable, "-m", "benchmarks.loaded", str(config)], cwd=ROOT, check=True)  # noqa: S603
+        done.write_text("", encoding="utf-8")
+
     def claim_lines(self) -> int:
         """Rows of claim_lines."""
         with duckdb.connect() as at:
@@ -98,7 +110,7 @@ class Input:
             return int(at.execute(query).fetchall()[0][0])
 
 
-def generated(members: int, below: Path) -> Input:
+def generated(members: int, below: Path, first_year: int = FIRST_YEAR) -> Input:
     """The input of a size, written where it does not stand."""
     folder = below.resolve() / f"input-{members}"
     if not (folder / "finished").is_file():
@@ -106,7 +118,7 @@ def generated(members: int, below: Path) -> Input:
         raw = below.resolve() / f"raw-{members}"
         shutil.rmtree(raw, ignore_errors=True)
         print(f"generating {members:,} members", file=sys.stderr)
-        years = f"{FIRST_YEAR}-{LAST_YEAR}"
+        years = f"{first_year}-{LAST_YEAR}"
         told = {"--members": str(members), "--years": years, "--seed": str(SEED), "--out": str(raw)}
         options = [word for option in told.items() for word in option]
         command = [sys.executable, "-m", "pmpm_spark", "generate", "--format", "common", "--engine", "embedded"]

@@ -1,6 +1,6 @@
 """Our side: `pmpm run --from eligibility_spans`, as shipped; on Spark with an event log.
 
-python -m benchmarks.ours CONFIG [EVENTS]
+python -m benchmarks.ours CONFIG [EVENTS [PROPERTY=VALUE ...]]
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ FIRST_TABLE = "eligibility_spans"
 """What is made first of the loaded tables; everything after it is made too."""
 
 
-def main(config: str, events: str | None = None) -> int:
+def main(config: str, events: str | None = None, *properties: str) -> int:
     """The exit code of the run."""
     if events is not None:
         from pmpm_spark.session import find_conf, open_session
 
         # `pmpm run` takes the session that is there; its properties are the same but for the log
-        open_session(str(logged(find_conf("spark/local.conf"), Path(events))))
+        more = dict(word.split("=", 1) for word in properties)
+        open_session(str(logged(find_conf("spark/local.conf"), Path(events), more)))
     from pmpm_spark.cli import main as pmpm
 
     return pmpm(["run", "--from", FIRST_TABLE, "--config", config])

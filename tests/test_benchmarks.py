@@ -22,6 +22,7 @@ from benchmarks.loaded import load
 from benchmarks.ours import FIRST_TABLE
 from benchmarks.page import write_page
 from benchmarks.peers import duckdb_sql, plain_pyspark, polars_frames
+from benchmarks.skew import SHAPES, looked_at
 from benchmarks.tables import TABLES
 from pmpm_spark.config import load_config
 from pmpm_spark.pipeline import run
@@ -225,3 +226,40 @@ def test_the_page_is_made_of_all_parts_and_says_what_failed(tmp_path: Path) -> N
     assert "| pmpm, embedded engine | 6.0 | 6.0 to 6.0 | 3.0 |" in page
     assert "Polars ended with exit code -9 at 1,000 members after 2.0 GB." in page
     assert "<script" not in (tmp_path / "benchmarks.svg").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("shape", "share"), [("large_practice", 0.3), ("large_member", 0.45), ("large_network", 0.8)])
+def test_an_odd_shape_is_as_odd_as_it_is_told(given: Input, tmp_path: Path, shape: str, share: float) -> None:
+    folder = tmp_path / "input"
+    shutil.copytree(given.folder, folder, ignore=shutil.ignore_patterns("loaded*", "duckdb", "polars", "plain"))
+    what = {"large_practice": "billing_tin", "large_member": "member_id", "large_network": "network_id"}[shape]
+    place = "lists/network_roster" if shape == "large_network" else "common/claim_lines"
+    with duckdb.connect() as at:
+        told = SHAPES[shape](at, folder)
+        files = f"'{folder}/{place}/*.parquet'"
+        counts = at.execute(f"SELECT count(*) AS n FROM {files} GROUP BY {what} ORDER BY n DESC").fetchall()
+        keys = f"SELECT count(*), count(DISTINCT (claim_id, line_number)) FROM '{folder}/common/claim_lines/*.parquet'"
+        [(lines, distinct)] = at.execute(keys).fetchall()
+    largest = counts[0][0] / sum(n for (n,) in counts)
+    assert largest >= share and told.startswith(f"{largest:.0%} of ")
+    assert lines == distinct
+
+
+def ended(stage: int, seconds: float, result: int) -> dict[str, object]:
+    metrics = {"Executor CPU Time": int(seconds * 1e9), "Result Size": result}
+    return {"Event": "SparkListenerTaskEnd", "Stage ID": stage, "Stage Attempt ID": 0, "Task Metrics": metrics}
+
+
+def test_the_most_uneven_stage_is_found_among_those_with_work(tmp_path: Path) -> None:
+    info = {"Stage ID": 3, "Number of Tasks": 16, "Accumulables": []}
+    events = [
+        *[ended(1, 0.01 if n else 0.9, 1_000_000) for n in range(16)],  # uneven, but nothing to do
+        *[ended(2, 2.0 if n else 4.0, 10) for n in range(16)],
+        *[ended(3, 1.0 if n else 6.0, 10) for n in range(16)],
+        *[ended(4, 9.0 if n else 99.0, 10) for n in range(4)],  # of few tasks the median says little
+        {"Event": "SparkListenerStageCompleted", "Stage Info": info},
+    ]
+    (tmp_path / "log").write_text("".join(json.dumps(event) + "\n" for event in events))
+    found = looked_at("shape", tmp_path)
+    assert (found.stages, found.worst, found.worst_stage, found.driver_mb) == (2, 6.0, "3 of 16 tasks", 16.0)
+    assert not found.is_even
