@@ -71,6 +71,7 @@ def print_stages(folder: Path) -> None:
 
 
 def events_of(folder: Path) -> Iterator[dict[str, Any]]:
+    """Every event of the logs below the folder, in the order of each."""
     for file in folder.rglob("*"):
         if file.is_file() and "appstatus" not in file.name and not file.name.endswith(".crc"):
             with file.open(encoding="utf-8") as lines:

@@ -66,10 +66,7 @@ def large_practice(at: duckdb.DuckDBPyConnection, folder: Path) -> str:
         "SELECT * REPLACE (CASE WHEN hash(claim_id) % 100 < 30 THEN (SELECT mode(billing_tin) FROM old) "
         "ELSE billing_tin END AS billing_tin) FROM old",
     )
-    lines = f"'{folder}/common/claim_lines/*.parquet'"
-    return _share(
-        at, f"SELECT max(n) / sum(n) FROM (SELECT count(*) AS n FROM {lines} GROUP BY billing_tin)", "of lines"
-    )
+    return _largest(at, folder / "common" / "claim_lines", "billing_tin", "of lines")
 
 
 def large_member(at: duckdb.DuckDBPyConnection, folder: Path) -> str:
@@ -82,8 +79,7 @@ def large_member(at: duckdb.DuckDBPyConnection, folder: Path) -> str:
         "(SELECT min(member_id) FROM old) AS member_id) FROM "
         f"(SELECT * FROM old ORDER BY hash(claim_id), claim_id, line_number LIMIT {LINES_OF_ONE})",
     )
-    lines = f"'{folder}/common/claim_lines/*.parquet'"
-    return _share(at, f"SELECT max(n) / sum(n) FROM (SELECT count(*) AS n FROM {lines} GROUP BY member_id)", "of lines")
+    return _largest(at, folder / "common" / "claim_lines", "member_id", "of lines")
 
 
 def large_network(at: duckdb.DuckDBPyConnection, folder: Path) -> str:
@@ -96,10 +92,7 @@ def large_network(at: duckdb.DuckDBPyConnection, folder: Path) -> str:
         "(SELECT network_id, network_name, network_type FROM old ORDER BY network_id LIMIT 1) o "
         "UNION SELECT * FROM old WHERE NOT hash(tin, npi, ccn) % 10 < 9",
     )
-    roster = f"'{folder}/lists/network_roster/*.parquet'"
-    return _share(
-        at, f"SELECT max(n) / sum(n) FROM (SELECT count(*) AS n FROM {roster} GROUP BY network_id)", "of roster"
-    )
+    return _largest(at, folder / "lists" / "network_roster", "network_id", "of roster")
 
 
 def ten_years(at: duckdb.DuckDBPyConnection, folder: Path) -> str:
@@ -197,8 +190,10 @@ def _changed(at: duckdb.DuckDBPyConnection, folder: Path, query: str) -> None:
     at.execute("DROP TABLE old; DROP TABLE new")
 
 
-def _share(at: duckdb.DuckDBPyConnection, query: str, what: str) -> str:
-    [(share,)] = at.execute(query).fetchall()
+def _largest(at: duckdb.DuckDBPyConnection, folder: Path, column: str, what: str) -> str:
+    """The share of the rows that have the column's most frequent value."""
+    counts = f"SELECT count(*) AS n FROM '{folder}/*.parquet' GROUP BY {column}"
+    [(share,)] = at.execute(f"SELECT max(n) / sum(n) FROM ({counts})").fetchall()
     return f"{share:.0%} {what}"
 
 

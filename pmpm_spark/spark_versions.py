@@ -6,7 +6,7 @@ Features are looked for, not version numbers: a platform's 3.5 may have what cam
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pyspark.errors import PySparkException
 from pyspark.sql import Column
@@ -32,6 +32,11 @@ def array_position(values: Column, wanted: Column) -> Column:
     if hasattr(Column, "try_cast"):  # of 4.0, as is the other
         return F.array_position(values, wanted)
     return F.call_function("array_position", values, wanted)
+
+
+def word_for(words: Mapping[str, str], key: Column) -> Column:
+    """The word that stands for the key; null where none does. A client of 3.5 takes no column in brackets."""
+    return F.element_at(F.create_map(*[F.lit(told) for pair in words.items() for told in pair]), key)
 
 
 def condition_of(error: PySparkException) -> str | None:

@@ -18,6 +18,7 @@ from tests.connect_server import REMOTE, start_server, wait_for_server
 from tests.loaded import Loads
 from tests.one_engine import is_long, reason_to_leave_out
 from tests.one_version import reason_to_leave_out_on
+from tests.processes import tried_properties
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("PMPM_SHARED", REPOSITORY.parent / "shared"))
@@ -127,11 +128,10 @@ def loads(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Loads:
 def spark(engine: str) -> Iterator[Any]:
     from pmpm_spark.session import open_session
 
-    properties = os.environ.get("PMPM_TEST_CONF", str(REPOSITORY / "conf" / "spark" / "small.conf"))
     with pytest.MonkeyPatch.context() as opening:
         if engine == "spark" and REMOTE in os.environ:
             opening.setenv("SPARK_REMOTE", wait_for_server())
-        session = open_session(properties, "pmpm tests", engine)
+        session = open_session(str(tried_properties()), "pmpm tests", engine)
     gc.freeze()  # what the packages hold is not looked through again and again
     gc.set_threshold(50_000, 20, 20)
     yield session

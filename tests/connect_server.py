@@ -12,8 +12,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from pmpm_spark.properties import find_conf
-from tests.processes import WITHOUT_COMPILING, submit_command
+from tests.processes import WITHOUT_COMPILING, submit_command, tried_properties
 
 REMOTE = "PMPM_TEST_REMOTE"
 """The variable that tells the test processes where the server is."""
@@ -26,9 +25,8 @@ def start_server(folder: Path) -> subprocess.Popen[bytes]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    properties = Path(os.environ.get("PMPM_TEST_CONF", find_conf("spark/small.conf")))
     command, own = submit_command(
-        properties,
+        tried_properties(),
         *("--driver-memory", "6g", "--class", SERVER),
         *WITHOUT_COMPILING,
         *("--conf", f"spark.connect.grpc.binding.port={port}"),

@@ -45,12 +45,9 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), **more}
 
 
-def small_properties() -> str:
-    """The text of conf/spark/small.conf with the Delta of the Spark that is tried."""
-    lines = (ROOT / "conf" / "spark" / "small.conf").read_text(encoding="utf-8").splitlines()
-    other = os.environ.get(OTHER_DELTA)
-    delta = f"{PACKAGES} {other}"
-    return "".join(f"{delta if other and line.split(maxsplit=1)[:1] == [PACKAGES] else line}\n" for line in lines)
+def tried_properties() -> Path:
+    """The Spark properties that tests run with: conf/spark/small.conf, or those of another version (tests/versions)."""
+    return Path(os.environ.get("PMPM_TEST_CONF", ROOT / "conf" / "spark" / "small.conf"))
 
 
 def submit_command(properties: Path, *options: str) -> tuple[list[str], dict[str, str]]:

@@ -28,7 +28,7 @@ from pmpm_spark.store import Store
 from pmpm_spark.table import Table
 from pmpm_spark.warehouse import Published, published
 from tests import dirty, panel
-from tests.processes import NOT_COMPILED, WITHOUT_COMPILING, environment, small_properties, submit_command
+from tests.processes import NOT_COMPILED, WITHOUT_COMPILING, environment, submit_command, tried_properties
 
 pytestmark = pytest.mark.delta
 
@@ -129,7 +129,7 @@ def killed(in_groups: dict[str, Answer], house: House) -> str:
     (house.root / LATE_FILE).rename(house.root / "claims" / LATE_FILE)
     command = [sys.executable, "-m", "pmpm_spark", "run", "--config", str(house.config)]
     properties = house.root / "small.conf"
-    properties.write_text(small_properties() + NOT_COMPILED)
+    properties.write_text(tried_properties().read_text() + NOT_COMPILED)
     own = environment(PMPM_SPARK_PROPERTIES=str(properties))
     said = []
     with subprocess.Popen(

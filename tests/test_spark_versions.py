@@ -9,7 +9,7 @@ from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
 from pmpm_spark.doctor import SUPPORTED_SPARK
-from pmpm_spark.spark_versions import try_cast, try_cast_in_sql
+from pmpm_spark.spark_versions import try_cast, try_cast_in_sql, word_for
 from tests.one_version import NOT_ON, reason_to_leave_out_on
 from tests.processes import ROOT
 from tests.versions.__main__ import OTHERS, chosen_by
@@ -26,6 +26,12 @@ def test_a_cast_that_may_fail_is_the_same_in_sql(spark: SparkSession, kind: str)
     assert [repr(row["one"]) for row in rows] == [repr(row["other"]) for row in rows]
     assert any(row["one"] is not None for row in rows)
     assert any(row["one"] is None for row in rows)
+
+
+def test_a_word_stands_for_a_key_and_none_for_another(spark: SparkSession) -> None:
+    keys = spark.createDataFrame([(key,) for key in ("a", "b", None, "x")], "key string")
+    found = keys.select("key", word_for({"a": "one", "b": "two"}, F.col("key")).alias("word")).collect()
+    assert {row["key"]: row["word"] for row in found} == {"a": "one", "b": "two", None: None, "x": None}
 
 
 def test_every_supported_version_is_tried_and_no_other() -> None:

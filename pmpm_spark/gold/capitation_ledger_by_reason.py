@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from pmpm_spark.gold.capitation_ledger import REASONS, current_id
 from pmpm_spark.gold.capitation_variance import PERIOD, periods
+from pmpm_spark.spark_versions import word_for
 from pmpm_spark.table import MONEY, Table, count, day, money, text, year
 
 if TYPE_CHECKING:
@@ -41,7 +42,6 @@ def capitation_ledger_by_reason(
     capitation_ledger: DataFrame, *, now: Mapping[str, str], networks: Mapping[str, str], policy: str
 ) -> DataFrame:
     """Lines of all payment runs; `now` has the id that each former contract has, `networks` the network of each."""
-    named = F.create_map(*[F.lit(word) for pair in networks.items() for word in pair])
     sums = [F.sum(name).cast(MONEY).alias(name) for name in _SUMS]
     lines = capitation_ledger.withColumns(
         {"contract_id": current_id(now), "at": F.explode(periods("coverage_month"))}
@@ -55,7 +55,7 @@ def capitation_ledger_by_reason(
     return told.select(
         *PERIOD,
         "reason",
-        F.element_at(named, F.col("contract_id")).alias("network_id"),
+        word_for(networks, F.col("contract_id")).alias("network_id"),
         "members",
         "lines",
         *_SUMS,

@@ -16,6 +16,7 @@ from pyspark.sql import functions as F
 from pmpm_spark.measures import ratio
 from pmpm_spark.policy import Policy
 from pmpm_spark.silver.union import of_policies
+from pmpm_spark.spark_versions import word_for
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -95,8 +96,7 @@ def _normalized(
     divisors = _divisors(years, factors, means, policies)
     scored = sums.join(F.broadcast(divisors), list(_YEAR), how="left").withColumn("risk_score", _mean_score(policies))
     factor = F.when(F.col("risk_score").isNotNull(), F.col("normalization_factor"))
-    kinds = F.create_map(*[F.lit(told) for policy in policies for told in (policy.label, _kind(policy))])
-    kind = F.element_at(kinds, F.col("policy"))
+    kind = word_for({policy.label: _kind(policy) for policy in policies}, F.col("policy"))
     rows = scored.withColumns(
         {
             "normalization_factor": factor,

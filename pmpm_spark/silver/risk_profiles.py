@@ -16,6 +16,7 @@ from pmpm_spark.months import age_on, month_bits, month_number
 from pmpm_spark.policy import Policy
 from pmpm_spark.silver.member_months import DUAL_CODES, ESRD_CODES
 from pmpm_spark.silver.told_months import told_numbers
+from pmpm_spark.spark_versions import word_for
 from pmpm_spark.table import SCORE, Table, column, flag, small_frame, text, year
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def risk_profiles(
     )
     people = members.select("member_id", "birth_date", "sex", "death_date", "original_entitlement_reason")
     status = F.col("at_first.medicare_status_code")
-    by_status = F.create_map(*[F.lit(text) for pair in REASON_OF_STATUS.items() for text in pair])[status]
+    by_status = word_for(REASON_OF_STATUS, status)
     is_alive = F.coalesce(F.year("death_date") >= F.col("performance_year"), F.lit(True))
     known = (
         sums.where("at_first IS NOT NULL AND told_bits <> 0")
@@ -143,8 +144,8 @@ def with_segment(people: DataFrame) -> DataFrame:
     """The segment whose coefficients score the person. In the months of a transplant nothing but it counts."""
     is_aged = F.col("age") >= AGED
     new, institutional = F.col("is_new_enrollee"), F.col("is_institutional")
-    letter = F.create_map(*[F.lit(t) for pair in {"full": "F", "partial": "P", "none": "N"}.items() for t in pair])
-    community = F.concat(F.lit("C"), letter[F.col("dual_status")], F.when(is_aged, "A").otherwise("D"))
+    letter = word_for({"full": "F", "partial": "P", "none": "N"}, F.col("dual_status"))
+    community = F.concat(F.lit("C"), letter, F.when(is_aged, "A").otherwise("D"))
     graft = F.concat(F.when(F.col("dual_status") == "full", "GF").otherwise("GNP"), F.when(is_aged, "A").otherwise("N"))
     in_v21 = F.col("model") == "ESRD V21"
     segment = (
