@@ -25,6 +25,8 @@ from pmpm_spark.silver.member_month_costs import member_month_costs
 from pmpm_spark.silver.member_months import member_months
 from pmpm_spark.silver.member_years import member_years
 from pmpm_spark.silver.primary_care_services import primary_care_services
+from pmpm_spark.silver.removed_claims import removed_claims
+from pmpm_spark.silver.roster_matches import roster_matches
 from pmpm_spark.silver.secondary_payer_months import secondary_payer_months
 from pmpm_spark.silver.told_months import told_months
 from pmpm_spark.table import Table, conform
@@ -60,6 +62,8 @@ __all__ = [
     "published",
     "reference_rows",
     "reference_table",
+    "removed_claims",
+    "roster_matches",
     "run",
     "secondary_payer_months",
     "told_months",

@@ -34,8 +34,8 @@ CHANGED = Table(
     columns=(
         text(
             "found_in",
-            "tables that they were found in and the id: `silver.claim_lines by claim_id`; a table and a number: that "
-            "table's claims with those that hang together with them, after so many looks",
+            "tables that they were found in and the id: `silver.claim_lines by claim_id`; of one that does not tell "
+            "the id also the table that it is asked for",
         ),
         text("claim_id", "claim; empty where it tells a member"),
         text("member_id", "member; empty where it tells a claim"),
@@ -50,7 +50,6 @@ MOST = 0.3
 """Where more of a table's rows are of changed ids than this share, all is made anew."""
 TINY = 100_000
 """So many ids fit in memory beside each part of a table."""
-MOST_ROUNDS = 10
 
 
 @dataclass(frozen=True)
@@ -112,8 +111,6 @@ class Changes:
             return Patch(None, True, former.rows)
         with self._lock:
             ids = self._ids(stage, moved)
-            if ids is None:
-                return None
             brings_rows = any(table.layer == "bronze" for table in moved)  # also of no id
             patch = self._patch(stage, former, ids) if ids.count or brings_rows else Patch(None, True, former.rows)
             if patch is not None:
@@ -140,7 +137,8 @@ class Changes:
 
     def _tells(self, stage: Stage, table: Table) -> bool:
         """Whether the table's rows can be told by the stage's id, now and before."""
-        return table.name in self.before and (stage.by in table.column_names or table.layer == "bronze")
+        tells = stage.by in table.column_names or table.layer == "bronze" or table.name in stage.touched
+        return table.name in self.before and tells
 
     def _patch(self, stage: Stage, former: Receipt, ids: Ids) -> Patch | None:
         stands = self.store.delta.at(stage.output, former.version)
@@ -165,30 +163,22 @@ class Changes:
             return rows.where(is_new).unionByName(of_ids)
         return ids.of(rows) if ids.unit in table.column_names else rows
 
-    def _ids(self, stage: Stage, moved: Sequence[Table]) -> Ids | None:
-        """The ids that changed in any of these inputs, and what hangs together with them."""
+    def _ids(self, stage: Stage, moved: Sequence[Table]) -> Ids:
+        """The ids that changed in any of these inputs."""
         found = [self._changed_in(stage, table) for table in moved]
         if len(found) == 1:
-            ids = found[0]
-        else:
-            label = " + ".join(table.name for table in moved)
-            every = union_of([ids.frame for ids in found])
-            ids = self._ids_of(label, str(stage.by), every)
-        if stage.links is None or not ids.count:
-            return ids
-        for round_number in range(MOST_ROUNDS):
-            linked = [stage.links(rows, ids.frame) for table in moved for rows in self._then_and_now(table)]
-            every = union_of([ids.frame, *linked])
-            wider = self._ids_of(f"{stage.output.name} {round_number}", str(stage.by), every)
-            if wider.count == ids.count:
-                return ids
-            ids = wider
-        return None
+            return found[0]
+        label = " + ".join(table.name for table in moved)
+        return self._ids_of(label, str(stage.by), union_of([ids.frame for ids in found]))
 
     def _changed_in(self, stage: Stage, table: Table) -> Ids:
         unit, patched = str(stage.by), self._patched.get(table.name)
         if patched is not None and patched.unit == unit:
             return patched
+        if table.name in stage.touched:
+            others = [self.store.read(one) for one in stage.inputs if one.name != table.name]
+            frame = stage.touched[table.name](self._other_rows(table), *others)
+            return self._ids_of(f"{table.name} for {stage.output.name}", unit, frame)
         if patched is not None:
             both = [rows.select(patched.unit, unit) for rows in self._then_and_now(table)]
             frame = union_of([patched.of(rows).select(unit) for rows in both])
@@ -202,6 +192,13 @@ class Changes:
     def _then_and_now(self, table: Table) -> tuple[DataFrame, DataFrame]:
         """The table's rows before the run, and those that it has left."""
         return self.store.delta.at(table, self.before[table.name]), self.store.read(table)
+
+    def _other_rows(self, table: Table) -> DataFrame:
+        """The rows that it had and has no more, and those that it has now and had not."""
+        then, now = (rows.select(*table.column_names) for rows in self._then_and_now(table))
+        sides = [rows.withColumn("side", F.lit(side)) for rows, side in ((then, -1), (now, 1))]
+        both = union_of(sides).groupBy(*table.column_names).agg(F.sum("side").alias("sides"))
+        return both.where("sides <> 0").drop("sides")
 
     def _of_other_rows(self, table: Table, unit: str) -> DataFrame:
         """The ids whose rows are not those that they were."""

@@ -282,9 +282,8 @@ def check_allowed_amounts(store: Store, config: RunConfig) -> None:
         lacks = F.expr("NOT is_denied AND allowed_amount IS NULL")
         if not policy.cost.include_pharmacy:
             lacks &= F.col("service_category") != PHARMACY
-        if store.read(CLAIM_COSTS).where(lacks).limit(1).collect():
-            lines = store.read(FINAL_CLAIM_LINES).where(lacks)
-            found = sorted(row[0] for row in lines.select("claim_type").distinct().collect())
+        found = sorted(row[0] for row in store.read(CLAIM_COSTS).where(lacks).select("claim_type").distinct().collect())
+        if found:
             raise InputError(
                 f'policy {policy.label}: cost.amount is "allowed", but the source carries no allowed amount for '
                 f"{', '.join(found)}"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pmpm_spark.errors import ConfigError
@@ -28,7 +28,8 @@ class Stage:
     Reference tables of which expressions are made (`rules`) are given as rows, by the keyword of their short name.
     `asked`: whether a policy of the run wants rows; where none does `build` gives none, and an empty table is left.
     `by`: the id (CLAIM or MEMBER) whose rows are made of the rows with that id alone, of every input that tells it.
-    `id_in` tells it in a bronze table; `links` gives, of an input's rows and ids, the ids that hang together with them.
+    `id_in` tells it in a bronze table. `touched`, by the name of an input that does not tell it, gives the ids that
+    rows of it concern, from them and the other inputs.
     """
 
     output: Table
@@ -39,7 +40,7 @@ class Stage:
     asked: Callable[[Sequence[Policy]], bool] = lambda policies: True
     by: str | None = None
     id_in: Callable[[Table], Column] = _untold
-    links: Callable[[DataFrame, DataFrame], DataFrame] | None = None
+    touched: Mapping[str, Callable[..., DataFrame]] = field(default_factory=dict)
 
     @property
     def reads(self) -> tuple[Table, ...]:

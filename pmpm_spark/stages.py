@@ -96,7 +96,7 @@ from pmpm_spark.silver.claim_lags import CLAIM_LAGS, claim_lags
 from pmpm_spark.silver.completion_factors import COMPLETION_FACTORS, completion_factors
 from pmpm_spark.silver.contract_month_costs import CONTRACT_MONTH_COSTS
 from pmpm_spark.silver.eligibility_spans import ELIGIBILITY_SPANS, eligibility_spans
-from pmpm_spark.silver.final_claim_lines import final_claim_lines, linked_claims
+from pmpm_spark.silver.final_claim_lines import final_claim_lines
 from pmpm_spark.silver.high_cost_members import HIGH_COST_MEMBERS, high_cost_members
 from pmpm_spark.silver.hospital_claims import HOSPITAL_CLAIMS, hospital_claims
 from pmpm_spark.silver.hospital_episodes import HOSPITAL_EPISODES, hospital_episodes
@@ -107,11 +107,13 @@ from pmpm_spark.silver.member_months import MEMBER_MONTHS, member_months
 from pmpm_spark.silver.member_years import MEMBER_YEARS, member_years
 from pmpm_spark.silver.primary_care_services import PRIMARY_CARE_SERVICES, primary_care_services
 from pmpm_spark.silver.readmissions import READMISSIONS, readmissions
+from pmpm_spark.silver.removed_claims import REMOVED_CLAIMS, removed_claims
 from pmpm_spark.silver.risk_diagnoses import RISK_DIAGNOSES, risk_diagnoses
 from pmpm_spark.silver.risk_factors import RISK_FACTORS, risk_factors
 from pmpm_spark.silver.risk_profiles import RISK_PROFILES, computes, risk_profiles
 from pmpm_spark.silver.risk_scores import RISK_SCORES, risk_scores
 from pmpm_spark.silver.risk_scores_by_month import RISK_SCORES_BY_MONTH, risk_scores_by_month, scores_by_month
+from pmpm_spark.silver.roster_matches import ROSTER_MATCHES, members_of_matches, roster_matches
 from pmpm_spark.silver.secondary_payer_months import SECONDARY_PAYER_MONTHS, secondary_payer_months
 from pmpm_spark.silver.told_months import TOLD_MONTHS, told_months
 from pmpm_spark.silver.truncated_costs import TRUNCATED_COSTS, truncated_costs, truncates
@@ -152,15 +154,22 @@ STAGES = in_order(
         Stage(CLAIM_PROCEDURES, (CLAIM_ROWS,), intake.claim_procedures, by=CLAIM),
         Stage(ELIGIBILITY_SPANS, (COVERAGE_RECORDS,), eligibility_spans, by=MEMBER),
         Stage(TOLD_MONTHS, (COVERAGE_RECORDS,), told_months, settings=("last_told_day",)),
+        Stage(REMOVED_CLAIMS, (CLAIM_LINES,), removed_claims),
         Stage(
             FINAL_CLAIM_LINES,
-            (CLAIM_LINES,),
+            (CLAIM_LINES, REMOVED_CLAIMS),
             final_claim_lines,
             rules=(SERVICE_CATEGORIES,),
             by=CLAIM,
-            links=linked_claims,
         ),
-        Stage(CLAIM_COSTS, (FINAL_CLAIM_LINES, NETWORK_ROSTER), claim_costs, by=MEMBER),
+        Stage(ROSTER_MATCHES, (FINAL_CLAIM_LINES, NETWORK_ROSTER), roster_matches),
+        Stage(
+            CLAIM_COSTS,
+            (FINAL_CLAIM_LINES, ROSTER_MATCHES),
+            claim_costs,
+            by=MEMBER,
+            touched={ROSTER_MATCHES.name: members_of_matches},
+        ),
         Stage(CLAIM_LAGS, (FINAL_CLAIM_LINES,), claim_lags),
         Stage(COMPLETION_FACTORS, (CLAIM_LAGS, COMPLETION_FACTORS_SUPPLIED), completion_factors),
         Stage(PRIMARY_CARE_SERVICES, (FINAL_CLAIM_LINES, PRIMARY_CARE_HCPCS), primary_care_services, by=MEMBER),

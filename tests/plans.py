@@ -34,9 +34,10 @@ class Planned:
 
 
 @contextmanager
-def as_if_large(spark: SparkSession) -> Iterator[None]:
+def as_if_large(spark: SparkSession, small: int = -1) -> Iterator[None]:
+    """`small`: tables of no more bytes are broadcast, too."""
     former = {name: spark.conf.get(name) for name in AS_IF_LARGE}
-    for name, value in AS_IF_LARGE.items():
+    for name, value in {**AS_IF_LARGE, "spark.sql.autoBroadcastJoinThreshold": str(small)}.items():
         spark.conf.set(name, value)
     try:
         yield

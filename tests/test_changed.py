@@ -19,7 +19,6 @@ from pmpm_spark.config import RunConfig, Source, Warehouse
 from pmpm_spark.generate import generate
 from pmpm_spark.pipeline import setting_of, slices_of
 from pmpm_spark.policy import Attribution, Cost, Policy, Risk
-from pmpm_spark.silver.final_claim_lines import linked_claims
 from pmpm_spark.stage import CLAIM, MEMBER, Stage
 from pmpm_spark.stages import STAGES, built, stages_of
 from pmpm_spark.store import Store
@@ -187,11 +186,33 @@ def test_what_was_not_made_of_what_stood_is_made_whole(house: House) -> None:
     assert house.rows(OF_MEMBER)["B"] == 203
 
 
-def test_claims_that_remove_each_other_hang_together(spark: SparkSession) -> None:
-    rows = [("1", None), ("2", "1"), ("3", "2"), ("9", None), ("8", "9")]
-    lines = spark.createDataFrame(rows, "claim_id string, cancels_claim_id string")
-    asked = spark.createDataFrame([("2",)], "claim_id string")
-    assert {row[0] for row in linked_claims(lines, asked).collect()} == {"1", "3"}
+def test_a_changed_row_of_an_input_without_the_id_changes_those_whom_it_concerns_alone(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A discount by amount of a claim: new ones, changed ones, and those that are no more."""
+    monkeypatch.setattr(changed, "MOST", 1.0)
+    discounts = Table("silver.discounts", "one row an amount", ("amount",), (count("amount", ""), count("less", "")))
+
+    def discounted(lines: DataFrame, less: DataFrame) -> DataFrame:
+        found = lines.join(less, F.col("cents") == F.col("amount"), how="left")
+        return of_member(found.withColumn("cents", F.col("cents") - F.coalesce("less", F.lit(0))))
+
+    def whose(less: DataFrame, lines: DataFrame) -> DataFrame:
+        return lines.join(less, F.col("cents") == F.col("amount"), how="left_semi").select("member_id")
+
+    stage = Stage(OF_MEMBER, (LINES, discounts), discounted, by=MEMBER, touched={discounts.name: whose})
+    house = House(spark, tmp_path, FIRST)
+    house.store.publish(discounts, spark.createDataFrame([(100, 1), (400, 2), (800, 3)], discounts.schema))
+    former = house.changes().publish(stage, None)
+    assert house.rows(OF_MEMBER) == {"A": 109, "B": 200, "C": 2795, "D": 7}
+    changes = house.changes()
+    house.store.publish(discounts, spark.createDataFrame([(400, 2), (800, 4), (7, 5), (9, 9)], discounts.schema))
+    patch = changes.patch(stage, former)
+    assert _told(patch) == "replaced"
+    changes.publish(stage, patch)
+    assert house.rows(OF_MEMBER) == {"A": 110, "B": 200, "C": 2794, "D": 2}
+    found = {tuple(row) for row in house.store.read(CHANGED).collect()}
+    assert found == {("silver.discounts for silver.of_member by member_id", "", member) for member in "ACD"}
 
 
 POLICIES = (

@@ -125,9 +125,9 @@ def test_what_no_rule_puts_into_a_second_level_is_told_with_its_codes_but_for_th
 ) -> None:
     """33 lines of 1,000: 22 of one code and 11 members, 11 of another and 10; a code in a named category is not told."""
     costs = """
-        member_id | thru_month | from_month | service_category | service_category_2 | roster_network_id | is_denied | destination | claim_lines
-        m         | 2021-01-01 | 2021-01-01 | professional     | other              | ''                | false     | ''          | 33
-        m         | 2021-01-01 | 2021-01-01 | professional     | lab                | ''                | false     | ''          | 967
+        member_id | claim_type   | thru_month | from_month | service_category | service_category_2 | roster_network_id | is_denied | destination | claim_lines
+        m         | professional | 2021-01-01 | 2021-01-01 | professional     | other              | ''                | false     | ''          | 33
+        m         | professional | 2021-01-01 | 2021-01-01 | professional     | lab                | ''                | false     | ''          | 967
     """
     heading = "claim_id | line_number | claim_version | member_id | claim_type | adjustment | service_thru | is_denied | paid_amount | service_category | service_category_2 | place_of_service | hcpcs"
 

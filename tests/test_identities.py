@@ -83,7 +83,8 @@ def generated() -> tuple[list[tuple], dict, dict]:
 @pytest.fixture(scope="module")
 def tables(spark):
     costs, months, networks = generated()
-    claim_costs = spark.createDataFrame(costs, CLAIM_COSTS.schema)
+    typed = [(member, "pharmacy" if cost[2] == "pharmacy" else "professional", *cost) for member, *cost in costs]
+    claim_costs = spark.createDataFrame(typed, CLAIM_COSTS.schema)
     month_rows = [
         (policy, member, month, month.year, *[None] * 8, kind, None, Decimal(1), not reasons, list(reasons))
         for (policy, member, month), (reasons, kind) in months.items()

@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pyspark.sql import functions as F
 
+from pmpm_spark.model import CLAIM_LINES, FINAL_CLAIM_LINES
 from pmpm_spark.policy import Cost, Policy, Risk
 from pmpm_spark.reference import REFERENCE_TABLES
+from pmpm_spark.silver.claim_costs import CLAIM_COSTS
 from pmpm_spark.silver.eligibility_spans import ELIGIBILITY_SPANS
 from pmpm_spark.silver.member_month_costs import MEMBER_MONTH_COSTS
 from pmpm_spark.silver.member_months import MEMBER_MONTHS
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 WRITTEN = Path(__file__).parent / "data" / "plans.txt"
 OF_MEASURED_ROWS = {"silver.completion_factors": ("reference.completion_factors",)}
 """Supplied rows that stand beside measured ones: appended, not joined."""
+BY_NAME = {stage.output.name: stage for stage in STAGES}
 SETTINGS: dict[str, Any] = {
     "policies": (
         Policy(
@@ -82,6 +86,30 @@ def test_reference_tables_that_are_joined_are_handed_to_every_task(made: dict[st
 def test_costs_of_months_shuffle_months_and_costs_once(made: dict[str, Planned]) -> None:
     by_month = [keys for keys in made[MEMBER_MONTH_COSTS.name].shuffles if "member_month" in keys]
     assert by_month == [("member_id", "member_month", "performance_year")] * 2
+
+
+SMALL = 100_000
+
+
+def test_claim_lines_stay_where_they_are_while_what_is_removed_and_who_is_on_a_roster_is_small(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    """Lines of more bytes than are broadcast; of their claims, the institutional ones alone are shuffled, once each."""
+    told = {"claim_id": F.sha2(F.col("id").cast("string"), 256), "member_id": F.md5(F.col("id").cast("string"))}
+    lines = spark.range(5000).select(
+        *[told.get(c.name, F.lit(None)).cast(c.type).alias(c.name) for c in FINAL_CLAIM_LINES.columns]
+    )
+    for table in (CLAIM_LINES, FINAL_CLAIM_LINES):
+        path = tmp_path / table.name
+        lines.select(*table.column_names).write.parquet(str(path))
+        assert sum(file.stat().st_size for file in path.glob("*.parquet")) > 3 * SMALL
+    with as_if_large(spark, SMALL):
+        final, costs = (plan_of(spark, BY_NAME[t.name], tmp_path) for t in (FINAL_CLAIM_LINES, CLAIM_COSTS))
+    assert (final.broadcast, final.shuffles) == ({"silver.removed_claims"}, (("claim_id",),))
+    assert costs.broadcast == {"silver.roster_matches"}
+    by_ids, by_key = ("ccn", "npi", "tin"), tuple(sorted(CLAIM_COSTS.key))
+    assert set(costs.shuffles) == {by_ids, by_key, ("member_id",)}
+    assert costs.shuffles.count(by_key) == 1
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _KEY = (
     "member_id",
+    "claim_type",
     "thru_month",
     "from_month",
     *LEVELS,
@@ -41,10 +42,11 @@ AMOUNTS = (
 
 CLAIM_COSTS = Table(
     name="silver.claim_costs",
-    grain="one row per member, months of service, categories, roster network, denial and destination",
+    grain="one row per member, claim type, months of service, categories, roster network, denial and destination",
     key=_KEY,
     columns=(
         text("member_id", "pseudonymous member key"),
+        text("claim_type", "as on the lines"),
         day("thru_month", "month of the last day of service"),
         day("from_month", "month of the first day of service; of the last where no first is told"),
         text("service_category", "first-level service category"),
@@ -69,9 +71,10 @@ CLAIM_COSTS = Table(
 )
 
 STILL_PATIENT = "30"
+STAYS = ("inpatient", "snf")
 
 
-def claim_costs(final_claim_lines: DataFrame, network_roster: DataFrame) -> DataFrame:
+def claim_costs(final_claim_lines: DataFrame, roster_matches: DataFrame) -> DataFrame:
     """Sum the final lines; count a stay, visit, claim, fill or line once as a service."""
     lines = final_claim_lines.select(
         "member_id",
@@ -90,23 +93,14 @@ def claim_costs(final_claim_lines: DataFrame, network_roster: DataFrame) -> Data
         *[F.col(name) for name in AMOUNTS if name != "paid_amount"],
         *[ids.alias(name) for name, ids in line_ids().items()],
     )
-    matched = with_roster_network(lines, network_roster, "service_thru").withColumn("destination", _destination())
+    matched = with_roster_network(lines, roster_matches, "service_thru").withColumn("destination", _destination())
     is_institutional = F.col("claim_type").isin(*INSTITUTIONAL)
-    by_line = matched.where(~is_institutional).withColumn("services", F.lit(1))
-    by_claim = _institutional_claims(matched.where(is_institutional))
-    parts = [
-        by_line.groupBy(*_KEY).agg(
-            F.count(F.lit(1)).alias("claim_lines"), F.sum("services").alias("services"), *_sums()
-        ),
-        by_claim.groupBy(*_KEY).agg(
-            F.sum("claim_lines").alias("claim_lines"), F.sum("services").alias("services"), *_sums()
-        ),
-    ]
-    # an institutional and another line can share a category only under a reference table of the user's own
-    both = parts[0].unionByName(parts[1])
-    return both.groupBy(*_KEY).agg(
-        F.sum("claim_lines").alias("claim_lines"), F.sum("services").alias("services"), *_sums()
-    )
+    by_line = matched.where(~is_institutional).groupBy(*_KEY)
+    by_claim = _institutional_claims(matched.where(is_institutional)).groupBy(*_KEY)
+    count = F.count(F.lit(1))
+    lines_are_services = by_line.agg(count.alias("claim_lines"), count.alias("services"), *_sums())
+    sums = [F.sum(name).alias(name) for name in ("claim_lines", "services")]
+    return lines_are_services.unionByName(by_claim.agg(*sums, *_sums()))  # no key is in both: it tells the claim type
 
 
 def _destination() -> Column:
@@ -123,13 +117,8 @@ def _sums() -> list[Column]:
 
 
 def _institutional_claims(lines: DataFrame) -> DataFrame:
-    """One row a claim, with `services` 1 where the claim stands for a stay, a visit or itself.
-
-    Inpatient and snf: claims of one member and facility that share a day, or follow by the next day a bill that says
-    still a patient, are one stay, counted with the claim that ends last. Emergency: one visit a person and day. What
-    is counted has the second level of the claim that it is counted with.
-    """
-    claim_key = ("member_id", "claim_id", "claim_type", *_KEY[1:-1], "service_thru", "facility_ccn")
+    """One row a claim, with `services` 1 where the claim stands for a stay, a visit or itself."""
+    claim_key = ("claim_id", *_KEY[:-1], "service_thru", "facility_ccn")
     claims = (
         lines.repartition("member_id")
         .groupBy(*claim_key)
@@ -142,6 +131,19 @@ def _institutional_claims(lines: DataFrame) -> DataFrame:
             *_sums(),
         )
     )
+    # most stand for themselves: only the others are put in order
+    meets_others = F.col("claim_type").isin(*STAYS) | (F.col("service_category") == EMERGENCY)
+    alone = claims.where(~meets_others).withColumn("services", F.lit(1))
+    return _stays_and_visits(claims.where(meets_others)).unionByName(alone)
+
+
+def _stays_and_visits(claims: DataFrame) -> DataFrame:
+    """The claims with `services` 1 for one of each stay, and of each visit to an emergency room.
+
+    Inpatient and snf: claims of one member and facility that share a day, or follow by the next day a bill that says
+    still a patient, are one stay, counted with the claim that ends last. Emergency: one visit a person and day. What
+    is counted has the second level of the claim that it is counted with.
+    """
     stay_of = ("member_id", "claim_type", "is_denied", "facility_ccn")
     in_order = Window.partitionBy(*stay_of).orderBy("first_day", "last_day", "claim_id")
     earlier = in_order.rowsBetween(Window.unboundedPreceding, -1)
@@ -153,12 +155,8 @@ def _institutional_claims(lines: DataFrame) -> DataFrame:
     )
     last_of_stay = Window.partitionBy(*stay_of, "stay").orderBy(F.desc("last_day"), F.desc("claim_id"))
     first_of_day = Window.partitionBy("member_id", "service_category", "is_denied", "service_thru").orderBy("claim_id")
-    is_stay = F.col("claim_type").isin("inpatient", "snf")
-    is_visit = F.col("service_category") == EMERGENCY
-    placed = numbered.withColumns(
-        {"place_in_stay": F.row_number().over(last_of_stay), "place_in_day": F.row_number().over(first_of_day)}
+    place = F.when(F.col("claim_type").isin(*STAYS), F.row_number().over(last_of_stay)).otherwise(
+        F.row_number().over(first_of_day)
     )
-    counts = (
-        F.when(is_stay, F.col("place_in_stay") == 1).when(is_visit, F.col("place_in_day") == 1).otherwise(F.lit(True))
-    )
-    return placed.withColumn("services", counts.cast("int"))
+    counted = numbered.withColumn("services", (place == 1).cast("int"))
+    return counted.drop("opens_stay", "stay")

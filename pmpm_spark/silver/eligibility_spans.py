@@ -66,8 +66,13 @@ def eligibility_spans(coverage_records: DataFrame) -> DataFrame:
         F.col("status"),
     )
     gathered = islands.groupBy("member_id", "island").agg(F.collect_list(claim).alias("claims"))
-    pieces = gathered.select("member_id", F.inline(_pieces(F.col("claims"))))
-    return _joined(pieces)
+    claims = F.col("claims")
+    pieces = F.when(F.size(claims) == 1, F.transform(claims, _whole)).otherwise(_pieces(claims))
+    return _joined(gathered.select("member_id", F.inline(pieces)))
+
+
+def _whole(claim: Column) -> Column:
+    return F.struct(*[claim[name].alias(name) for name in ("first_day", "last_day", "status")])
 
 
 def _pieces(claims: Column) -> Column:

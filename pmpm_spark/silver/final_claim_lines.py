@@ -22,14 +22,16 @@ if TYPE_CHECKING:
 EMERGENCY = "emergency"
 
 
-def final_claim_lines(claim_lines: DataFrame, *, service_categories: Sequence[Sequence[object]]) -> DataFrame:
+def final_claim_lines(
+    claim_lines: DataFrame, removed_claims: DataFrame, *, service_categories: Sequence[Sequence[object]]
+) -> DataFrame:
     """The lines that nothing removes, with their category; a line that meets no rule is `other`.
 
     Of the rules that the lines of an institutional claim meet, the one with the lowest priority gives the category of
     all of them: the payment stands on one line, often not the one that says what was done.
     """
     rules = rules_in_order(service_categories)
-    judged = _standing(claim_lines).withColumn("rule", first_rule(rules))
+    judged = _standing(claim_lines, removed_claims).withColumn("rule", first_rule(rules))
     is_institutional = F.col("claim_type").isin(*INSTITUTIONAL)
     whole_claim = Window.partitionBy("claim_id").rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
     of_claim = judged.where(is_institutional).withColumn("rule", F.min("rule").over(whole_claim))
@@ -38,20 +40,11 @@ def final_claim_lines(claim_lines: DataFrame, *, service_categories: Sequence[Se
     return of_line.unionByName(of_claim).withColumns(levels).drop("rule")
 
 
-def linked_claims(claim_lines: DataFrame, ids: DataFrame) -> DataFrame:
-    """The claims that remove one of these, or that one of these removes: `claim_id`."""
-    pairs = claim_lines.where("cancels_claim_id IS NOT NULL").select("claim_id", "cancels_claim_id").distinct()
-    removed = pairs.join(ids, "claim_id", how="left_semi").select(F.col("cancels_claim_id").alias("claim_id"))
-    wanted = ids.withColumnRenamed("claim_id", "cancels_claim_id")
-    return removed.unionByName(pairs.join(wanted, "cancels_claim_id", how="left_semi").select("claim_id"))
-
-
-def _standing(claim_lines: DataFrame) -> DataFrame:
-    removed = (
-        claim_lines.where("cancels_claim_id IS NOT NULL")
-        .select(F.col("claim_group").alias("removing_group"), F.col("cancels_claim_id").alias("removed_id"))
-        .distinct()
-    )
+def _standing(claim_lines: DataFrame, removed_claims: DataFrame) -> DataFrame:
     versions = claim_lines.where(F.col("adjustment") != "cancel")
-    of_group = F.coalesce(F.col("claim_group") == F.col("removing_group"), F.lit(True))
-    return versions.join(removed, (F.col("claim_id") == F.col("removed_id")) & of_group, how="left_anti")
+    removed = removed_claims.select(F.col("claim_id").alias("removed_id"), F.col("claim_group").alias("removing_group"))
+    untold = (F.col("removing_group") == "") | F.col("claim_group").isNull()
+    is_removed = (F.col("claim_id") == F.col("removed_id")) & (
+        untold | (F.col("claim_group") == F.col("removing_group"))
+    )
+    return versions.join(removed, is_removed, how="left_anti")

@@ -15,19 +15,33 @@ IDS = ("tin", "npi", "ccn")
 NO_NETWORK = ""
 
 
-def with_roster_network(lines: DataFrame, network_roster: DataFrame, day: str) -> DataFrame:
-    """The lines with `roster_network_id`: the lowest matching network_id, empty where none matches."""
-    matched = with_roster_networks(lines, network_roster, day)
+def with_roster_network(lines: DataFrame, matches: DataFrame, day: str) -> DataFrame:
+    """The lines with `roster_network_id`: the lowest matching network_id, empty where none matches; see
+    `with_matches`."""
     network_id = F.coalesce(F.array_min("roster_networks"), F.lit(NO_NETWORK))
-    return matched.withColumn("roster_network_id", network_id).drop("roster_networks")
+    return with_matches(lines, matches, day).withColumn("roster_network_id", network_id).drop("roster_networks")
 
 
 def with_roster_networks(lines: DataFrame, network_roster: DataFrame, day: str) -> DataFrame:
-    """The lines with `roster_networks`: every matching network_id once; empty where none matches.
+    """The lines, with tin, npi and ccn (empty where not told), and what of the roster they meet; see `with_matches`."""
+    return with_matches(lines, matches_of(lines, network_roster), day)
 
-    `lines` has tin, npi and ccn (empty where not told). The distinct combinations of ids, far fewer than the lines,
-    meet the roster; a combination then stands for its lines, so that no line is copied and no big roster is broadcast.
-    """
+
+def with_matches(lines: DataFrame, matches: DataFrame, day: str) -> DataFrame:
+    """The lines with `roster_networks`: every network_id of the matches of their ids on the day, once; empty where none
+    matches. A combination of ids stands for its lines, so that no line is copied."""
+    rosters = F.collect_list(F.struct("network_id", "start_date", "end_date")).alias("rosters")
+    of_ids = matches.groupBy(*IDS).agg(rosters)
+    in_effect = F.filter("rosters", lambda r: (r["start_date"] <= F.col(day)) & (r["end_date"] >= F.col(day)))
+    matching = F.array_distinct(F.transform(in_effect, lambda r: r["network_id"]))
+    networks = F.coalesce(matching, F.array().cast("array<string>"))
+    return lines.join(of_ids, list(IDS), how="left").withColumn("roster_networks", networks).drop("rosters")
+
+
+def matches_of(lines: DataFrame, network_roster: DataFrame) -> DataFrame:
+    """The distinct combinations of ids on the lines, far fewer than the lines, with the roster rows that they meet: tin,
+    npi, ccn, network_id, start_date, end_date; a row twice where the network names the ids twice. No big roster is
+    broadcast."""
     filled_in = {name: F.col(name) != "" for name in IDS}
     patterns = [ids for size in range(1, len(IDS) + 1) for ids in combinations(IDS, size)]
 
@@ -35,26 +49,14 @@ def with_roster_networks(lines: DataFrame, network_roster: DataFrame, day: str) 
         return F.concat_ws("|", F.lit("+".join(ids)), *[F.col(name) for name in ids])
 
     keys = [F.when(_all([filled_in[name] for name in ids]), pattern_key(ids)) for ids in patterns]
-    combinations_of_ids = (
-        lines.select(*IDS).distinct().select(*IDS, F.explode(F.array_compact(F.array(*keys))).alias("k"))
-    )
+    told = lines.select(*IDS).distinct().select(*IDS, F.explode(F.array_compact(F.array(*keys))).alias("k"))
     row_key = F.concat_ws(
         "|",
         F.array_join(F.array_compact(F.array(*[F.when(filled_in[name], name) for name in IDS])), "+"),
         *[F.when(filled_in[name], F.col(name)) for name in IDS],
     )
-    roster = network_roster.select(
-        row_key.alias("k"), F.struct("network_id", "start_date", "end_date").alias("on_roster")
-    )
-    matches = (
-        combinations_of_ids.join(roster, "k", how="inner")
-        .groupBy(*IDS)
-        .agg(F.collect_list("on_roster").alias("rosters"))
-    )
-    in_effect = F.filter("rosters", lambda r: (r["start_date"] <= F.col(day)) & (r["end_date"] >= F.col(day)))
-    matching = F.array_distinct(F.transform(in_effect, lambda r: r["network_id"]))
-    networks = F.coalesce(matching, F.array().cast("array<string>"))
-    return lines.join(matches, list(IDS), how="left").withColumn("roster_networks", networks).drop("rosters")
+    roster = network_roster.select(row_key.alias("k"), "network_id", "start_date", "end_date")
+    return told.join(roster, "k", how="inner").drop("k")
 
 
 def line_ids() -> dict[str, Column]:

@@ -25,7 +25,6 @@ from pmpm_spark.model import (
     ENROLLMENT_ROWS,
     FINAL_CLAIM_LINES,
     MEMBER_ID_CHANGES,
-    NETWORK_ROSTER,
     OTHER_INITIATIVES,
 )
 from pmpm_spark.months import number_of
@@ -35,6 +34,7 @@ from pmpm_spark.silver.claim_costs import CLAIM_COSTS
 from pmpm_spark.silver.member_month_costs import MEMBER_MONTH_COSTS
 from pmpm_spark.silver.member_months import MEMBER_MONTHS
 from pmpm_spark.silver.roster_match import line_ids, with_roster_network
+from pmpm_spark.silver.roster_matches import ROSTER_MATCHES
 from pmpm_spark.silver.secondary_payer_months import SECONDARY_PAYER_MONTHS
 from pmpm_spark.silver.told_months import TOLD_MONTHS
 from pmpm_spark.silver.truncated_costs import TRUNCATED_COSTS
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 _PROVENANCE = ("_source_file", "_source_row")
 TABLES = (
-    ENROLLMENT_ROWS, CLAIM_ROWS, FINAL_CLAIM_LINES, NETWORK_ROSTER, CLAIM_COSTS, SECONDARY_PAYER_MONTHS, TOLD_MONTHS,
+    ENROLLMENT_ROWS, CLAIM_ROWS, FINAL_CLAIM_LINES, ROSTER_MATCHES, CLAIM_COSTS, SECONDARY_PAYER_MONTHS, TOLD_MONTHS,
     MEMBER_MONTH_COSTS, TRUNCATED_COSTS, MEMBER_MONTHS, ATTRIBUTION, OTHER_INITIATIVES,
 )  # fmt: skip
 """What is read of a member."""
@@ -179,7 +179,7 @@ def _lines(warehouse: Published, chosen: Column) -> DataFrame:
     )  # fmt: skip
     own = warehouse.read(FINAL_CLAIM_LINES).where(chosen)
     lines = own.select(*names, *[ids.alias(name) for name, ids in line_ids().items()])
-    return with_roster_network(lines, warehouse.read(NETWORK_ROSTER), "service_thru")
+    return with_roster_network(lines, warehouse.read(ROSTER_MATCHES), "service_thru")
 
 
 def _initiatives(warehouse: Published) -> DataFrame:

@@ -9,6 +9,7 @@ import pytest
 
 from pmpm_spark.model import FINAL_CLAIM_LINES, NETWORK_ROSTER
 from pmpm_spark.silver.claim_costs import CLAIM_COSTS, claim_costs
+from pmpm_spark.silver.roster_matches import roster_matches
 from tests.tables import assert_table, frame
 
 ROSTER = """
@@ -22,7 +23,8 @@ ROSTER = """
 @pytest.fixture
 def costs_are(spark):
     def check(lines, expected):
-        built = claim_costs(frame(spark, FINAL_CLAIM_LINES, lines), frame(spark, NETWORK_ROSTER, ROSTER))
+        final = frame(spark, FINAL_CLAIM_LINES, lines)
+        built = claim_costs(final, roster_matches(final, frame(spark, NETWORK_ROSTER, ROSTER)))
         assert_table(built, CLAIM_COSTS, spark, expected)
 
     return check
@@ -252,7 +254,8 @@ def test_stays_and_visits_of_hundreds_of_members_are_those_counted_by_hand(spark
         for bill in bills
         for n in range(1, bill["lines"] + 1)
     ]
-    built = claim_costs(spark.createDataFrame(rows, FINAL_CLAIM_LINES.schema), frame(spark, NETWORK_ROSTER, ROSTER))
+    final = spark.createDataFrame(rows, FINAL_CLAIM_LINES.schema)
+    built = claim_costs(final, roster_matches(final, frame(spark, NETWORK_ROSTER, ROSTER)))
     found, lines = defaultdict(int), 0
     for row in built.collect():
         found[row.member_id, row.thru_month, row.service_category, row.is_denied] += row.services

@@ -6,14 +6,16 @@ from pmpm_spark.model import CLAIM_LINES, FINAL_CLAIM_LINES
 from pmpm_spark.model.claim_lines import CLAIM_TYPES
 from pmpm_spark.reference import SERVICE_CATEGORIES, reference_rows
 from pmpm_spark.silver.final_claim_lines import final_claim_lines
+from pmpm_spark.silver.removed_claims import REMOVED_CLAIMS, removed_claims
 from tests.tables import assert_table, frame
 
 
 @pytest.fixture
 def final_are(spark):
     def check(lines, expected):
+        every = frame(spark, CLAIM_LINES, lines)
         rules = reference_rows(SERVICE_CATEGORIES)
-        built = final_claim_lines(frame(spark, CLAIM_LINES, lines), service_categories=rules)
+        built = final_claim_lines(every, removed_claims(every), service_categories=rules)
         assert_table(built, FINAL_CLAIM_LINES, spark, expected)
 
     return check
@@ -40,6 +42,24 @@ def test_a_cancel_removes_the_claim_that_it_names_in_its_group_and_itself(final_
         c6       | 1           | 8.00
         """,
     )
+
+
+def test_what_is_removed_stands_once_with_the_group_of_what_removes_it(spark):
+    lines = """
+        claim_id | line_number | claim_group | adjustment  | cancels_claim_id
+        c1       | 1           | g1          | original    | -
+        c2       | 1           | g1          | cancel      | c1
+        c2       | 2           | g1          | cancel      | c1
+        c3       | 1           | g1          | replacement | c2
+        d2       | 1           | -           | replacement | d1
+    """
+    expected = """
+        claim_id | claim_group
+        c1       | g1
+        c2       | g1
+        d1       | ''
+    """
+    assert_table(removed_claims(frame(spark, CLAIM_LINES, lines)), REMOVED_CLAIMS, spark, expected)
 
 
 def test_where_no_group_is_told_the_id_alone_says_what_is_removed(final_are):

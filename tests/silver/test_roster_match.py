@@ -5,9 +5,10 @@ from datetime import date, timedelta
 
 from pyspark.sql import types as T
 
-from pmpm_spark.model import CLAIM_LINES, NETWORK_ROSTER
-from pmpm_spark.silver.roster_match import line_ids, shared_providers, with_roster_network
-from tests.tables import frame, rows_of
+from pmpm_spark.model import CLAIM_LINES, FINAL_CLAIM_LINES, NETWORK_ROSTER
+from pmpm_spark.silver.roster_match import line_ids, matches_of, shared_providers, with_roster_network
+from pmpm_spark.silver.roster_matches import ROSTER_MATCHES, members_of_matches, roster_matches
+from tests.tables import assert_table, frame, rows_of
 
 LINES = T.StructType(
     [
@@ -26,7 +27,8 @@ def matched(spark, roster, lines) -> dict[str, str]:
         (line, *["" if cell == "-" else cell for cell in ids], date.fromisoformat(day))
         for line, *ids, day in rows_of(lines)
     ]
-    on_lines = with_roster_network(spark.createDataFrame(rows, LINES), roster, "on")
+    every = spark.createDataFrame(rows, LINES)
+    on_lines = with_roster_network(every, matches_of(every, roster), "on")
     found = on_lines.select("line", "roster_network_id").collect()
     assert len(found) == len(rows)
     return {row.line: row.roster_network_id for row in found}
@@ -142,6 +144,46 @@ def test_the_ids_of_a_line_are_the_rendering_npi_of_a_professional_one_and_who_b
     }
 
 
+def test_each_combination_of_ids_stands_once_with_the_roster_rows_that_it_meets_and_with_whose_lines_it_is(spark):
+    """The first two lines carry the same ids; the NPI alone and the tax number alone are the same network's, on the same
+    days, once."""
+    lines = frame(
+        spark,
+        FINAL_CLAIM_LINES,
+        """
+        claim_id | member_id | claim_type   | billing_tin | rendering_npi | billing_npi | facility_ccn
+        1        | m1        | professional | T1          | N1            | -           | -
+        2        | m2        | professional | T1          | N1            | -           | -
+        3        | m3        | professional | T1          | N2            | -           | -
+        4        | m4        | inpatient    | T9          | -             | -           | C1
+        5        | m5        | dme          | T9          | N1            | -           | -
+        """,
+    )
+    roster = """
+        network_id | tin | npi | ccn | start_date | end_date
+        A          | T1  | ''  | ''  | 2021-01-01 | 2021-12-31
+        A          | ''  | N1  | ''  | 2021-01-01 | 2021-12-31
+        B          | T1  | N1  | ''  | 2021-01-01 | 2021-06-30
+        B          | ''  | ''  | C1  | 2020-01-01 | 2020-12-31
+        C          | T8  | ''  | ''  | 2021-01-01 | 2021-12-31
+    """
+    matches = roster_matches(lines, frame(spark, NETWORK_ROSTER, roster))
+    expected = """
+        tin | npi | ccn | network_id | start_date | end_date
+        T1  | N1  | ''  | A          | 2021-01-01 | 2021-12-31
+        T1  | N1  | ''  | B          | 2021-01-01 | 2021-06-30
+        T1  | N2  | ''  | A          | 2021-01-01 | 2021-12-31
+        T9  | ''  | C1  | B          | 2020-01-01 | 2020-12-31
+    """
+    assert_table(matches, ROSTER_MATCHES, spark, expected)
+    touched = {n: members_of_matches(matches.where(f"npi = '{n}'"), lines).collect() for n in ("N1", "N2", "")}
+    assert {n: {row[0] for row in rows} for n, rows in touched.items()} == {
+        "N1": {"m1", "m2"},
+        "N2": {"m3"},
+        "": {"m4"},
+    }
+
+
 def test_a_provider_on_two_networks_rosters_at_once_is_reported_and_one_that_moved_is_not(spark):
     roster = frame(
         spark,
@@ -188,7 +230,8 @@ def test_hundreds_of_random_lines_meet_the_roster_row_by_row(spark):
         expected[line] = min(fitting, default="")
     schema = T.StructType([field for field in NETWORK_ROSTER.schema.fields if field.name in ROSTER_NAMES])
     assert schema.names == list(ROSTER_NAMES)
-    on_lines = with_roster_network(spark.createDataFrame(lines, LINES), spark.createDataFrame(roster, schema), "on")
+    every = spark.createDataFrame(lines, LINES)
+    on_lines = with_roster_network(every, matches_of(every, spark.createDataFrame(roster, schema)), "on")
     found = [tuple(row) for row in on_lines.select("line", "roster_network_id").collect()]
     assert len(found) == len(lines)
     assert dict(found) == expected

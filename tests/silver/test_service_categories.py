@@ -13,6 +13,7 @@ from pmpm_spark.model import CLAIM_LINES, FINAL_CLAIM_LINES
 from pmpm_spark.model.claim_lines import CLAIM_TYPES, INSTITUTIONAL
 from pmpm_spark.reference import SERVICE_CATEGORIES, reference_rows
 from pmpm_spark.silver.final_claim_lines import final_claim_lines
+from pmpm_spark.silver.removed_claims import removed_claims
 from pmpm_spark.silver.service_categories import CONDITIONS, check_rules, rules_in_order
 from tests.tables import assert_table, frame, rows_of
 
@@ -28,6 +29,10 @@ TUVA = {
     "outpatient pt/ot/st", "outpatient radiology", "outpatient rehabilitation", "outpatient substance use",
     "outpatient surgery", "pharmacy", "skilled nursing", "telehealth visit", "urgent care",
 }  # fmt: skip
+
+
+def categorized(lines, rules):
+    return final_claim_lines(lines, removed_claims(lines), service_categories=rules)
 
 
 @pytest.fixture
@@ -46,7 +51,7 @@ def categories_are(spark):
             rows.append(" | ".join(row[name] for name in names))
             expected.append(" | ".join(row[name.strip()] for name in expected[0].split("|")))
         given = SHIPPED if rules is None else rules_of(rules)
-        built = final_claim_lines(frame(spark, CLAIM_LINES, "\n".join(rows)), service_categories=given)
+        built = categorized(frame(spark, CLAIM_LINES, "\n".join(rows)), given)
         assert_table(built, FINAL_CLAIM_LINES, spark, "\n".join(expected))
 
     return check
@@ -301,7 +306,7 @@ def test_two_thousand_random_claims_have_the_categories_that_a_plain_reading_giv
             told = {name: draw.choice((None, *draw.choices(pool, k=2))) for name, pool in pools.items()}
             lines.append({"claim_id": f"c{claim}", "line_number": number, "claim_type": claim_type, **told})
     shuffled = draw.sample(lines, len(lines))
-    built = final_claim_lines(line_frame(spark, shuffled), service_categories=rules)
+    built = categorized(line_frame(spark, shuffled), rules)
     found = {row[0]: (row[1], row[2]) for row in built.select("line_number", *LEVELS).collect()}
     expected = plain(lines, rules)
     assert found == expected
@@ -387,7 +392,7 @@ def test_no_line_of_the_shared_files_is_without_a_category_and_none_of_them_is_o
             lines.append((f"{kind}-{number}", claim_type, *codes))
     heading = ("claim_id", "claim_type", *CODES)
     told = [dict(zip(heading, line, strict=True)) | {"line_number": 1} for line in lines]
-    built = final_claim_lines(line_frame(spark, told), service_categories=SHIPPED)
+    built = categorized(line_frame(spark, told), SHIPPED)
     levels = Counter(tuple(row) for row in built.select(*LEVELS).collect())
     assert not [level for level in levels if None in level]
     assert sum(levels.values()) == len(lines)

@@ -13,6 +13,7 @@ from pmpm_spark.intake import claim_lines
 from pmpm_spark.model import CLAIM_LINES, CLAIM_ROWS, MEMBER_ID_CHANGES
 from pmpm_spark.reference import SERVICE_CATEGORIES, reference_rows
 from pmpm_spark.silver.final_claim_lines import final_claim_lines
+from pmpm_spark.silver.removed_claims import removed_claims
 from pmpm_spark.sources.cclf.claims import claim_rows
 from pmpm_spark.sources.cclf.codes import code_rows
 from pmpm_spark.sources.cclf.ids import member_id_changes, other_rows
@@ -58,7 +59,8 @@ class Netted:
         built = conform(claim_rows(*parts, codes, changes), CLAIM_ROWS)
         self.rows = spark.createDataFrame(built.collect(), built.schema)  # computed once, whatever a test asks of it
         self.lines = conform(claim_lines(self.rows), CLAIM_LINES)
-        self.final = final_claim_lines(self.lines, service_categories=reference_rows(SERVICE_CATEGORIES))
+        removed, categories = removed_claims(self.lines), reference_rows(SERVICE_CATEGORIES)
+        self.final = final_claim_lines(self.lines, removed, service_categories=categories)
 
     def standing(self, amount: str = "paid_amount") -> list[tuple[Any, ...]]:
         """Claim, line and amount of what stands and is not denied."""

@@ -11,6 +11,7 @@ from pmpm_spark.model import CLAIM_CODE_ROWS, CLAIM_ROWS, ENROLLMENT_ROWS
 from pmpm_spark.model.intake import UNMATCHED_CANCEL
 from pmpm_spark.reference import SERVICE_CATEGORIES, reference_rows
 from pmpm_spark.silver.final_claim_lines import final_claim_lines
+from pmpm_spark.silver.removed_claims import removed_claims
 from pmpm_spark.sources.common.claims import all_claim_rows
 from pmpm_spark.sources.common.layout import BRONZE
 from tests.tables import frame
@@ -59,7 +60,8 @@ def test_what_counts_of_the_versions_of_a_claim(spark: SparkSession) -> None:
     rows = spark.createDataFrame(all_claim_rows(bronze, no_codes, nobody).collect(), CLAIM_ROWS.schema)
     rejected = {row["_source_row"]: row["reject_reasons"] for row in rows.collect() if row["outcome"] == "rejected"}
     assert rejected == {n: [UNMATCHED_CANCEL] for n, case in enumerate(cases) if case["counts"] == "rejected"}
-    final = final_claim_lines(claim_lines(rows), service_categories=reference_rows(SERVICE_CATEGORIES))
+    every = claim_lines(rows)
+    final = final_claim_lines(every, removed_claims(every), service_categories=reference_rows(SERVICE_CATEGORIES))
     counted = sorted((row["claim_id"], row["line_number"], row["paid_amount"]) for row in final.collect())
     assert counted == sorted(
         (case["claim_id"], int(case["line_number"]), Decimal(case["paid_amount"]))

@@ -12,6 +12,7 @@ from pyspark.sql import Row, SparkSession
 from pmpm_spark.model import CLAIM_LINES
 from pmpm_spark.reference import SERVICE_CATEGORIES, reference_rows
 from pmpm_spark.silver.final_claim_lines import final_claim_lines
+from pmpm_spark.silver.removed_claims import removed_claims
 from pmpm_spark.why.given_way import given_way, given_way_section
 from tests.tables import frame
 from tests.why.people import day, member
@@ -106,7 +107,8 @@ def test_what_gave_way_and_the_final_lines_are_all_accepted_rows(spark: SparkSes
         told = (of["claim_id"], "1", "1", "m", "professional", "2021-05-03", of["adjustment"])
         lines.append(" | ".join([*told, of["claim_group"] or "-", of["cancels_claim_id"] or "-"]))
     categories = reference_rows(SERVICE_CATEGORIES)
-    final = final_claim_lines(frame(spark, CLAIM_LINES, "\n".join(lines)), service_categories=categories)
+    every = frame(spark, CLAIM_LINES, "\n".join(lines))
+    final = final_claim_lines(every, removed_claims(every), service_categories=categories)
     stand = {of["claim_id"] for of in final.select("claim_id").collect()}
     gone = defaultdict(set)
     for of, (why, _) in given_way(rows, True):
