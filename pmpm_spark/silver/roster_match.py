@@ -39,9 +39,11 @@ def with_matches(lines: DataFrame, matches: DataFrame, day: str) -> DataFrame:
 
 
 def matches_of(lines: DataFrame, network_roster: DataFrame) -> DataFrame:
-    """The distinct combinations of ids on the lines, far fewer than the lines, with the roster rows that they meet: tin,
-    npi, ccn, network_id, start_date, end_date; a row twice where the network names the ids twice. No big roster is
-    broadcast."""
+    """The distinct combinations of ids on the lines, far fewer than these, with the roster rows that they meet.
+
+    tin, npi, ccn, network_id, start_date, end_date; a row twice where the network names the ids twice. No big roster is
+    broadcast.
+    """
     filled_in = {name: F.col(name) != "" for name in IDS}
     patterns = [ids for size in range(1, len(IDS) + 1) for ids in combinations(IDS, size)]
 
