@@ -152,9 +152,9 @@ STAGES = in_order(
         Stage(CLAIM_LINES, (CLAIM_ROWS,), intake.claim_lines, by=CLAIM),
         Stage(CLAIM_DIAGNOSES, (CLAIM_ROWS,), intake.claim_diagnoses, by=CLAIM),
         Stage(CLAIM_PROCEDURES, (CLAIM_ROWS,), intake.claim_procedures, by=CLAIM),
+        Stage(REMOVED_CLAIMS, (CLAIM_LINES,), removed_claims),
         Stage(ELIGIBILITY_SPANS, (COVERAGE_RECORDS,), eligibility_spans, by=MEMBER),
         Stage(TOLD_MONTHS, (COVERAGE_RECORDS,), told_months, settings=("last_told_day",)),
-        Stage(REMOVED_CLAIMS, (CLAIM_LINES,), removed_claims),
         Stage(
             FINAL_CLAIM_LINES,
             (CLAIM_LINES, REMOVED_CLAIMS),
