@@ -29,6 +29,7 @@ from pmpm_spark.model import (
 )
 from pmpm_spark.runs import RunBook, contract_hashes, new_run_id
 from pmpm_spark.session import open_session
+from pmpm_spark.silver.removed_claims import REMOVED_CLAIMS, removed_claims
 from pmpm_spark.sources.lists import LISTS
 from pmpm_spark.stages import STORED
 from pmpm_spark.store import Store, empty
@@ -65,6 +66,7 @@ def load(config: RunConfig) -> None:
     )
     for table, below in places:
         store.publish(table, _shaped(spark.read.parquet(f"{folder}/{below}"), table))
+    store.publish(REMOVED_CLAIMS, removed_claims(store.read(CLAIM_LINES)))
     for table in (*[the_list.silver for the_list in LISTS], REJECTS, LOAD_AUDIT):
         if table.name not in store.versions:
             store.publish(table, empty(spark, table))

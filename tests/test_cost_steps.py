@@ -264,7 +264,10 @@ def tables(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Tab
     ]
     factors = [(*key, 1, factor, *[None] * 6) for key, factor in told["factors"].items()]
     given = {
-        "claim_costs": spark.createDataFrame([(*k, *v) for k, v in told["costs"].items()], CLAIM_COSTS.schema),
+        "claim_costs": spark.createDataFrame(
+            [(member, "professional", *key, *of_key) for (member, *key), of_key in told["costs"].items()],
+            CLAIM_COSTS.schema,
+        ),
         "member_months": spark.createDataFrame(months, MEMBER_MONTHS.schema),
         "attribution": spark.createDataFrame(whose, ATTRIBUTION.schema),
         "rates": spark.createDataFrame(rates, SEQUESTRATION_RATES.schema),

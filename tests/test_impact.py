@@ -497,6 +497,7 @@ def claims_frame(spark, claims: list[Claim]):
             )
         )
         told |= {
+            "claim_type": "professional",
             "service_category_2": kind,
             "roster_network_id": network,
             "is_denied": is_denied,
