@@ -340,6 +340,8 @@ def test_a_policy_of_allowed_amounts_needs_them(spark: SparkSession, tmp_path: P
     store.publish(CLAIM_COSTS, frame(spark, CLAIM_COSTS, emergency))
     with pytest.raises(InputError, match=f"{told}outpatient$"):
         check_allowed_amounts(store, asked())
+    with pytest.raises(InputError, match=f"{told}outpatient, pharmacy$"):
+        check_allowed_amounts(store, asked(include_pharmacy=True))
 
 
 LEAVES_OUT = {

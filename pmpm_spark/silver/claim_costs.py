@@ -91,14 +91,14 @@ def claim_costs(final_claim_lines: DataFrame, roster_matches: DataFrame) -> Data
         F.coalesce(F.col("discharge_status") == STILL_PATIENT, F.lit(False)).alias("is_still_patient"),
         F.coalesce("paid_amount", F.lit(0).cast(MONEY)).alias("paid_amount"),
         *[F.col(name) for name in AMOUNTS if name != "paid_amount"],
-        *[ids.alias(name) for name, ids in line_ids().items()],
+        *line_ids(),
     )
     matched = with_roster_network(lines, roster_matches, "service_thru").withColumn("destination", _destination())
     is_institutional = F.col("claim_type").isin(*INSTITUTIONAL)
     by_line = matched.where(~is_institutional).groupBy(*_KEY)
     by_claim = _institutional_claims(matched.where(is_institutional)).groupBy(*_KEY)
-    count = F.count(F.lit(1))
-    lines_are_services = by_line.agg(count.alias("claim_lines"), count.alias("services"), *_sums())
+    each = F.count(F.lit(1))
+    lines_are_services = by_line.agg(each.alias("claim_lines"), each.alias("services"), *_sums())
     sums = [F.sum(name).alias(name) for name in ("claim_lines", "services")]
     return lines_are_services.unionByName(by_claim.agg(*sums, *_sums()))  # no key is in both: it tells the claim type
 

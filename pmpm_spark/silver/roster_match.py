@@ -61,8 +61,8 @@ def matches_of(lines: DataFrame, network_roster: DataFrame) -> DataFrame:
     return told.join(roster, "k", how="inner").drop("k")
 
 
-def line_ids() -> dict[str, Column]:
-    """The ids by which a claim line meets a roster.
+def line_ids() -> list[Column]:
+    """The ids by which a claim line meets a roster: tin, npi, ccn; empty where not told.
 
     The billing TIN always; the rendering NPI of a professional line, who bills otherwise (facility, supplier,
     pharmacy); the facility's CCN.
@@ -70,7 +70,7 @@ def line_ids() -> dict[str, Column]:
     is_professional = F.col("claim_type") == "professional"
     npi = F.when(is_professional, F.col("rendering_npi")).otherwise(F.col("billing_npi"))
     ids = {"tin": F.col("billing_tin"), "npi": npi, "ccn": F.when(~is_professional, F.col("facility_ccn"))}
-    return {name: F.coalesce(value, F.lit("")) for name, value in ids.items()}
+    return [F.coalesce(value, F.lit("")).alias(name) for name, value in ids.items()]
 
 
 def shared_providers(network_roster: DataFrame) -> DataFrame:

@@ -13,7 +13,7 @@ from pmpm_spark.silver.roster_match import IDS, line_ids, matches_of
 from pmpm_spark.table import Table, day, text
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import DataFrame
 
 ROSTER_MATCHES = Table(
     name="silver.roster_matches",
@@ -33,14 +33,10 @@ ROSTER_MATCHES = Table(
 
 def roster_matches(final_claim_lines: DataFrame, network_roster: DataFrame) -> DataFrame:
     """The roster rows that meet each distinct combination of ids, whatever the line's day."""
-    return matches_of(final_claim_lines.select(*_ids()), network_roster).distinct()
+    return matches_of(final_claim_lines.select(*line_ids()), network_roster).distinct()
 
 
 def members_of_matches(matches: DataFrame, final_claim_lines: DataFrame) -> DataFrame:
     """Whose lines carry the ids of these matches: `member_id`."""
-    lines = final_claim_lines.select("member_id", *_ids())
+    lines = final_claim_lines.select("member_id", *line_ids())
     return lines.join(matches.select(*IDS).distinct(), list(IDS), how="left_semi").select("member_id")
-
-
-def _ids() -> list[Column]:
-    return [ids.alias(name) for name, ids in line_ids().items()]

@@ -178,7 +178,7 @@ def _lines(warehouse: Published, chosen: Column) -> DataFrame:
         "service_thru", "paid_amount", "is_denied", "primary_payer_code",
     )  # fmt: skip
     own = warehouse.read(FINAL_CLAIM_LINES).where(chosen)
-    lines = own.select(*names, *[ids.alias(name) for name, ids in line_ids().items()])
+    lines = own.select(*names, *line_ids())
     return with_roster_network(lines, warehouse.read(ROSTER_MATCHES), "service_thru")
 
 
