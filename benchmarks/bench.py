@@ -113,9 +113,16 @@ def _once(subject: Subject, given: Input, tables: Path, out: Path) -> dict[str, 
     if run.exit_code and subject.kind != "peer":
         raise SystemExit(f"error: {subject.name} of {given.members:,} members ended with {run.exit_code}: see {log}")
     told = asdict(run) | ({"spark": spark_figures(events)} if subject.uses_spark else {})
+    told["written_bytes"] = written_bytes(tables)
     if subject.uses_spark and not run.exit_code and not told["spark"]["jobs"]:
         raise SystemExit(f"error: {subject.name} has left no event log below {events}")
     return told
+
+
+def written_bytes(tables: Path) -> int:
+    """Bytes of what a run left, without the loaded tables, which stand there as links."""
+    files = [file.stat() for file in tables.rglob("*") if file.is_file()]
+    return sum(file.st_size for file in files if file.st_nlink == 1)
 
 
 def _compare(subjects: list[Subject], tables: Path, results: dict[str, Kept]) -> None:

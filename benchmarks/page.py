@@ -91,6 +91,7 @@ def _row(one: Kept, title: str) -> dict[str, str]:
         "spread": f"{spread[0]:,.1f} to {spread[-1]:,.1f}",
         "wall": f"{one.median('wall'):,.1f}",
         "memory": f"{one.median('peak_memory') / GB:.2f}",
+        "written": f"{one.median('written_bytes') / MB:,.1f}" if one.median("written_bytes") else NONE,
         "n": str(len(one.runs)),
     }
 

@@ -13,6 +13,7 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
+from benchmarks.bench import written_bytes
 from benchmarks.equal import differences
 from benchmarks.events import spark_figures
 from benchmarks.goals import Goal, goals
@@ -157,6 +158,15 @@ def test_a_process_that_outlives_its_parent_is_measured(tmp_path: Path) -> None:
 def test_a_process_that_was_forked_counts_once(tmp_path: Path) -> None:
     code, peak = of_tree(FORKS, tmp_path / "log")
     assert (code, 300_000_000 < peak < 500_000_000) == (0, True)
+
+
+def test_what_a_run_wrote_is_without_what_it_was_given(tmp_path: Path) -> None:
+    given, tables = tmp_path / "given.parquet", tmp_path / "tables"
+    given.write_bytes(b"x" * 1_000)
+    (tables / "one").mkdir(parents=True)
+    (tables / "one" / "given.parquet").hardlink_to(given)
+    (tables / "one" / "own.parquet").write_bytes(b"y" * 30)
+    assert written_bytes(tables) == 30
 
 
 def test_the_event_log_is_summed(tmp_path: Path) -> None:
