@@ -2,6 +2,7 @@
 
 What `pmpm generate --format common` writes has no cancel and no replacement, so that nothing would have to be netted:
 three claims in a hundred get one here. The lists become Parquet, typed, so that nobody measures how CSV is read.
+Above `MOST_GENERATED` people they stand there several times, each time under other ids.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +34,15 @@ REFERENCE = {
     "normalization_factors": "performance_year::INTEGER AS performance_year, "
     "normalization_factor::DOUBLE AS normalization_factor",
 }
+MOST_GENERATED = 200_000
+"""A larger input is these people again and again: to write a million takes longer than all runs over them."""
+IDS = (
+    *("member_id", "claim_id", "claim_group", "cancels_claim_id"),
+    *("billing_tin", "billing_npi", "facility_ccn", "rendering_npi", "tin", "npi", "ccn"),
+)
+"""What tells one copy from the others: people, claims and whoever bills them, so that nobody serves more people than
+before. The networks stay, and grow, as they do where more people are generated."""
+COMMON = ("members", "coverage_records", "claim_lines", "claim_diagnoses", "claim_procedures")
 BY_SIZE = "FILE_SIZE_BYTES '64MB'"
 MEMORY = "8GB"
 AMOUNTS = (
@@ -110,34 +121,44 @@ class Input:
             return int(at.execute(query).fetchall()[0][0])
 
 
-def generated(members: int, below: Path, first_year: int = FIRST_YEAR) -> Input:
-    """The input of a size, written where it does not stand."""
+def generated(members: int, below: Path, first_year: int = FIRST_YEAR, most: int = MOST_GENERATED) -> Input:
+    """The input of a size, written where it does not stand. Above `most` a size is a multiple of it."""
     folder = below.resolve() / f"input-{members}"
     if not (folder / "finished").is_file():
         shutil.rmtree(folder, ignore_errors=True)
-        raw = below.resolve() / f"raw-{members}"
-        shutil.rmtree(raw, ignore_errors=True)
-        print(f"generating {members:,} members", file=sys.stderr)
-        years = f"{first_year}-{LAST_YEAR}"
-        told = {"--members": str(members), "--years": years, "--seed": str(SEED), "--out": str(raw)}
-        options = [word for option in told.items() for word in option]
-        command = [sys.executable, "-m", "pmpm_spark", "generate", "--format", "common", "--engine", "embedded"]
-        own = {name: value for name, value in os.environ.items() if name not in PLATFORM_VARIABLES}
-        done = subprocess.run([*command, *options], cwd=ROOT, env=own, capture_output=True, text=True, check=False)  # noqa: S603
-        if done.returncode:
-            raise SystemExit(f"error: {members:,} members cannot be generated: {done.stderr.strip()[-500:]}")
-        _prepare(raw, folder)
-        shutil.rmtree(raw)
+        if members > most:
+            if members % most:
+                raise SystemExit(f"error: {members:,} members: above {most:,} give a multiple of it")
+            _multiply(generated(most, below, first_year), members // most, folder)
+        else:
+            _generate(members, below, first_year, folder)
         (folder / "finished").write_text("", encoding="utf-8")
     return Input(members, folder)
 
 
+def _generate(members: int, below: Path, first_year: int, folder: Path) -> None:
+    raw = below.resolve() / f"raw-{members}"
+    shutil.rmtree(raw, ignore_errors=True)
+    print(f"generating {members:,} members", file=sys.stderr)
+    years = f"{first_year}-{LAST_YEAR}"
+    told = {"--members": str(members), "--years": years, "--seed": str(SEED), "--out": str(raw)}
+    options = [word for option in told.items() for word in option]
+    command = [sys.executable, "-m", "pmpm_spark", "generate", "--format", "common", "--engine", "embedded"]
+    own = {name: value for name, value in os.environ.items() if name not in PLATFORM_VARIABLES}
+    done = subprocess.run([*command, *options], cwd=ROOT, env=own, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise SystemExit(f"error: {members:,} members cannot be generated: {done.stderr.strip()[-500:]}")
+    _prepare(raw, folder)
+    shutil.rmtree(raw)
+
+
 def _prepare(raw: Path, folder: Path) -> None:
-    for name in ("members", "coverage_records", "claim_diagnoses", "claim_procedures"):
-        shutil.copytree(raw / "common" / name, folder / "common" / name)
+    for name in COMMON:
+        if name != "claim_lines":
+            shutil.copytree(raw / "common" / name, folder / "common" / name)
     for below in ("common/claim_lines", "dated_diagnoses", *[f"lists/{name}" for name in LISTS], "reference"):
         (folder / below).mkdir(parents=True)
-    with duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": str(folder / "scratch")}) as at:
+    with _duckdb(folder) as at:
         at.execute(f"CREATE VIEW lines AS FROM '{raw}/common/claim_lines/*.parquet'")
         at.execute(f"CREATE VIEW diagnoses AS FROM '{raw}/common/claim_diagnoses/*.parquet'")
         _write(at, WITH_CANCELS, folder / "common" / "claim_lines", BY_SIZE)
@@ -148,6 +169,26 @@ def _prepare(raw: Path, folder: Path) -> None:
         for name, columns in REFERENCE.items():
             csv = f"read_csv('{ROOT}/pmpm_spark/reference/{name}.csv', all_varchar = true, header = true)"
             _write(at, f"SELECT {columns} FROM {csv}", folder / "reference" / f"{name}.parquet")
+
+
+def _multiply(base: Input, copies: int, folder: Path) -> None:
+    """The base's tables as many times as told, one copy after the other, each with its own ids."""
+    shutil.copytree(base.folder / "reference", folder / "reference")
+    with _duckdb(folder) as at:
+        for table in (*[f"common/{name}" for name in COMMON], "dated_diagnoses", *[f"lists/{name}" for name in LISTS]):
+            (folder / table).mkdir(parents=True)
+            files = f"'{base.folder}/{table}/*.parquet'"
+            ids = [name for name, *_ in at.execute(f"DESCRIBE FROM {files}").fetchall() if name in IDS]
+
+            def one(copy: int, files: str = files, ids: Sequence[str] = ids) -> str:
+                own = ", ".join(f"{name} || '.{copy}' AS {name}" for name in ids)
+                return f"SELECT * REPLACE ({own}) FROM {files}"
+
+            _write(at, " UNION ALL ".join(map(one, range(copies))), folder / table, BY_SIZE)
+
+
+def _duckdb(folder: Path) -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": str(folder / "scratch")})
 
 
 def _write(at: duckdb.DuckDBPyConnection, query: str, out: Path, more: str = "") -> None:

@@ -160,6 +160,37 @@ def test_a_process_that_was_forked_counts_once(tmp_path: Path) -> None:
     assert (code, 300_000_000 < peak < 500_000_000) == (0, True)
 
 
+def test_a_large_input_is_a_small_one_under_other_ids(tmp_path: Path) -> None:
+    once, thrice = generated(40, tmp_path), generated(120, tmp_path, most=40)
+    asked = {
+        "common/members": "count(*), count(DISTINCT member_id)",
+        "common/claim_lines": (
+            "count(*), count(DISTINCT member_id), count(DISTINCT claim_id), count(DISTINCT cancels_claim_id), "
+            "count(DISTINCT billing_tin), count(DISTINCT rendering_npi), sum(paid_amount)"
+        ),
+        "dated_diagnoses": "count(*), count(DISTINCT claim_id)",
+        "lists/network_roster": "count(*), count(DISTINCT tin), count(DISTINCT npi)",
+        "lists/risk_scores": "count(*), count(DISTINCT member_id), sum(risk_score)",
+    }
+    with duckdb.connect() as at:
+        for table, what in asked.items():
+            small, large = (
+                at.execute(f"SELECT {what} FROM '{given.folder}/{table}/*.parquet'").fetchall()[0]
+                for given in (once, thrice)
+            )
+            assert min(small) > 0 and large == tuple(3 * value for value in small), table
+        of_members = [
+            at.execute(
+                f"SELECT count(*) FROM '{given.folder}/common/claim_lines/*.parquet' SEMI JOIN "
+                f"'{given.folder}/common/members/*.parquet' USING (member_id)"
+            ).fetchall()[0][0]
+            for given in (once, thrice)
+        ]
+    assert of_members[1] == 3 * of_members[0] > 0
+    with pytest.raises(SystemExit, match="above 40 give a multiple of it"):
+        generated(50, tmp_path, most=40)
+
+
 def test_what_a_run_wrote_is_without_what_it_was_given(tmp_path: Path) -> None:
     given, tables = tmp_path / "given.parquet", tmp_path / "tables"
     given.write_bytes(b"x" * 1_000)
