@@ -30,6 +30,7 @@ from pmpm_spark.cli.render import Rows, as_table
 
 TASKS = 16
 AS_ON_A_CLUSTER = {
+    "spark.sql.adaptive.enabled": "true",
     "spark.sql.shuffle.partitions": str(TASKS),
     "spark.sql.adaptive.coalescePartitions.enabled": "false",
 }
