@@ -1,6 +1,7 @@
 """The DataFrame API only: a syntax tree shows what would not run under Spark Connect or on serverless."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,6 +78,13 @@ def _refused_names(tree: ast.Module) -> Iterator[tuple[int, str]]:
                 yield node.lineno, "cache is caching: publish the table and read it back"
             if ast.unparse(node.func).endswith("conf.set"):
                 yield node.lineno, "conf.set: session properties belong in conf/spark"
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "isinstance":
+            asked = ast.unparse(node.args[1])
+            if re.search(r"\b(Column|DataFrame|SparkSession)\b", asked):
+                yield (
+                    node.lineno,
+                    f"isinstance {asked}: until 4.0 a client's classes are others; F.lit takes a column too",
+                )
 
 
 def _at_import(tree: ast.Module) -> Iterator[tuple[int, str]]:
@@ -126,6 +134,8 @@ def _calls_at_import(nodes: list[ast.stmt] | list[ast.expr]) -> Iterator[ast.Cal
         "def f(spark): spark._jvm.System.exit(0)",
         "def f(spark): return getattr(spark, '_jvm')",
         "def f(frame): return frame.cache()",
+        "from pyspark.sql import Column\ndef f(x): return isinstance(x, Column)",
+        "from pyspark.sql import Column\ndef f(x): return isinstance(x, (str, Column))",
         "def f(frame): return frame.select('a').cache().count()",
         "def f(frame): return frame.persist()",
         "def f(spark): spark.sql('CACHE TABLE x')",

@@ -107,12 +107,11 @@ def changes(member_years: DataFrame, *, years: tuple[int, int], has_enrollment: 
     plant = F.col("plant")
 
     def line(contract_id: str, month: date, reason: str, amount: Column | int, *, is_posted: bool = True) -> Column:
-        dollars = amount if isinstance(amount, Column) else F.lit(amount)
         return F.struct(
             F.lit(contract_id).alias("contract_id"),
             F.lit(month).alias("coverage_month"),
             F.lit(reason).alias("reason"),
-            dollars.cast("decimal(18,2)").alias("amount"),
+            F.lit(amount).cast("decimal(18,2)").alias("amount"),
             F.lit(is_posted).alias("is_posted"),
         )
 
@@ -180,9 +179,12 @@ def _listed(spark: SparkSession, member_years: DataFrame, years: tuple[int, int]
     none = F.lit(None).cast("date")
 
     def row(contract_id: Column | str, start: Column, end: Column, recorded_on: Column) -> list[Column]:
-        whose = contract_id if isinstance(contract_id, Column) else F.lit(contract_id)
         told = {"start_date": start, "end_date": end, "recorded_on": recorded_on}
-        return [whose.alias("contract_id"), F.col("member_id"), *[day.alias(name) for name, day in told.items()]]
+        return [
+            F.lit(contract_id).alias("contract_id"),
+            F.col("member_id"),
+            *[day.alias(name) for name, day in told.items()],
+        ]
 
     first = F.lit(date(year, 1, 1))
     is_late = plant.isin("late enrollment", "beyond the limit")

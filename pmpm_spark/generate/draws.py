@@ -30,8 +30,7 @@ class Draws:
         key = F.lit(int.from_bytes(digest[:8], "big", signed=True)).cast("bigint")
         # an INT and a BIGINT of the same value have different hashes
         hashed = F.xxhash64(key, *[i.cast("bigint") for i in ids])
-        top = limit if isinstance(limit, Column) else F.lit(limit)
-        return F.pmod(hashed, top.cast("bigint"))
+        return F.pmod(hashed, F.lit(limit).cast("bigint"))
 
     def chance(self, probability: float | Column, name: str, *ids: Column) -> Column:
         """True with the probability given."""

@@ -89,7 +89,7 @@ def rif_day(day: Column) -> Column:
 
 
 def _text(value: Column | str) -> Column:
-    return value.cast("string") if isinstance(value, Column) else F.lit(value)
+    return F.lit(value).cast("string")  # what is a column stays one
 
 
 def _write(rows: DataFrame, folder: str, *, files: int, adds: bool = False, **options: Any) -> None:

@@ -164,8 +164,7 @@ class _Steady(Draws):
     """Nothing happens by chance: no other version, denial or copy of a bill, the last of what can be chosen from."""
 
     def below(self, limit: int | Column, name: str, *ids: Column) -> Column:
-        top = limit if isinstance(limit, Column) else F.lit(limit)
-        return (top - 1).cast("bigint")
+        return (F.lit(limit) - 1).cast("bigint")
 
     def chance(self, probability: float | Column, name: str, *ids: Column) -> Column:
         return F.lit(False)
