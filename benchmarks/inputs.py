@@ -11,7 +11,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +34,7 @@ REFERENCE = {
     "normalization_factor::DOUBLE AS normalization_factor",
 }
 MOST_GENERATED = 200_000
-"""A larger input is these people again and again: to write a million takes longer than all runs over them."""
+"""A larger input is these people again and again, which is sooner written than more people are generated."""
 IDS = (
     *("member_id", "claim_id", "claim_group", "cancels_claim_id"),
     *("billing_tin", "billing_npi", "facility_ccn", "rendering_npi", "tin", "npi", "ccn"),
@@ -177,14 +176,19 @@ def _multiply(base: Input, copies: int, folder: Path) -> None:
     with _duckdb(folder) as at:
         for table in (*[f"common/{name}" for name in COMMON], "dated_diagnoses", *[f"lists/{name}" for name in LISTS]):
             (folder / table).mkdir(parents=True)
-            files = f"'{base.folder}/{table}/*.parquet'"
-            ids = [name for name, *_ in at.execute(f"DESCRIBE FROM {files}").fetchall() if name in IDS]
+            query = _copies(at, f"'{base.folder}/{table}/*.parquet'", copies)
+            _write(at, query, folder / table, BY_SIZE)
 
-            def one(copy: int, files: str = files, ids: Sequence[str] = ids) -> str:
-                own = ", ".join(f"{name} || '.{copy}' AS {name}" for name in ids)
-                return f"SELECT * REPLACE ({own}) FROM {files}"
 
-            _write(at, " UNION ALL ".join(map(one, range(copies))), folder / table, BY_SIZE)
+def _copies(at: duckdb.DuckDBPyConnection, files: str, copies: int) -> str:
+    """The query for a table's rows as many times as told."""
+    ids = [name for name, *_ in at.execute(f"DESCRIBE FROM {files}").fetchall() if name in IDS]
+
+    def one(copy: int) -> str:
+        own = ", ".join(f"{name} || '.{copy}' AS {name}" for name in ids)
+        return f"SELECT * REPLACE ({own}) FROM {files}"
+
+    return " UNION ALL ".join(map(one, range(copies)))
 
 
 def _duckdb(folder: Path) -> duckdb.DuckDBPyConnection:
