@@ -1,4 +1,5 @@
-"""One session for the whole test process, started when the first test asks for it. Processes side by side share a Spark."""
+"""One session for the whole test process, started when the first test asks for it. Processes side by side share a Spark, but for
+`--own-spark`."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ from tests.connect_server import REMOTE, start_server, wait_for_server
 from tests.loaded import Loads
 from tests.one_engine import is_long, reason_to_leave_out
 from tests.one_version import reason_to_leave_out_on
-from tests.processes import tried_properties
+from tests.processes import interpreted, tried_properties
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("PMPM_SHARED", REPOSITORY.parent / "shared"))
@@ -54,11 +55,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="spark",
         help="the engine that the tests run on; tests/one_engine.py lists what runs on one alone",
     )
+    parser.addoption(
+        "--own-spark",
+        action="store_true",
+        help="of several test processes each has Spark in itself, where otherwise they share a server",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     has_processes = getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput")
-    if has_processes and config.getoption("--engine") == "spark":
+    if has_processes and config.getoption("--engine") == "spark" and not config.getoption("--own-spark"):
         folder = tempfile.TemporaryDirectory(prefix="pmpm-tests-")
         server = start_server(Path(folder.name))
 
@@ -125,13 +131,16 @@ def loads(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Loads:
 
 
 @pytest.fixture(scope="session")
-def spark(engine: str) -> Iterator[Any]:
+def spark(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     from pmpm_spark.session import open_session
 
     with pytest.MonkeyPatch.context() as opening:
+        properties = tried_properties()
         if engine == "spark" and REMOTE in os.environ:
             opening.setenv("SPARK_REMOTE", wait_for_server())
-        session = open_session(str(tried_properties()), "pmpm tests", engine)
+        elif engine == "spark":
+            properties = interpreted(tmp_path_factory.mktemp("spark"))
+        session = open_session(str(properties), "pmpm tests", engine)
     gc.freeze()  # what the packages hold is not looked through again and again
     gc.set_threshold(50_000, 20, 20)
     yield session

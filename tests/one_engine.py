@@ -55,9 +55,21 @@ BOOK = (
     "one_name",
     "years_that",
     "a_rebuild",
+    "what_no_policy",
+    "a_run_that_leaves",
 )
 ROLLBACK = ("what_payment", "a_run_that", "a_table_that", "a_file_that", "a_rollback_that", "the_rules", "files_are")
 LEASE = ("a_run_that_fails", "after_ten_minutes", "a_heart_beats", "two_that_begin", "a_run_takes")
+UPGRADE = ("a_run_makes", "a_run_leaves", "a_run_before", "a_column_of_files", "files_that_were")
+BY_ID = ("what_tells_no", "two_stages", "a_changed_row", "what_was_not")
+REFUSED = (
+    "tests/test_bad_input.py::test_a_rebuild",
+    "tests/test_bad_input.py::test_a_policy",
+    "tests/test_bad_input.py::test_a_year",
+    "tests/silver/test_risk_scores_by_hand.py::test_a_folders_row",
+)
+FORMS = ("contract_budget", "contract_members", "contract_rates", "contract_finance", "payer_member_months")
+SURVEYS = ("one_respondent", "physicians_count", "members_and", "years_outside", "respondents_of", "questions_of")
 NOTICES = (
     "tests/test_checks.py::test_without_a_roster",
     "tests/test_checks.py::test_what_no_rule",
@@ -199,9 +211,27 @@ ONCE = {
         f"tests/test_restated.py::test_{word}": "part by part; on Spark a late claim in a late month, and a truncation"
         for word in RESTATED
     },
+    "tests/test_upgrade_payments.py": "payment runs; on Spark what is altered, refused and taken back: tests/test_upgrade.py",
     **{
-        f"tests/test_upgrade_payments.py::test_{word}": "refused before anything is paid; on Spark a run that goes on"
-        for word in ("books_that_cannot", "nobody_is_paid")
+        f"tests/test_upgrade.py::test_{word}": "run by run; on Spark each alteration, and one that is cut off and taken back"
+        for word in UPGRADE
+    },
+    **{
+        f"tests/test_changed.py::test_{word}": "which ids, by plans that are the same on both; on Spark what a stage makes of them"
+        for word in BY_ID
+    },
+    **dict.fromkeys(
+        REFUSED, "what is refused and how it is told, before a table is made; the tables are tried on both"
+    ),
+    **{
+        f"tests/sources/test_list_formats.py::test_a_list_is_the_same_table_in_each_of_its_forms[{name}]": "one code for all lists; "
+        "on Spark two of them"
+        for name in FORMS
+    },
+    **{
+        f"tests/gold/test_experience_scores.py::test_{word}": "case by case; on Spark a network and a physician, waves and what "
+        "is drawn from them"
+        for word in SURVEYS
     },
     **dict.fromkeys(NOTICES, "what a run says of its tables; the tables are tried on both"),
 }

@@ -50,6 +50,13 @@ def tried_properties() -> Path:
     return Path(os.environ.get("PMPM_TEST_CONF", ROOT / "conf" / "spark" / "small.conf"))
 
 
+def interpreted(folder: Path) -> Path:
+    """The properties that tests run with, and those of plans that are interpreted, as a file in the folder."""
+    made = folder / "interpreted.conf"
+    made.write_text(tried_properties().read_text(encoding="utf-8") + NOT_COMPILED, encoding="utf-8")
+    return made
+
+
 def submit_command(properties: Path, *options: str) -> tuple[list[str], dict[str, str]]:
     """spark-submit with a file of properties and Delta's JARs, and the environment that it needs."""
     check_own_driver()

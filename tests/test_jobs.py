@@ -28,7 +28,7 @@ from pmpm_spark.store import Store
 from pmpm_spark.table import Table
 from pmpm_spark.warehouse import Published, published
 from tests import dirty, panel
-from tests.processes import NOT_COMPILED, WITHOUT_COMPILING, environment, submit_command, tried_properties
+from tests.processes import WITHOUT_COMPILING, environment, interpreted, submit_command
 
 pytestmark = pytest.mark.delta
 
@@ -128,9 +128,7 @@ def killed(in_groups: dict[str, Answer], house: House) -> str:
     """One more file comes; the driver dies when it stands in bronze and nothing else knows of it. What it said."""
     (house.root / LATE_FILE).rename(house.root / "claims" / LATE_FILE)
     command = [sys.executable, "-m", "pmpm_spark", "run", "--config", str(house.config)]
-    properties = house.root / "small.conf"
-    properties.write_text(tried_properties().read_text() + NOT_COMPILED)
-    own = environment(PMPM_SPARK_PROPERTIES=str(properties))
+    own = environment(PMPM_SPARK_PROPERTIES=str(interpreted(house.root)))
     said = []
     with subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, env=own, cwd=house.root, start_new_session=True

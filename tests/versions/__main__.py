@@ -3,7 +3,7 @@
     python -m tests.versions [--versions 3.5 4.2] [--commits N] [TESTS ...]
 
 `--commits` takes one version beside the default, another with each number of commits. Every version has its own
-environment (environment.py) and Spark in the tests' own process. The demo's figures are held against
+environment (environment.py) and Spark in each of two test processes. The demo's figures are held against
 tests/check_demo.py. Exit code 1 where something fails, or no test ran.
 """
 
@@ -24,6 +24,8 @@ from tests.versions.environment import VERSIONS, Version
 
 DEFAULT = next(version for version in VERSIONS if version.is_default)
 OTHERS = tuple(version for version in VERSIONS if not version.is_default)
+SIDE_BY_SIDE = ("--numprocesses", "2", "--dist", "loadfile", "--no-loadscope-reorder", "--own-spark")
+"""Two test processes, each with Spark in itself, as `spark-submit` has it; `make test` has a server for both."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def tests(version: Version, chosen: Sequence[str]) -> tuple[int, int, int]:
     """How many tests passed, failed and were left out; what failed stands in tests.log."""
     report = version.folder / "tests.xml"
     report.unlink(missing_ok=True)
-    command = (str(version.python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "--engine", "spark")
+    command = (str(version.python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "--engine", "spark", *SIDE_BY_SIDE)
     _answer(version, "tests.log", *command, f"--junitxml={report}", *chosen)
     if not report.is_file():
         return 0, 1, 0
