@@ -3,7 +3,7 @@
     python -m benchmarks.bench [--sizes 2000 50000] [--only duckdb embedded] [--repeats 3] [--page docs]
 
 Sizes are members. Each subject runs once a round, in turn, so that what else the machine does meets all alike. What was
-measured stays below `--out` as JSON, and the page is made of all that stands there: sizes and subjects may be measured
+measured stays in `--results` as JSON, and the page is made of all that stands there: sizes and subjects may be measured
 by several commands. A subject whose tables are not ours ends the command, and its runs are not kept.
 """
 
@@ -37,17 +37,18 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="*", default=[2_000], help="members")
     parser.add_argument("--only", nargs="*", choices=sorted(BY_NAME), help="these alone")
     parser.add_argument("--repeats", type=int, default=REPEATS, help="rounds (default 3)")
-    parser.add_argument("--out", type=Path, default=Path("build/benchmarks"), help="input, tables and results")
+    parser.add_argument("--out", type=Path, default=Path("build/benchmarks"), help="input and tables")
+    parser.add_argument("--results", type=Path, default=Path("benchmarks/results"), help="what was measured, as JSON")
     parser.add_argument("--page", type=Path, default=Path("docs"), help="folder of benchmarks.md and its chart")
     told = parser.parse_args()
     os.chdir(ROOT)
     chosen = list(BY_NAME) if told.only is None else told.only
-    out = told.out.resolve()
+    out, kept = told.out.resolve(), told.results
     for size in told.sizes:
-        _measure_all([s for s in SUBJECTS if s.name in chosen], _loaded(size, out), out, told.repeats)
+        _measure_all([s for s in SUBJECTS if s.name in chosen], _loaded(size, out), out, kept, told.repeats)
     without = [subject for subject in WITHOUT_SIZE if subject.name in chosen]
-    _measure_all(without, Input(NO_SIZE, out), out, told.repeats)
-    write_page(out / "results", told.page)
+    _measure_all(without, Input(NO_SIZE, out), out, kept, told.repeats)
+    write_page(kept, told.page)
     print(f"written: {told.page}/benchmarks.md")
 
 
@@ -58,7 +59,7 @@ def _loaded(size: int, out: Path) -> Input:
     return given
 
 
-def _measure_all(subjects: list[Subject], given: Input, out: Path, repeats: int) -> None:
+def _measure_all(subjects: list[Subject], given: Input, out: Path, kept: Path, repeats: int) -> None:
     """Rounds of all subjects; what a round found is kept when it has ended."""
     results: dict[str, Kept] = {}
     for turn in range(repeats):
@@ -79,7 +80,7 @@ def _measure_all(subjects: list[Subject], given: Input, out: Path, repeats: int)
         if turn == 0:
             _compare(subjects, _tables(given, out), results)
         for one in results.values():
-            keep(out / "results", one)
+            keep(kept, one)
 
 
 def _tables(given: Input, out: Path) -> Path:

@@ -26,7 +26,7 @@ SHARED = Path(os.environ.get("PMPM_SHARED", REPOSITORY.parent / "shared"))
 NOT_THERE = "the shared data is not there (PMPM_SHARED)"
 
 LONGEST_FIRST = (
-    "test_jobs", "test_catalog", "test_equality", "test_capitation_recomputed", "test_one_truth", "test_capitation", "test_common",
+    "test_jobs", "test_catalog", "test_equality", "test_unchanged", "test_capitation_recomputed", "test_one_truth", "test_capitation", "test_common",
     "test_payments", "test_planted", "test_cclf_order", "test_programs_by_hand", "test_store", "test_generate", "test_comparison",
     "test_finance_guide",
 )  # fmt: skip
