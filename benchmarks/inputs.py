@@ -33,7 +33,7 @@ REFERENCE = {
     "normalization_factors": "performance_year::INTEGER AS performance_year, "
     "normalization_factor::DOUBLE AS normalization_factor",
 }
-MOST_GENERATED = 200_000
+MOST_GENERATED = 50_000
 """A larger input is these people again and again, which is sooner written than more people are generated."""
 IDS = (
     *("member_id", "claim_id", "claim_group", "cancels_claim_id"),
