@@ -1,4 +1,4 @@
-"""Configurations over generated people, as a trial writes them."""
+"""Configurations over generated people in the form of research files, as a trial writes them."""
 
 from __future__ import annotations
 
@@ -20,17 +20,14 @@ def write_config(
     warehouse: str,
     years: Sequence[int],
     engine: str | None = None,
-    kind: str = "rif",
 ) -> Path:
-    """`files` are the claims, the lists folders of `beside`; `warehouse` is the line that says where the tables are. The common
-    model stands in Parquet."""
+    """`files` are the claims, the lists folders of `beside`; `warehouse` is the line that says where the tables are."""
     lines = [
         f"performance_years = {list(years)}",
         'policy = "default"',
         *([f'engine = "{engine}"'] if engine else []),
         "[source]",
-        f'kind = "{kind}"',
-        *(['format = "parquet"'] if kind == "common" else []),
+        'kind = "rif"',
         f'path = "{files}"',
         *[f'{name} = "{beside}/{name}"' for name in LISTS],
         "[warehouse]",

@@ -1,6 +1,6 @@
 """A schema of a catalog as the warehouse: the same tables as in a folder, beside other people's, and nothing of theirs changed.
 
-The whole job and a payment run over generated people in the common model, in a schema whose name is a word of SQL. The folder beside it is made by the embedded engine, in a
+The whole job and a payment run over generated people, in a schema whose name is a word of SQL. The folder beside it is made by the embedded engine, in a
 process of its own, while Spark works. The session's own catalog keeps names in memory.
 """
 
@@ -50,8 +50,7 @@ class House:
 
     def config(self, warehouse: str, name: str) -> Path:
         source, path = self.root / "input", self.root / f"{name}.toml"
-        files = source / "common"
-        return write_config(path, files=files, beside=source, warehouse=warehouse, years=YEARS, kind="common")
+        return write_config(path, files=source, beside=source, warehouse=warehouse, years=YEARS)
 
     @property
     def in_folder(self) -> Path:
@@ -102,8 +101,6 @@ def house(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iter
             "generate",
             "--members",
             "40",
-            "--format",
-            "common",
             "--years",
             "2021-2022",
             "--seed",
