@@ -17,8 +17,8 @@ from pathlib import Path
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from benchmarks.bench import written_bytes
 from benchmarks.tree import measured
-from pmpm_spark.properties import find_conf
 from pmpm_spark.session import open_session
 
 WAYS = ("start", "rewritten", "vectors", "merged", "read rewritten", "read vectors")
@@ -43,25 +43,21 @@ def main() -> None:
             if not way.startswith("read"):
                 shutil.rmtree(copy, ignore_errors=True)
                 shutil.copytree(told.table, copy)
-            before = _bytes(copy)
+            before = written_bytes(copy)
             command = [sys.executable, "-m", "benchmarks.replacing", str(copy), "--way", way, "--shares", str(share)]
             run = measured(command, told.out / "log.txt")
             if run.exit_code:
                 raise SystemExit(f"error: {way} ended with {run.exit_code}: see {told.out / 'log.txt'}")
             base = run.cpu if way == "start" else base
-            written = (_bytes(copy) - before) / 1e6
+            written = (written_bytes(copy) - before) / 1e6
             print(
                 f"{share:<6.1%} {way:<15} {run.cpu:>6.1f} {run.cpu - base:>12.1f} {run.wall:>7.1f} {written:>12.1f}",
                 flush=True,
             )
 
 
-def _bytes(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-
-
 def _take(way: str, table: Path, share: float) -> None:
-    spark = open_session(str(find_conf("spark/local.conf")), "replacing", "spark")
+    spark = open_session(None, "replacing")
     name = f"delta.`{table}`"
     rows = spark.read.format("delta").load(str(table))
     if way.startswith("read"):

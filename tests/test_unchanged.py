@@ -108,15 +108,15 @@ def test_deliveries_of_cclf_one_after_another_change_what_they_tell_of(
     source = Source("cclf", str(files), **{name: str(tmp_path / "whole" / name) for name in LISTS})
     config = RunConfig(source, Warehouse(str(tmp_path)), YEARS, (Policy("house"),))
     twins = Twins(spark, tmp_path, monkeypatch, config)
-    *before, last = deliveries
-    for path in before:
+    for path in deliveries[:-2]:
         shutil.copytree(path, files / path.name)
-    twins.run("all but the last")
-    shutil.copytree(last, files / last.name)
-    twins.run(last.name)
-    run = published(spark, twins.of("by_change"))
-    found = {row[0] for row in run.read(CHANGED).select("found_in").distinct().collect()}
-    assert {"intake.claim_rows by claim_id", "silver.final_claim_lines by member_id"} <= found
+    twins.run("all but two")
+    for path in deliveries[-2:]:
+        shutil.copytree(path, files / path.name)
+        twins.run(path.name)
+        run = published(spark, twins.of("by_change"))
+        found = {row[0] for row in run.read(CHANGED).select("found_in").distinct().collect()}
+        assert {"intake.claim_rows by claim_id", "silver.final_claim_lines by member_id"} <= found
 
 
 def few_late_lines(twins: Twins) -> None:
@@ -199,7 +199,7 @@ def test_after_any_changes_every_table_is_as_if_all_were_made_anew(
     twins.run("first")
     few_late_lines(twins)
     twins.run("few late lines")
-    for what in Random(8).sample(sorted(CHANGES), 2):
+    for what in Random(5).sample(sorted(CHANGES), 3):
         CHANGES[what](twins)
         twins.run(what)
     again = pipeline.run(twins.spark, twins.of("by_change"))
